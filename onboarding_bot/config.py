@@ -1,0 +1,326 @@
+"""The bot's settings: read once from the environment, checked together, and frozen."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+from onboarding_bot.errors import SettingsError
+
+SECRET_MIN_LENGTH = 16
+ENCRYPTION_KEY_BYTES = 32
+REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
+REAL_TWILIO_API = "https://api.twilio.com"
+
+
+class Environment(StrEnum):
+    """What the process is for; ``FLASK_ENV`` names it."""
+
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+    DEMO = "demo"
+
+
+# Each parser takes a setting's text and returns its value, or raises ValueError with what is wrong in plain words.
+
+
+def _text(max_length: int) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if len(raw) > max_length:
+            msg = f"is longer than {max_length} characters"
+            raise ValueError(msg)
+        return raw
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in allowed:
+            msg = f"must be one of {', '.join(allowed)}"
+            raise ValueError(msg)
+        return raw
+
+    return parse
+
+
+def _flag(raw: str) -> bool:
+    lowered = raw.lower()
+    if lowered in {"1", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "false", "no", "off"}:
+        return False
+    msg = "must be true or false"
+    raise ValueError(msg)
+
+
+def _number(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        if not raw.isascii() or not raw.isdigit() or not lowest <= int(raw) <= highest:
+            msg = f"must be a whole number from {lowest} to {highest}"
+            raise ValueError(msg)
+        return int(raw)
+
+    return parse
+
+
+def _http_url(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        msg = "must be a URL that begins with https:// (or http://)"
+        raise ValueError(msg)
+    if parts.query or parts.fragment:
+        msg = "must be a URL without ? and #"
+        raise ValueError(msg)
+    return raw.rstrip("/")
+
+
+def _path(raw: str) -> str:
+    if not raw.startswith("/"):
+        msg = "must begin with /"
+        raise ValueError(msg)
+    return raw
+
+
+def _redis_url(raw: str) -> str:
+    parts = urlsplit(raw)
+    if parts.scheme not in REDIS_SCHEMES or not parts.netloc:
+        msg = f"must be a URL whose scheme is one of {', '.join(REDIS_SCHEMES)}"
+        raise ValueError(msg)
+    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
+        msg = "must name the sentinel's service, like redis+sentinel://host:26379/mymaster"
+        raise ValueError(msg)
+    return raw
+
+
+def _whatsapp_number(raw: str) -> str:
+    number = raw.removeprefix("whatsapp:")
+    if not number.startswith("+") or not number[1:].isdigit():
+        msg = "must look like whatsapp:+14155238886"
+        raise ValueError(msg)
+    return f"whatsapp:{number}"
+
+
+def _secret(raw: str) -> str:
+    if len(raw) < SECRET_MIN_LENGTH:
+        msg = f"must have at least {SECRET_MIN_LENGTH} characters"
+        raise ValueError(msg)
+    return raw
+
+
+def _secrets(raw: str) -> tuple[str, ...]:
+    return tuple(_secret(part.strip()) for part in raw.split(","))
+
+
+def _encryption_keys(raw: str) -> tuple[bytes, ...]:
+    msg = f"must be keys of {ENCRYPTION_KEY_BYTES} bytes each in urlsafe base64, separated by commas"
+    try:
+        keys = tuple(base64.b64decode(part.strip(), altchars=b"-_", validate=True) for part in raw.split(","))
+    except (binascii.Error, ValueError):
+        raise ValueError(msg) from None
+    if any(len(key) != ENCRYPTION_KEY_BYTES for key in keys):
+        raise ValueError(msg)
+    return keys
+
+
+def _setting(
+    name: str,
+    parse: Callable[[str], Any],
+    default: str | None = None,
+    *,
+    needed_in: tuple[Environment, ...] = (),
+    secret: bool = False,
+) -> Any:
+    """Declare one setting: its name in the environment, its parser, its default's text, and who cannot do without it."""
+    metadata = {"name": name, "parse": parse, "default": default, "needed_in": needed_in}
+    return field(metadata=metadata, repr=not secret)
+
+
+_SERVING = (Environment.PRODUCTION, Environment.DEVELOPMENT)
+_PRODUCTION = (Environment.PRODUCTION,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting of the bot. ``.env.example`` explains each; secrets stay out of ``repr``."""
+
+    environment: Environment = _setting("FLASK_ENV", Environment, "production")
+    debug: bool = _setting("FLASK_DEBUG", _flag, "false")
+    log_level: str = _setting("LOG_LEVEL", _choice("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO")
+    port: int = _setting("PORT", _number(1, 65535), "5000")
+    web_concurrency: int = _setting("WEB_CONCURRENCY", _number(1, 64), "2")
+    public_base_url: str = _setting("PUBLIC_BASE_URL", _http_url, needed_in=_PRODUCTION)
+
+    twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _secret, needed_in=_SERVING)
+    twilio_auth_tokens: tuple[str, ...] = _setting("TWILIO_AUTH_TOKEN", _secrets, needed_in=_SERVING, secret=True)
+    twilio_whatsapp_number: str = _setting(
+        "TWILIO_WHATSAPP_NUMBER", _whatsapp_number, "whatsapp:+14155238886"
+    )
+    twilio_api_base_url: str = _setting("TWILIO_API_BASE_URL", _http_url, REAL_TWILIO_API)
+
+    auth_api_url: str = _setting("AUTH_API_URL", _http_url, needed_in=_SERVING)
+    auth_api_otp_path: str = _setting("AUTH_API_OTP_PATH", _path, "/api/send-otp")
+    auth_api_deadline_seconds: int = _setting("AUTH_API_DEADLINE_SECONDS", _number(1, 8), "8")
+    web_app_url: str = _setting("WEB_APP_URL", _http_url, needed_in=_SERVING)
+    login_link_include_phone: bool = _setting("LOGIN_LINK_INCLUDE_PHONE", _flag, "false")
+
+    redis_url: str = _setting("REDIS_URL", _redis_url, "redis://localhost:6379/0", secret=True)
+    session_encryption_keys: tuple[bytes, ...] = _setting(
+        "SESSION_ENCRYPTION_KEYS", _encryption_keys, needed_in=_SERVING, secret=True
+    )
+    person_id_key: str = _setting("PERSON_ID_KEY", _secret, needed_in=_SERVING, secret=True)
+    draft_retention_days: int = _setting("DRAFT_RETENTION_DAYS", _number(1, 90), "7")
+    contact_retention_days: int = _setting("CONTACT_RETENTION_DAYS", _number(1, 3650), "180")
+
+    admin_api_key: str = _setting("ADMIN_API_KEY", _secret, needed_in=_SERVING, secret=True)
+    handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_SERVING, secret=True)
+
+    support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
+    default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed, but should not stay so where real people's data pass."""
+        return [
+            f"{setting.metadata['name']} is not https: what passes there can be read on the way"
+            for setting in fields(self)
+            if setting.metadata["parse"] is _http_url and getattr(self, setting.name).startswith("http://")
+        ]
+
+
+def setting_names() -> list[str]:
+    """The environment variables that the bot reads, in the order of ``Settings``."""
+    return [setting.metadata["name"] for setting in fields(Settings)]
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read every setting from ``environ``; an empty value counts as absent.
+
+    Raises SettingsError that lists all faults at once, each with the setting's name and never with its value.
+    """
+    given = {name: environ[name].strip() for name in setting_names() if environ.get(name, "").strip()}
+    environment = _environment(given)
+    faults: list[str] = []
+    if environment is not Environment.PRODUCTION:
+        given = _local_defaults(given) | given
+    if environment is Environment.DEMO:
+        demo = demo_secrets(Path(environ.get("DEMO_ENV_FILE", "var/demo.env")))
+        faults += _real_credentials(given, demo)
+        given = demo | given
+    values: dict[str, Any] = {}
+    for setting in fields(Settings):
+        try:
+            values[setting.name] = _value(setting, given, environment)
+        except ValueError as fault:
+            faults.append(f"{setting.metadata['name']} {fault}")
+    if faults:
+        raise SettingsError(faults)
+    return Settings(**values)
+
+
+def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
+    """The process's environment over what ``.env`` says; a variable that is set wins over the file."""
+    from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    return from_file | dict(os.environ)
+
+
+def _environment(given: Mapping[str, str]) -> Environment:
+    raw = given.get("FLASK_ENV", Environment.PRODUCTION)
+    # An unknown environment is reported with the other faults; until then it is held to production's rules.
+    return Environment(raw) if raw in set(Environment) else Environment.PRODUCTION
+
+
+def _value(setting: Field[Any], given: Mapping[str, str], environment: Environment) -> Any:
+    raw = given.get(setting.metadata["name"], setting.metadata["default"])
+    if raw is None:
+        if environment in setting.metadata["needed_in"]:
+            msg = "is missing"
+            raise ValueError(msg)
+        return ""
+    if setting.metadata["parse"] is Environment and raw not in set(Environment):
+        msg = f"must be one of {', '.join(Environment)}"
+        raise ValueError(msg)
+    return setting.metadata["parse"](raw)
+
+
+def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{given.get('PORT', '5000')}",
+        "SUPPORT_CONTACT": "+91 80 5550 0100",
+    }
+
+
+def demo_secrets(path: Path) -> dict[str, str]:
+    """The demo's secrets: made once, then read from ``path`` (mode 0600) by every process of the demo."""
+    if not path.exists():
+        _write_once(path, _new_demo_secrets())
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _new_demo_secrets() -> dict[str, str]:
+    return {
+        "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
+        "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
+        "ADMIN_API_KEY": secrets.token_urlsafe(24),
+        "HANDOFF_API_KEY": secrets.token_urlsafe(24),
+        "SESSION_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode(),
+        "PERSON_ID_KEY": secrets.token_urlsafe(32),
+    }
+
+
+def _write_once(path: Path, values: Mapping[str, str]) -> None:
+    """Several processes may start at once: the first link wins, and all of them read the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent)  # created with mode 0600
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.writelines(f"{name}={value}\n" for name, value in values.items())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        Path(draft).unlink()
+
+
+def _real_credentials(given: Mapping[str, str], demo: Mapping[str, str]) -> list[str]:
+    advice = "the demo makes its own and must never reach a real account: unset it, or leave FLASK_ENV=demo"
+    faults = [
+        f"{name} is set: {advice}"
+        for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
+        if name in given and given[name] != demo.get(name)
+    ]
+    host = urlsplit(given.get("TWILIO_API_BASE_URL", "")).hostname or ""
+    if host == "twilio.com" or host.endswith(".twilio.com"):
+        faults.append(f"TWILIO_API_BASE_URL is Twilio's own: {advice}")
+    return faults
+
+
+def main() -> int:
+    """Check the settings of this environment and say what is wrong (``deploy.sh env``)."""
+    try:
+        settings = load_settings(read_environment())
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"setting {fault}", file=sys.stderr)
+        return 1
+    for warning in settings.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print(f"settings are good for {settings.environment}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
