@@ -39,8 +39,7 @@ class Environment(StrEnum):
 def _text(max_length: int) -> Callable[[str], str]:
     def parse(raw: str) -> str:
         if len(raw) > max_length:
-            msg = f"is longer than {max_length} characters"
-            raise ValueError(msg)
+            raise ValueError(f"is longer than {max_length} characters")
         return raw
 
     return parse
@@ -49,8 +48,7 @@ def _text(max_length: int) -> Callable[[str], str]:
 def _choice(*allowed: str) -> Callable[[str], str]:
     def parse(raw: str) -> str:
         if raw not in allowed:
-            msg = f"must be one of {', '.join(allowed)}"
-            raise ValueError(msg)
+            raise ValueError(f"must be one of {', '.join(allowed)}")
         return raw
 
     return parse
@@ -62,15 +60,13 @@ def _flag(raw: str) -> bool:
         return True
     if lowered in {"0", "false", "no", "off"}:
         return False
-    msg = "must be true or false"
-    raise ValueError(msg)
+    raise ValueError("must be true or false")
 
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(raw: str) -> int:
         if not raw.isascii() or not raw.isdigit() or not lowest <= int(raw) <= highest:
-            msg = f"must be a whole number from {lowest} to {highest}"
-            raise ValueError(msg)
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
         return int(raw)
 
     return parse
@@ -79,44 +75,37 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
 def _http_url(raw: str) -> str:
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        msg = "must be a URL that begins with https:// (or http://)"
-        raise ValueError(msg)
+        raise ValueError("must be a URL that begins with https:// (or http://)")
     if parts.query or parts.fragment:
-        msg = "must be a URL without ? and #"
-        raise ValueError(msg)
+        raise ValueError("must be a URL without ? and #")
     return raw.rstrip("/")
 
 
 def _path(raw: str) -> str:
     if not raw.startswith("/"):
-        msg = "must begin with /"
-        raise ValueError(msg)
+        raise ValueError("must begin with /")
     return raw
 
 
 def _redis_url(raw: str) -> str:
     parts = urlsplit(raw)
     if parts.scheme not in REDIS_SCHEMES or not parts.netloc:
-        msg = f"must be a URL whose scheme is one of {', '.join(REDIS_SCHEMES)}"
-        raise ValueError(msg)
+        raise ValueError(f"must be a URL whose scheme is one of {', '.join(REDIS_SCHEMES)}")
     if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
-        msg = "must name the sentinel's service, like redis+sentinel://host:26379/mymaster"
-        raise ValueError(msg)
+        raise ValueError("must name the sentinel's service, like redis+sentinel://host:26379/mymaster")
     return raw
 
 
 def _whatsapp_number(raw: str) -> str:
     number = raw.removeprefix("whatsapp:")
     if not number.startswith("+") or not number[1:].isdigit():
-        msg = "must look like whatsapp:+14155238886"
-        raise ValueError(msg)
+        raise ValueError("must look like whatsapp:+14155238886")
     return f"whatsapp:{number}"
 
 
 def _secret(raw: str) -> str:
     if len(raw) < SECRET_MIN_LENGTH:
-        msg = f"must have at least {SECRET_MIN_LENGTH} characters"
-        raise ValueError(msg)
+        raise ValueError(f"must have at least {SECRET_MIN_LENGTH} characters")
     return raw
 
 
@@ -143,11 +132,12 @@ def _setting(
     needed_in: tuple[Environment, ...] = (),
     secret: bool = False,
 ) -> Any:
-    """Declare one setting: its name in the environment, its parser, its default's text, and who cannot do without it."""
+    """Declare a setting: its name in the environment, its parser, its default's text, and who cannot do without it."""
     metadata = {"name": name, "parse": parse, "default": default, "needed_in": needed_in}
     return field(metadata=metadata, repr=not secret)
 
 
+_EVERYWHERE = tuple(Environment)
 _SERVING = (Environment.PRODUCTION, Environment.DEVELOPMENT)
 _PRODUCTION = (Environment.PRODUCTION,)
 
@@ -165,15 +155,13 @@ class Settings:
 
     twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _secret, needed_in=_SERVING)
     twilio_auth_tokens: tuple[str, ...] = _setting("TWILIO_AUTH_TOKEN", _secrets, needed_in=_SERVING, secret=True)
-    twilio_whatsapp_number: str = _setting(
-        "TWILIO_WHATSAPP_NUMBER", _whatsapp_number, "whatsapp:+14155238886"
-    )
+    twilio_whatsapp_number: str = _setting("TWILIO_WHATSAPP_NUMBER", _whatsapp_number, "whatsapp:+14155238886")
     twilio_api_base_url: str = _setting("TWILIO_API_BASE_URL", _http_url, REAL_TWILIO_API)
 
-    auth_api_url: str = _setting("AUTH_API_URL", _http_url, needed_in=_SERVING)
+    auth_api_url: str = _setting("AUTH_API_URL", _http_url, needed_in=_EVERYWHERE)
     auth_api_otp_path: str = _setting("AUTH_API_OTP_PATH", _path, "/api/send-otp")
     auth_api_deadline_seconds: int = _setting("AUTH_API_DEADLINE_SECONDS", _number(1, 8), "8")
-    web_app_url: str = _setting("WEB_APP_URL", _http_url, needed_in=_SERVING)
+    web_app_url: str = _setting("WEB_APP_URL", _http_url, needed_in=_EVERYWHERE)
     login_link_include_phone: bool = _setting("LOGIN_LINK_INCLUDE_PHONE", _flag, "false")
 
     redis_url: str = _setting("REDIS_URL", _redis_url, "redis://localhost:6379/0", secret=True)
@@ -246,12 +234,10 @@ def _value(setting: Field[Any], given: Mapping[str, str], environment: Environme
     raw = given.get(setting.metadata["name"], setting.metadata["default"])
     if raw is None:
         if environment in setting.metadata["needed_in"]:
-            msg = "is missing"
-            raise ValueError(msg)
+            raise ValueError("is missing")
         return ""
     if setting.metadata["parse"] is Environment and raw not in set(Environment):
-        msg = f"must be one of {', '.join(Environment)}"
-        raise ValueError(msg)
+        raise ValueError(f"must be one of {', '.join(Environment)}")
     return setting.metadata["parse"](raw)
 
 

@@ -1,0 +1,127 @@
+"""What an answer does in each step: taken, refused with a reason, or understood as a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from onboarding_bot.conversation import otp
+from onboarding_bot.conversation.command_rules import start_over
+from onboarding_bot.conversation.commands import is_continue, is_no, is_yes
+from onboarding_bot.conversation.contact import Consent, Contact
+from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
+from onboarding_bot.conversation.questions import answers_so_far
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.scene import Scene
+from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
+from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
+from onboarding_bot.conversation.typed import words
+from onboarding_bot.conversation.validators import InvalidInput, indian_mobile
+
+SUPPORT_AFTER_WRONG_ANSWERS = 3
+SUPPORT_AFTER_VOICE_NOTES = 2
+SERVICE = "service"
+
+
+def take_answer(scene: Scene) -> Turn:
+    """The turn of a text that is no command."""
+    if scene.otp_is_being_requested:
+        return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
+    return _RULES.get(scene.step, _collect)(scene)
+
+
+def decline_media(scene: Scene) -> Turn:
+    """A kind word for what cannot be read; who speaks twice in a row gets somebody to speak to."""
+    is_voice = scene.message.kind is MessageKind.VOICE
+    voice_notes = scene.session.voice_notes + 1 if is_voice else 0
+    parts = [Part(f"media.{scene.message.kind}")]
+    if voice_notes >= SUPPORT_AFTER_VOICE_NOTES:
+        parts.append(Part("support"))
+    return scene.turn_and_question(TurnResult.NO_TEXT, *parts, voice_notes=voice_notes)
+
+
+def _collect(scene: Scene) -> Turn:
+    question = QUESTIONS[scene.step]
+    try:
+        value = question.validate(_meant(question, scene))
+    except InvalidInput as fault:
+        again = scene.question() if question.asks_again else ()
+        return _reject(scene, Part(fault.code, fault.values), *again)
+    data = {**scene.session.data, question.field: value}
+    session = scene.session
+    if data != session.data:
+        session = replace(otp.without_intention(session, scene.contact), data=data)
+    return replace(scene, session=session).turn_and_question(
+        TurnResult.ACCEPTED,
+        Part(f"{question.field}.accepted", {question.field: shown_answer(question.field, value)}),
+        contact=_consenting(scene),
+        current_step=first_unanswered(data),
+        changing=False,
+        wrong_answers=0,
+    )
+
+
+def _meant(question: Question, scene: Scene) -> str:
+    """The text, or the sender's own number where "1" was offered for it."""
+    own = indian_mobile(scene.message.sender) if question.offers_own_number else None
+    return own if own and words(scene.message.text) == "1" else scene.message.text
+
+
+def _consenting(scene: Scene) -> Contact:
+    """Going on after the notice allows messages about this sign-up (Meta: an answer within the conversation)."""
+    contact = scene.contact
+    if SERVICE in contact.consents or contact.notice_version is None:
+        return contact
+    consent = Consent(scene.now, scene.message.sid, contact.notice_version)
+    return replace(contact, consents={**contact.consents, SERVICE: consent})
+
+
+def _reject(scene: Scene, *parts: Part) -> Turn:
+    wrong_answers = scene.session.wrong_answers + 1
+    support = (Part("support"),) if wrong_answers >= SUPPORT_AFTER_WRONG_ANSWERS else ()
+    return scene.turn(TurnResult.REJECTED, *parts, *support, wrong_answers=wrong_answers)
+
+
+def _continue_or_start_over(scene: Scene) -> Turn:
+    choice = words(scene.message.text)
+    draft = scene.contact.draft
+    if choice == "2" or is_no(scene.message.text) or draft is None:
+        return start_over(scene)
+    if choice != "1" and not is_yes(scene.message.text) and not is_continue(scene.message.text):
+        return _reject(scene, *scene.question())
+    step = first_unanswered(draft.data)
+    session = replace(scene.session, current_step=step, data=dict(draft.data), wrong_answers=0)
+    known = () if step is OnboardingStep.CONFIRMATION else answers_so_far(session)
+    return replace(scene, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
+
+
+def _confirm(scene: Scene) -> Turn:
+    if is_yes(scene.message.text):
+        return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
+    if scene.session.choosing:
+        return _choose_what_to_change(scene)
+    if is_no(scene.message.text):
+        return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
+    return _reject(scene, Part("confirmation.unclear"))
+
+
+def _choose_what_to_change(scene: Scene) -> Turn:
+    choices = {str(number): question for number, question in enumerate(FLOW, start=1)}
+    choices |= {question.field: question for question in FLOW}
+    question = choices.get(words(scene.message.text))
+    if question is None:
+        return _reject(scene, Part("change.unclear"))
+    return scene.turn_and_question(
+        TurnResult.ACCEPTED, current_step=question.step, choosing=False, changing=True, wrong_answers=0
+    )
+
+
+def _say_what_is_possible(scene: Scene) -> Turn:
+    return scene.turn(TurnResult.GREETED, *scene.question())
+
+
+_RULES: Mapping[OnboardingStep, Callable[[Scene], Turn]] = {
+    OnboardingStep.WELCOME: _continue_or_start_over,
+    OnboardingStep.CONFIRMATION: _confirm,
+    OnboardingStep.COMPLETED: _say_what_is_possible,
+}

@@ -1,0 +1,121 @@
+"""What each command does; every one of them works in every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from onboarding_bot.conversation import otp
+from onboarding_bot.conversation.commands import Command
+from onboarding_bot.conversation.contact import OptOut
+from onboarding_bot.conversation.flow import step_before
+from onboarding_bot.conversation.questions import answers_so_far, status
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.scene import Scene
+from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
+from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
+
+
+def follow(command: Command, scene: Scene) -> Turn:
+    """The turn of a message that is a command."""
+    return _RULES[command](scene)
+
+
+def opted_out(scene: Scene) -> Turn:
+    """Write down the no to messages that nobody asked for; the sign-up can go on."""
+    if scene.contact.opt_out:
+        return scene.turn_and_question(TurnResult.COMMAND, Part("stop.already"))
+    contact = replace(scene.contact, opt_out=OptOut(scene.now, scene.message.sid))
+    return scene.turn_and_question(TurnResult.COMMAND, Part("stop.done"), contact=contact)
+
+
+def start_over(scene: Scene) -> Turn:
+    """Discard the answers at once. Somebody registered begins a new sign-up; anybody else is still in the first."""
+    turn = scene.turn_and_question(
+        TurnResult.COMMAND,
+        Part("restart.done"),
+        contact=replace(scene.contact, draft=None),
+        current_step=OnboardingStep.NAME,
+        data={},
+        choosing=False,
+        changing=False,
+        wrong_answers=0,
+        voice_notes=0,
+        intention=None,
+        spare_reservation=None,
+        handoff_id=None,
+    )
+    begins_anew = scene.step is OnboardingStep.COMPLETED
+    return replace(turn, milestones=frozenset({Milestone.STARTED})) if begins_anew else turn
+
+
+def _hello(scene: Scene) -> Turn:
+    if scene.step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
+        return scene.turn(TurnResult.GREETED, Part("hello.back"), *scene.question())
+    known = () if scene.step is OnboardingStep.CONFIRMATION else answers_so_far(scene.session)
+    return scene.turn(TurnResult.GREETED, Part("hello.back"), *known, *scene.question())
+
+
+def _start(scene: Scene) -> Turn:
+    if not scene.contact.opt_out:
+        return _hello(scene)
+    contact = replace(scene.contact, opt_out=None)
+    return scene.turn_and_question(TurnResult.COMMAND, Part("start.messages_on"), contact=contact)
+
+
+def _back(scene: Scene) -> Turn:
+    if scene.otp_is_being_requested:
+        return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
+    if scene.session.changing or scene.session.choosing:
+        return scene.turn_and_question(
+            TurnResult.COMMAND, current_step=OnboardingStep.CONFIRMATION, choosing=False, changing=False
+        )
+    if scene.step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
+        return scene.turn(TurnResult.COMMAND, *scene.question())
+    before = step_before(scene.step)
+    if before is None:
+        return scene.turn_and_question(TurnResult.COMMAND, Part("back.first"))
+    return scene.turn_and_question(TurnResult.COMMAND, Part("back.done"), current_step=before, wrong_answers=0)
+
+
+def _status(scene: Scene) -> Turn:
+    return scene.turn(TurnResult.COMMAND, *status(scene.session, scene.message.sender))
+
+
+def _log_in(scene: Scene) -> Turn:
+    if scene.step is OnboardingStep.COMPLETED:
+        return otp.ask_for_otp(scene, OtpPurpose.LOGIN)
+    return scene.turn_and_question(TurnResult.COMMAND, Part("login.not_yet"))
+
+
+def _says(code: str) -> Callable[[Scene], Turn]:
+    def rule(scene: Scene) -> Turn:
+        return scene.turn_and_question(TurnResult.COMMAND, Part(code))
+
+    return rule
+
+
+def _speaks(language: str) -> Callable[[Scene], Turn]:
+    def rule(scene: Scene) -> Turn:
+        contact = replace(scene.contact, language=language)
+        return scene.turn_and_question(TurnResult.COMMAND, Part("language.changed"), contact=contact)
+
+    return rule
+
+
+_RULES: Mapping[Command, Callable[[Scene], Turn]] = {
+    Command.HELLO: _hello,
+    Command.START: _start,
+    Command.HELP: _says("help"),
+    Command.RESTART: start_over,
+    Command.BACK: _back,
+    Command.STATUS: _status,
+    Command.SUPPORT: _says("support"),
+    Command.PRIVACY: _says("privacy"),
+    Command.STOP: opted_out,
+    Command.LOGIN: _log_in,
+    Command.RESEND: _log_in,
+    Command.LANGUAGE: _says("language.choice"),
+    Command.ENGLISH: _speaks("en"),
+    Command.HINDI: _speaks("hi"),
+}

@@ -1,0 +1,127 @@
+"""What the bot knows of a person beyond one session: address, language, consent, and the answers of earlier days."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from onboarding_bot.conversation.session import time_from_record, time_to_record
+
+SCHEMA_VERSION = 1
+OTP_DAY = timedelta(hours=24)
+OTP_REQUESTS_A_DAY = 5
+OTP_PAUSE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A yes to one purpose: when, by which message (or admin, or callback), to which wording."""
+
+    at: datetime
+    source: str
+    wording: str
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A no to everything that the bot would send on its own account."""
+
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The answers of a sign-up that is not finished."""
+
+    data: Mapping[str, str]
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OtpRequest:
+    """An OTP request of the last 24 hours that was sent, or may have been."""
+
+    token: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The contact record: it outlives the session.
+
+    ``language`` is None until one was chosen; ``registration`` holds the answers of a finished sign-up.
+    """
+
+    address: str
+    language: str | None
+    first_inbound_at: datetime
+    last_inbound_at: datetime
+    notice_version: str | None = None
+    consents: Mapping[str, Consent] = field(default_factory=dict)
+    opt_out: OptOut | None = None
+    completed_at: datetime | None = None
+    registration: Mapping[str, str] = field(default_factory=dict)
+    draft: Draft | None = None
+    otp_requests: tuple[OtpRequest, ...] = ()
+
+    def otp_requested(self, request: OtpRequest) -> Self:
+        """This contact with one more OTP request of the day; the same token counts once."""
+        kept = [
+            other for other in self.otp_requests if other.token != request.token and request.at - other.at < OTP_DAY
+        ]
+        return replace(self, otp_requests=(*kept, request))
+
+    def otp_not_sent(self, token: str) -> Self:
+        """This contact without an OTP request that is known not to have been sent."""
+        return replace(self, otp_requests=tuple(other for other in self.otp_requests if other.token != token))
+
+    def to_record(self) -> dict[str, Any]:
+        """The contact as JSON."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "address": self.address,
+            "language": self.language,
+            "first_inbound_at": self.first_inbound_at.isoformat(),
+            "last_inbound_at": self.last_inbound_at.isoformat(),
+            "notice_version": self.notice_version,
+            "consents": {
+                purpose: {"at": consent.at.isoformat(), "source": consent.source, "wording": consent.wording}
+                for purpose, consent in self.consents.items()
+            },
+            "opt_out": {"at": self.opt_out.at.isoformat(), "source": self.opt_out.source} if self.opt_out else None,
+            "completed_at": time_to_record(self.completed_at),
+            "registration": dict(self.registration),
+            "draft": {"data": dict(self.draft.data), "saved_at": self.draft.saved_at.isoformat()}
+            if self.draft
+            else None,
+            "otp_requests": [[request.token, request.at.isoformat()] for request in self.otp_requests],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The contact that any release wrote.
+
+        Raises KeyError, TypeError or ValueError when ``record`` is no contact at all.
+        """
+        opt_out, draft = record.get("opt_out"), record.get("draft")
+        return cls(
+            address=record["address"],
+            language=record["language"],
+            first_inbound_at=datetime.fromisoformat(record["first_inbound_at"]),
+            last_inbound_at=datetime.fromisoformat(record["last_inbound_at"]),
+            notice_version=record.get("notice_version"),
+            consents={
+                purpose: Consent(datetime.fromisoformat(given["at"]), given["source"], given["wording"])
+                for purpose, given in record.get("consents", {}).items()
+            },
+            opt_out=OptOut(datetime.fromisoformat(opt_out["at"]), opt_out["source"]) if opt_out else None,
+            completed_at=time_from_record(record.get("completed_at")),
+            registration=dict(record.get("registration", {})),
+            draft=Draft(dict(draft["data"]), datetime.fromisoformat(draft["saved_at"])) if draft else None,
+            otp_requests=tuple(
+                OtpRequest(token, datetime.fromisoformat(at)) for token, at in record.get("otp_requests", [])
+            ),
+        )

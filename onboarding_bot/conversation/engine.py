@@ -1,0 +1,134 @@
+"""The conversation's rules: ``advance`` turns a message into a turn, ``resume`` does so with an effect's outcome."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from onboarding_bot.conversation import otp
+from onboarding_bot.conversation.answer_rules import decline_media, take_answer
+from onboarding_bot.conversation.command_rules import follow, opted_out
+from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.contact import Contact, Draft
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.scene import Scene
+from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
+from onboarding_bot.conversation.turn import (
+    InboundMessage,
+    MessageKind,
+    Milestone,
+    OtpOutcome,
+    RequestOtp,
+    Turn,
+    TurnResult,
+)
+
+# Changes when the welcome or PRIVACY say something else about what is kept, why, or for how long.
+NOTICE_VERSION = "2026-11"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The rules with the one thing that they have to be told: how long unfinished answers are kept."""
+
+    draft_retention: timedelta = timedelta(days=7)
+
+    def advance(
+        self, session: UserSession | None, contact: Contact | None, message: InboundMessage, now: datetime
+    ) -> Turn:
+        """What ``message`` changes for a person with this session and contact record (None: unknown so far).
+
+        Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
+        """
+        contact = _seen(contact, message, now)
+        if session is None:
+            return _remembered(self._open(contact, message, now), message, now)
+        scene = Scene(session, contact, message, now)
+        known = session.recall(message.sid)
+        turn = otp.take_up(scene, known) if known else _answer(scene)
+        return _remembered(turn, message, now)
+
+    def resume(
+        self,
+        session: UserSession | None,
+        contact: Contact | None,
+        request: RequestOtp,
+        outcome: OtpOutcome,
+        message: InboundMessage,
+        now: datetime,
+    ) -> Turn:
+        """What the outcome of ``request``, which ``message`` asked for, changes in the state as it is by now."""
+        contact = contact or _seen(None, message, now)
+        session = session or UserSession.start(OnboardingStep.NAME, now)
+        return _remembered(otp.settle(Scene(session, contact, message, now), request, outcome), message, now)
+
+    def _open(self, contact: Contact, message: InboundMessage, now: datetime) -> Turn:
+        """The first message of a person without a session: somebody new, unfinished, or registered."""
+        draft = contact.draft
+        if draft and draft.data and now - draft.saved_at < self.draft_retention:
+            session = UserSession.start(OnboardingStep.WELCOME, now)
+            scene = Scene(session, contact, message, now)
+            return _answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
+        if contact.registration:
+            session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
+            return _answer(Scene(session, contact, message, now))
+        return _welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
+
+
+def _answer(scene: Scene) -> Turn:
+    if scene.message.kind is not MessageKind.TEXT:
+        return decline_media(scene)
+    scene = replace(scene, session=replace(scene.session, voice_notes=0))
+    if otp.looks_like_otp(scene):
+        return otp.warn_of_otp_in_chat(scene)
+    command = find_command(scene.message.text)
+    return follow(command, scene) if command else take_answer(scene)
+
+
+def _is_command(message: InboundMessage) -> bool:
+    return message.kind is MessageKind.TEXT and find_command(message.text) is not None
+
+
+def _welcome(scene: Scene) -> Turn:
+    """The notice comes before the first question, whatever the first message says; a STOP in it counts."""
+    contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
+    welcome = (Part("welcome"), *scene.question())
+    if find_command(scene.message.text) is Command.STOP:
+        stopped = opted_out(replace(scene, contact=contact))
+        contact, welcome = stopped.contact, (stopped.reply[0], *welcome)
+    turn = scene.turn(TurnResult.GREETED, *welcome, contact=contact)
+    return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
+
+
+def _seen(contact: Contact | None, message: InboundMessage, now: datetime) -> Contact:
+    """The contact after this message came in; a newcomer who writes Devanagari is answered in Hindi."""
+    if contact is None:
+        language = "hi" if _writes_devanagari(message.text) else None
+        return Contact(message.sender, language, first_inbound_at=now, last_inbound_at=now)
+    if contact.language is None and not contact.consents and _writes_devanagari(message.text):
+        contact = replace(contact, language="hi")
+    return replace(contact, address=message.sender, last_inbound_at=max(now, contact.last_inbound_at))
+
+
+def _writes_devanagari(text: str) -> bool:
+    return any(unicodedata.name(character, "").startswith("DEVANAGARI LETTER") for character in text[:100])
+
+
+def _remembered(turn: Turn, message: InboundMessage, now: datetime) -> Turn:
+    """The turn with what outlives it: the reply for a copy of this message, and the unfinished answers."""
+    if turn.effect:
+        known = RememberedReply(
+            message.sid, now, reply=None, intention_id=turn.effect.intention_id, lease_until=now + otp.LEASE
+        )
+    else:
+        known = RememberedReply(message.sid, now, turn.reply)
+    session = replace(turn.session.remember(known), updated_at=now)
+    return replace(turn, session=session, contact=_with_draft(turn.contact, session, now))
+
+
+def _with_draft(contact: Contact, session: UserSession, now: datetime) -> Contact:
+    if session.current_step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
+        return contact
+    draft = Draft(dict(session.data), now) if session.data else None
+    return replace(contact, draft=draft)

@@ -1,0 +1,215 @@
+"""A person's place in the sign-up: the step, the answers so far, and what was said to whom lately."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self
+
+from onboarding_bot.conversation import reply as replies
+from onboarding_bot.conversation.reply import Reply
+
+SCHEMA_VERSION = 1
+SESSION_LIFETIME = timedelta(hours=24)
+REMEMBERED_REPLIES = 64
+# Twilio repeats a webhook within 15 s; a person's phone and a proxy may take minutes.
+REMEMBERED_FOR = timedelta(minutes=15)
+
+
+class OnboardingStep(StrEnum):
+    """The seven steps of the sign-up, in their order."""
+
+    WELCOME = "welcome"
+    NAME = "name"
+    SECTOR = "sector"
+    PINCODE = "pincode"
+    PHONE = "phone"
+    CONFIRMATION = "confirmation"
+    COMPLETED = "completed"
+
+
+class OtpPurpose(StrEnum):
+    """What an OTP is asked for: the first login, or another one later."""
+
+    SIGN_UP = "sign_up"
+    LOGIN = "login"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A place among a phone number's OTP requests of the day; asking twice with one token takes one place."""
+
+    token: str
+    phone: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtpIntention:
+    """An OTP that this person wants, from the wish until its outcome is known.
+
+    ``id`` is the auth API's idempotency key. Until ``lease_until`` one process is at work on it; afterwards, or
+    when that is None, the next YES claims it. ``attempt`` counts the calls that may have sent an SMS.
+    """
+
+    id: str
+    purpose: OtpPurpose
+    reservation: Reservation
+    lease_until: datetime | None
+    attempt: int = 1
+
+    def in_flight(self, now: datetime) -> bool:
+        """Whether a process is at work on it right now."""
+        return self.lease_until is not None and now < self.lease_until
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedReply:
+    """What a message was answered with; while ``reply`` is None its turn is still running, until ``lease_until``."""
+
+    message_sid: str
+    at: datetime
+    reply: Reply | None
+    intention_id: str | None = None
+    lease_until: datetime | None = None
+
+    def is_running(self, now: datetime) -> bool:
+        """Whether the turn of this message is at work right now, in this process or another one."""
+        return self.reply is None and self.lease_until is not None and now < self.lease_until
+
+
+@dataclass(frozen=True, slots=True)
+class UserSession:
+    """The session as it is stored for 24 hours after the last message; times are UTC."""
+
+    current_step: OnboardingStep
+    created_at: datetime
+    updated_at: datetime
+    data: Mapping[str, str] = field(default_factory=dict)
+    choosing: bool = False
+    changing: bool = False
+    wrong_answers: int = 0
+    voice_notes: int = 0
+    intention: OtpIntention | None = None
+    spare_reservation: Reservation | None = None
+    handoff_id: str | None = None
+    remembered: tuple[RememberedReply, ...] = ()
+
+    @classmethod
+    def start(cls, step: OnboardingStep, now: datetime, data: Mapping[str, str] | None = None) -> Self:
+        """A session of somebody who has none."""
+        return cls(current_step=step, created_at=now, updated_at=now, data=data or {})
+
+    def recall(self, message_sid: str) -> RememberedReply | None:
+        """What is known of this message, when it has been here before."""
+        return next((known for known in self.remembered if known.message_sid == message_sid), None)
+
+    def remember(self, known: RememberedReply) -> Self:
+        """This session with one more remembered reply, in the place of an older one for the same message."""
+        kept = tuple(
+            other
+            for other in self.remembered
+            if other.message_sid != known.message_sid and known.at - other.at < REMEMBERED_FOR
+        )
+        return replace(self, remembered=(*kept, known)[-REMEMBERED_REPLIES:])
+
+    def to_record(self) -> dict[str, Any]:
+        """The session as JSON."""
+        return {
+            "schema": SCHEMA_VERSION,
+            "current_step": self.current_step.value,
+            "data": dict(self.data),
+            "created_at": self.created_at.isoformat(),
+            "updated_at": self.updated_at.isoformat(),
+            "choosing": self.choosing,
+            "changing": self.changing,
+            "wrong_answers": self.wrong_answers,
+            "voice_notes": self.voice_notes,
+            "intention": _intention_to_record(self.intention),
+            "spare_reservation": _reservation_to_record(self.spare_reservation),
+            "handoff_id": self.handoff_id,
+            "remembered": [_remembered_to_record(known) for known in self.remembered],
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The session that any release wrote: what a release did not know yet takes its default.
+
+        Raises KeyError, TypeError or ValueError when ``record`` is no session at all.
+        """
+        return cls(
+            current_step=OnboardingStep(record["current_step"]),
+            data=dict(record["data"]),
+            created_at=datetime.fromisoformat(record["created_at"]),
+            updated_at=datetime.fromisoformat(record["updated_at"]),
+            choosing=record.get("choosing", False),
+            changing=record.get("changing", False),
+            wrong_answers=record.get("wrong_answers", 0),
+            voice_notes=record.get("voice_notes", 0),
+            intention=_intention_from_record(record.get("intention")),
+            spare_reservation=_reservation_from_record(record.get("spare_reservation")),
+            handoff_id=record.get("handoff_id"),
+            remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
+        )
+
+
+def time_to_record(moment: datetime | None) -> str | None:
+    """A moment as ISO 8601, or None."""
+    return moment.isoformat() if moment else None
+
+
+def time_from_record(record: str | None) -> datetime | None:
+    """The moment that ``time_to_record`` wrote."""
+    return datetime.fromisoformat(record) if record else None
+
+
+def _reservation_to_record(reservation: Reservation | None) -> dict[str, Any] | None:
+    return {"token": reservation.token, "phone": reservation.phone} if reservation else None
+
+
+def _reservation_from_record(record: Mapping[str, Any] | None) -> Reservation | None:
+    return Reservation(token=record["token"], phone=record["phone"]) if record else None
+
+
+def _intention_to_record(intention: OtpIntention | None) -> dict[str, Any] | None:
+    if intention is None:
+        return None
+    return {
+        "id": intention.id,
+        "purpose": intention.purpose.value,
+        "reservation": _reservation_to_record(intention.reservation),
+        "lease_until": time_to_record(intention.lease_until),
+        "attempt": intention.attempt,
+    }
+
+
+def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | None:
+    if record is None:
+        return None
+    reservation = record["reservation"]
+    return OtpIntention(
+        id=record["id"],
+        purpose=OtpPurpose(record["purpose"]),
+        reservation=Reservation(token=reservation["token"], phone=reservation["phone"]),
+        lease_until=time_from_record(record["lease_until"]),
+        attempt=record["attempt"],
+    )
+
+
+def _remembered_to_record(known: RememberedReply) -> dict[str, Any]:
+    record: dict[str, Any] = {"message_sid": known.message_sid, "at": known.at.isoformat()}
+    if known.reply is not None:
+        return record | {"reply": replies.to_record(known.reply)}
+    return record | {"intention_id": known.intention_id, "lease_until": time_to_record(known.lease_until)}
+
+
+def _remembered_from_record(record: Mapping[str, Any]) -> RememberedReply:
+    reply = record.get("reply")
+    return RememberedReply(
+        message_sid=record["message_sid"],
+        at=datetime.fromisoformat(record["at"]),
+        reply=None if reply is None else replies.from_record(reply),
+        intention_id=record.get("intention_id"),
+        lease_until=time_from_record(record.get("lease_until")),
+    )

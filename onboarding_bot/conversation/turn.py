@@ -1,0 +1,100 @@
+"""The shapes that go into the engine and come out of it: messages, turns, effects and their outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from onboarding_bot.conversation.contact import Contact
+from onboarding_bot.conversation.reply import Link, Reply
+from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+
+
+class MessageKind(StrEnum):
+    """What kind of thing the person sent, as far as the conversation cares."""
+
+    TEXT = "text"
+    VOICE = "voice"
+    IMAGE = "image"
+    VIDEO = "video"
+    DOCUMENT = "document"
+    STICKER = "sticker"
+    LOCATION = "location"
+    CONTACT_CARD = "contact_card"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like."""
+
+    sid: str
+    sender: str
+    text: str = ""
+    kind: MessageKind = MessageKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOtp:
+    """The effect: have the auth API send an OTP, with ``intention_id`` as the idempotency key."""
+
+    intention_id: str
+    message_sid: str
+    reservation: Reservation
+    data: Mapping[str, str]
+    requested_at: datetime
+
+
+class OtpResult(StrEnum):
+    """How asking for an OTP ended."""
+
+    SENT = "sent"
+    NOT_SENT = "not_sent"
+    AMBIGUOUS = "ambiguous"
+    REFUSED = "refused"
+    REFUSED_KNOWN_NUMBER = "refused_known_number"
+    LIMITED = "limited"
+
+
+@dataclass(frozen=True, slots=True)
+class OtpOutcome:
+    """The end of an OTP request: the login link when it was sent, seconds to wait when a limit was in the way."""
+
+    result: OtpResult
+    login_link: Link | None = None
+    wait_seconds: int = 0
+
+
+class TurnResult(StrEnum):
+    """What became of a message, for the counters."""
+
+    GREETED = "greeted"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    COMMAND = "command"
+    NO_TEXT = "no_text"
+    OTP_IN_CHAT = "otp_in_chat"
+    EFFECT = "effect"
+    OUTCOME = "outcome"
+
+
+class Milestone(StrEnum):
+    """What a turn reached that is counted over all people."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one message changes. With an ``effect`` the reply comes later, from ``resume``."""
+
+    step: OnboardingStep
+    session: UserSession
+    contact: Contact
+    reply: Reply
+    result: TurnResult
+    effect: RequestOtp | None = None
+    milestones: frozenset[Milestone] = field(default_factory=frozenset)

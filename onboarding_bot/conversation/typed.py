@@ -1,0 +1,34 @@
+"""Typed text made plain: invisible characters, digits of every script, dashes and quotes of every phone."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+ZERO_WIDTH_NON_JOINER, ZERO_WIDTH_JOINER = "\u200c", "\u200d"
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0f]")
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u0060\u00b4\uff07]")
+
+
+def one_line(text: str) -> str:
+    """Trim, and make every run of white space one space; dashes and apostrophes become the plain ones."""
+    text = _APOSTROPHES.sub("'", _DASHES.sub("-", unicodedata.normalize("NFC", text)))
+    return " ".join(text.split())
+
+
+def plain(text: str) -> str:
+    """One line in compatibility form, with ASCII digits and without anything invisible."""
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
+    return one_line("".join(_ascii_digit(character) for character in text))
+
+
+def words(text: str) -> str:
+    """The words alone, in lower case with single spaces: ``"Hi!! 👋"`` becomes ``"hi"``."""
+    letters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in plain(text))
+    return " ".join("".join(letters).casefold().split())
+
+
+def _ascii_digit(character: str) -> str:
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)

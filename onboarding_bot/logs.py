@@ -1,0 +1,70 @@
+"""The log: one JSON object a line, with the trace's id, and never a person's number, name, message or token."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, FilteringBoundLogger
+
+from onboarding_bot.tracing import current_trace
+
+
+def configure_logs(level: str) -> None:
+    """Write JSON lines to standard output from ``level`` upwards, libraries' own records included."""
+    numeric = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=_PROCESSORS,
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.PrintLoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_LibraryFormatter())
+    # Libraries speak up only when something is wrong; their chatter may quote URLs and bodies.
+    logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)
+
+
+def logger() -> FilteringBoundLogger:
+    """The bot's logger; name an event and give it fields."""
+    log: FilteringBoundLogger = structlog.get_logger()
+    return log
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An error for the log: its kind and where it came from. Its message may quote a person, so it stays out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return {
+        "error": type(error).__name__,
+        "where": [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames[-8:]],
+    }
+
+
+def _add_trace(_logger: object, _method: str, event: EventDict) -> EventDict:
+    event.setdefault("trace_id", current_trace().trace_id)
+    return event
+
+
+_PROCESSORS: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    _add_trace,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.JSONRenderer(ensure_ascii=False),
+]
+
+
+class _LibraryFormatter(logging.Formatter):
+    """A library's record as a JSON line: where it comes from and its fixed text, without what was filled in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: EventDict = {"event": "library", "library": record.name, "text": str(record.msg)}
+        if record.exc_info and record.exc_info[1]:
+            event.update(describe(record.exc_info[1]))
+        method = record.levelname.lower()
+        for processor in _PROCESSORS:
+            event = processor(None, method, event)  # type: ignore[assignment]
+        return str(event)

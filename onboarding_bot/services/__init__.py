@@ -1,0 +1,1 @@
+"""Everything outside that the bot speaks to over HTTP."""

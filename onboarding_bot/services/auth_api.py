@@ -1,0 +1,181 @@
+"""MSMEBazaar's auth API: have an OTP sent, within one deadline, and say for certain what is known of the outcome."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from onboarding_bot.conversation.turn import OtpResult, RequestOtp
+from onboarding_bot.logs import logger
+from onboarding_bot.services.breaker import CircuitBreaker
+from onboarding_bot.tracing import current_trace
+
+CONNECT_SECONDS = 2.0
+PAUSE_SECONDS = 0.5
+SHORTEST_CALL_SECONDS = 0.05
+LONGEST_BODY = 64 * 1024
+CALLS_AT_ONCE = 100
+
+_NOT_PROCESSED = frozenset({429, 503})
+_REFUSED = frozenset({400, 409, 422})
+_OUR_FAULT = frozenset({401, 403, 404, 405})
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What one call told: a result, and the seconds to wait where trying again makes sense."""
+
+    result: OtpResult
+    label: str
+    retry_after: float | None = None
+    service_is_well: bool = False
+
+
+class AuthApi:
+    """The client. One for each process: its connections are pooled, its breaker is shared by all threads."""
+
+    def __init__(
+        self,
+        url: str,
+        otp_path: str,
+        deadline_seconds: float,
+        breaker: CircuitBreaker | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._otp_url = f"{url}{otp_path}"
+        self._health_url = f"{url}/health"
+        self._deadline_seconds = deadline_seconds
+        self.breaker = breaker or CircuitBreaker()
+        self._clock = clock
+        self._sleep = sleep
+        self._session = requests.Session()
+        # Retries follow one deadline of our own; urllib3's would sleep through a Retry-After of any length.
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CALLS_AT_ONCE, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def request_otp(self, request: RequestOtp, seconds_left: float) -> OtpResult:
+        """Ask for an OTP, trying again while that is harmless and time is left.
+
+        ``seconds_left`` is what the webhook can still wait. Never raises for what the network or the API does:
+        every ending is one of OtpResult. The API's own words go nowhere.
+        """
+        started = self._clock()
+        if not self.breaker.allows_call():
+            self._log(_Attempt(OtpResult.NOT_SENT, "breaker_open"), tries=0, started=started)
+            return OtpResult.NOT_SENT
+        deadline = started + min(self._deadline_seconds, seconds_left)
+        attempt, tries = self._try_once(request, deadline), 1
+        while attempt.retry_after is not None and self._clock() + attempt.retry_after < deadline:
+            self._sleep(attempt.retry_after)
+            attempt, tries = self._try_once(request, deadline), tries + 1
+        if attempt.service_is_well:
+            self.breaker.succeeded()
+        else:
+            self.breaker.failed()
+        self._log(attempt, tries, started)
+        return attempt.result
+
+    def is_healthy(self, timeout_seconds: float) -> bool:
+        """Whether ``GET /health`` answers 200."""
+        try:
+            with self._session.get(
+                self._health_url, timeout=timeout_seconds, allow_redirects=False, stream=True
+            ) as response:
+                return response.status_code == HTTPStatus.OK
+        except requests.RequestException:
+            return False
+
+    def _try_once(self, request: RequestOtp, deadline: float) -> _Attempt:
+        seconds = max(deadline - self._clock(), SHORTEST_CALL_SECONDS)
+        try:
+            with self._session.post(
+                self._otp_url,
+                json=_payload(request),
+                headers={"Idempotency-Key": request.intention_id, "traceparent": current_trace().traceparent()},
+                timeout=(min(CONNECT_SECONDS, seconds), seconds),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return self._read(response, deadline)
+        except requests.ConnectTimeout:
+            return _Attempt(OtpResult.NOT_SENT, "connect_timeout", retry_after=PAUSE_SECONDS)
+        except requests.ConnectionError as error:
+            if _never_connected(error):
+                return _Attempt(OtpResult.NOT_SENT, "connect_failed", retry_after=PAUSE_SECONDS)
+            return _Attempt(OtpResult.AMBIGUOUS, "connection_reset")
+        except requests.Timeout:
+            return _Attempt(OtpResult.AMBIGUOUS, "timeout")
+        except requests.RequestException:
+            return _Attempt(OtpResult.AMBIGUOUS, "broken_answer")
+
+    def _read(self, response: requests.Response, deadline: float) -> _Attempt:
+        status = response.status_code
+        label = f"http_{status}"
+        if status in _NOT_PROCESSED:
+            return _Attempt(OtpResult.NOT_SENT, label, retry_after=_retry_after(response))
+        if status in _OUR_FAULT:
+            return _Attempt(OtpResult.NOT_SENT, label, service_is_well=True)
+        if status in _REFUSED:
+            known = status == HTTPStatus.CONFLICT
+            result = OtpResult.REFUSED_KNOWN_NUMBER if known else OtpResult.REFUSED
+            return _Attempt(result, label, service_is_well=True)
+        if status != HTTPStatus.OK:
+            return _Attempt(OtpResult.AMBIGUOUS, label)
+        match self._success(response, deadline):
+            case True:
+                return _Attempt(OtpResult.SENT, "sent", service_is_well=True)
+            case False:
+                return _Attempt(OtpResult.REFUSED, "success_false", service_is_well=True)
+            case _:
+                return _Attempt(OtpResult.AMBIGUOUS, "not_json")
+
+    def _success(self, response: requests.Response, deadline: float) -> bool | None:
+        """The answer's ``success``, or None when the body is not the JSON it should be, too long or too slow."""
+        body = b""
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) > LONGEST_BODY or self._clock() > deadline:
+                return None
+        try:
+            answer = json.loads(body)
+        except ValueError:
+            return None
+        success = answer.get("success") if isinstance(answer, dict) else None
+        return success if isinstance(success, bool) else None
+
+    def _log(self, attempt: _Attempt, tries: int, started: float) -> None:
+        is_our_fault = attempt.label in {f"http_{status}" for status in _OUR_FAULT}
+        log = logger().error if is_our_fault else logger().info
+        log("auth_api", outcome=attempt.label, tries=tries, duration_ms=round((self._clock() - started) * 1000))
+
+
+def _payload(request: RequestOtp) -> dict[str, Any]:
+    return {
+        "phone_number": request.data["phone"],
+        "user_type": "MSME",
+        "metadata": {
+            "source": "whatsapp",
+            "onboarding_data": {field: request.data[field] for field in ("name", "sector", "pincode")},
+        },
+    }
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds to wait; the header's date form and anything unreadable count as a short pause."""
+    header = response.headers.get("Retry-After", "")
+    return max(float(header), PAUSE_SECONDS) if header.isascii() and header.isdigit() else PAUSE_SECONDS
+
+
+def _never_connected(error: requests.ConnectionError) -> bool:
+    """Whether the request cannot have arrived: no name, no route, or nobody listening (urllib3's own word for it)."""
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}

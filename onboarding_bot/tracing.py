@@ -1,0 +1,50 @@
+"""The trace that a request belongs to (W3C Trace Context), from the webhook in to the calls out."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_NO_TRACE = "0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One trace: ``trace_id`` is shared by everything that one request causes."""
+
+    trace_id: str
+
+    def traceparent(self) -> str:
+        """The header for a call out: this trace, with a span of its own."""
+        return f"00-{self.trace_id}-{secrets.token_hex(8)}-01"
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def read_traceparent(header: str | None) -> Trace:
+    """The trace that the caller began, or a new one when it sent none, or a broken one."""
+    match = _TRACEPARENT.fullmatch(header or "")
+    if match is None or match[1] == _NO_TRACE:
+        return Trace(secrets.token_hex(16))
+    return Trace(match[1])
+
+
+@contextmanager
+def following(trace: Trace) -> Iterator[Trace]:
+    """Everything inside belongs to ``trace``."""
+    token = _current.set(trace)
+    try:
+        yield trace
+    finally:
+        _current.reset(token)
+
+
+def current_trace() -> Trace:
+    """The trace at hand; work that nobody asked for from outside begins one of its own."""
+    return _current.get() or Trace(secrets.token_hex(16))
