@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -35,14 +33,9 @@ def read_traceparent(header: str | None) -> Trace:
     return Trace(match[1])
 
 
-@contextmanager
-def following(trace: Trace) -> Iterator[Trace]:
-    """Everything inside belongs to ``trace``."""
-    token = _current.set(trace)
-    try:
-        yield trace
-    finally:
-        _current.reset(token)
+def follow(trace: Trace) -> None:
+    """From here on this thread's work (or greenlet's) belongs to ``trace``."""
+    _current.set(trace)
 
 
 def current_trace() -> Trace:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.commands import Command
 from onboarding_bot.conversation.contact import OptOut
-from onboarding_bot.conversation.flow import step_before
+from onboarding_bot.conversation.flow import QUESTIONS, step_before
 from onboarding_bot.conversation.questions import answers_so_far, status
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
@@ -50,9 +50,10 @@ def start_over(scene: Scene) -> Turn:
 
 
 def _hello(scene: Scene) -> Turn:
-    if scene.step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
-        return scene.turn(TurnResult.GREETED, Part("hello.back"), *scene.question())
-    known = () if scene.step is OnboardingStep.CONFIRMATION else answers_so_far(scene.session)
+    if scene.step is OnboardingStep.WELCOME:
+        return scene.turn(TurnResult.GREETED, *scene.question())
+    is_asking = scene.step in QUESTIONS
+    known = answers_so_far(scene.session) if is_asking else ()
     return scene.turn(TurnResult.GREETED, Part("hello.back"), *known, *scene.question())
 
 

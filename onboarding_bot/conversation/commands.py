@@ -33,7 +33,7 @@ SPELLINGS: dict[Command, str] = {
         """,
     Command.START: "start, शुरू, shuru, shuru karo, शुरू करो",
     Command.HELP: """
-        help, help me, please help, help please, please help me, i need help, need help, how does this work,
+        help, help me, i need help, need help, how does this work,
         what is this, madad, madad karo, मदद, मदद करो, सहायता, info, commands
         """,
     Command.RESTART: """
@@ -73,6 +73,8 @@ NO = """
     """
 CONTINUE = "continue, go on, carry on, resume, jari, jaari rakho, जारी, जारी रखें, आगे"
 
+POLITENESS = "please, pls, plz, sir, madam, maam, mam, ji, bhai, dear, team, bot, msmebazaar, जी, सर, कृपया"
+
 YES_SIGNS = frozenset("👍✅👌✔")
 NO_SIGNS = frozenset("👎❌✖")
 
@@ -83,11 +85,17 @@ def _spoken(spellings: str) -> frozenset[str]:
 
 _COMMANDS = {spelling: command for command, spellings in SPELLINGS.items() for spelling in _spoken(spellings)}
 _YES, _NO, _CONTINUE = _spoken(YES), _spoken(NO), _spoken(CONTINUE)
+_POLITENESS = _spoken(POLITENESS)
 
 
 def find_command(text: str) -> Command | None:
-    """The command that ``text`` is, in any case and with any punctuation; None when it says anything more."""
-    return _COMMANDS.get(words(text))
+    """The command that ``text`` is, in any case and with any punctuation; None when it says anything more.
+
+    Politeness around it does not count: "Hello sir" and "please help" are commands, "Start Up Services" is not.
+    """
+    said = words(text)
+    bare = " ".join(word for word in said.split() if word not in _POLITENESS)
+    return _COMMANDS.get(said) or _COMMANDS.get(bare)
 
 
 def is_yes(text: str) -> bool:

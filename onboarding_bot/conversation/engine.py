@@ -122,7 +122,7 @@ def _remembered(turn: Turn, message: InboundMessage, now: datetime) -> Turn:
             message.sid, now, reply=None, intention_id=turn.effect.intention_id, lease_until=now + otp.LEASE
         )
     else:
-        known = RememberedReply(message.sid, now, turn.reply)
+        known = RememberedReply(message.sid, now, turn.reply, turn.contact.language)
     session = replace(turn.session.remember(known), updated_at=now)
     return replace(turn, session=session, contact=_with_draft(turn.contact, session, now))
 

@@ -66,11 +66,15 @@ class OtpIntention:
 
 @dataclass(frozen=True, slots=True)
 class RememberedReply:
-    """What a message was answered with; while ``reply`` is None its turn is still running, until ``lease_until``."""
+    """What a message was answered with, and in which language.
+
+    While ``reply`` is None the message's turn is still running, until ``lease_until``.
+    """
 
     message_sid: str
     at: datetime
     reply: Reply | None
+    language: str | None = None
     intention_id: str | None = None
     lease_until: datetime | None = None
 
@@ -200,7 +204,7 @@ def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | N
 def _remembered_to_record(known: RememberedReply) -> dict[str, Any]:
     record: dict[str, Any] = {"message_sid": known.message_sid, "at": known.at.isoformat()}
     if known.reply is not None:
-        return record | {"reply": replies.to_record(known.reply)}
+        return record | {"reply": replies.to_record(known.reply), "language": known.language}
     return record | {"intention_id": known.intention_id, "lease_until": time_to_record(known.lease_until)}
 
 
@@ -210,6 +214,7 @@ def _remembered_from_record(record: Mapping[str, Any]) -> RememberedReply:
         message_sid=record["message_sid"],
         at=datetime.fromisoformat(record["at"]),
         reply=None if reply is None else replies.from_record(reply),
+        language=record.get("language"),
         intention_id=record.get("intention_id"),
         lease_until=time_from_record(record.get("lease_until")),
     )

@@ -18,6 +18,10 @@ PINCODE_DIGITS = 6
 MOBILE_DIGITS = 10
 SHOWN_BACK_MAX = 40
 
+# What people say to "What is your name?" before they give it.
+_WORDS_THAT_ARE_NO_NAME = frozenset(
+    {"yes", "no", "ok", "okay", "sure", "thanks", "thank you", "haan", "nahi", "name", "my name"}
+)
 _SECTOR_NUMBER = re.compile(r"#? ?([0-9]{1,2}) ?[.)]?")
 _SEPARATORS = re.compile(r"[ \-.()]")
 _MOBILE = re.compile(r"(?:(?:\+91|0091|91)?0?)([6-9][0-9]{9})")
@@ -41,12 +45,14 @@ def shown_back(text: str) -> str:
 def validate_name(text: str) -> str:
     """A full name: 2 to 80 letters of any script with their signs, spaces, ``.``, ``'`` and ``-``.
 
-    Raises InvalidInput: name.characters, name.short, name.long.
+    Raises InvalidInput: name.characters, name.word, name.short, name.long.
     """
     name = one_line("".join(character for character in text if not _is_ignorable(character)))
     letters = sum(unicodedata.category(character).startswith("L") for character in name)
     if not all(_belongs_in_a_name(character) for character in name):
         raise InvalidInput("name.characters", {"typed": shown_back(text)})
+    if name.casefold() in _WORDS_THAT_ARE_NO_NAME:
+        raise InvalidInput("name.word", {"typed": shown_back(text)})
     if letters < NAME_LETTERS_MIN:
         raise InvalidInput("name.short", {"typed": shown_back(text)})
     if letters > NAME_LETTERS_MAX or len(name) > NAME_CHARACTERS_MAX:

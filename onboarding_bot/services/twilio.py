@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from twilio.request_validator import RequestValidator
+from werkzeug.datastructures import MultiDict
 
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind
 from onboarding_bot.errors import BadFormError
@@ -24,16 +24,6 @@ _KINDS_BY_TYPE = {
 }
 
 
-class Form(Protocol):
-    """The posted form, with every value of a name that was posted twice."""
-
-    def get(self, name: str, default: str = "", /) -> str:
-        """The first value of ``name``."""
-
-    def getlist(self, name: str, /) -> list[str]:
-        """All values of ``name``."""
-
-
 class SignatureVerifier:
     """Checks ``X-Twilio-Signature`` with each auth token that is valid while tokens are rotated.
 
@@ -48,12 +38,12 @@ class SignatureVerifier:
         """The URL that Twilio signed: the public one, whatever a proxy has made of it on the way."""
         return f"{self._base}{path}?{query}" if query else f"{self._base}{path}"
 
-    def is_genuine(self, url: str, form: Form, signature: str) -> bool:
+    def is_genuine(self, url: str, form: MultiDict[str, str], signature: str) -> bool:
         """Whether one of the auth tokens signed exactly this URL with exactly these fields."""
-        return any(validator.validate(url, form, signature) for validator in self._validators)
+        return any(bool(validator.validate(url, form, signature)) for validator in self._validators)
 
 
-def parse_inbound(form: Form) -> InboundMessage:
+def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:
     """The message in a webhook's form; unknown fields are left alone, for Twilio adds new ones without notice.
 
     Raises BadFormError when ``From`` or ``MessageSid`` is missing.
@@ -70,7 +60,7 @@ def parse_inbound(form: Form) -> InboundMessage:
     return InboundMessage(sid, sender, text if kind is MessageKind.TEXT else "", kind)
 
 
-def _kind(form: Form) -> MessageKind:
+def _kind(form: MultiDict[str, str]) -> MessageKind:
     named = _KINDS_BY_TYPE.get(form.get("MessageType", "").lower())
     if named:
         return named

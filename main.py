@@ -1,0 +1,29 @@
+"""The way in: ``gunicorn -c gunicorn.conf.py main:app``, or ``python main.py`` while developing."""
+
+from __future__ import annotations
+
+import sys
+
+from onboarding_bot.app import BOT, create_app
+from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.conversation.session import OnboardingStep, UserSession
+from onboarding_bot.errors import SettingsError
+from onboarding_bot.logs import configure_logs, logger
+
+__all__ = ["OnboardingStep", "UserSession", "WhatsAppBot", "app", "bot"]
+
+try:
+    settings = load_settings(read_environment())
+except SettingsError as error:
+    sys.exit("\n".join(f"setting {fault}" for fault in error.faults))
+
+configure_logs(settings.log_level)
+for warning in settings.warnings:
+    logger().warning("setting", warning=warning)
+
+app = create_app(settings)
+bot: WhatsAppBot = app.extensions[BOT]
+
+if __name__ == "__main__":
+    app.run(host="127.0.0.1", port=settings.port, debug=settings.debug)

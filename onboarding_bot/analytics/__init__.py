@@ -1,0 +1,1 @@
+"""Which counters a turn moves, and how sums become figures; pure, the store writes and reads them."""

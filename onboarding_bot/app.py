@@ -1,0 +1,115 @@
+"""create_app: the one place where the parts are built and put together."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from flask import Flask, Response, g, request
+
+from onboarding_bot.bot import Clock, OtpService, WhatsAppBot
+from onboarding_bot.config import Settings
+from onboarding_bot.conversation.engine import Engine
+from onboarding_bot.login_link import LoginLinks
+from onboarding_bot.logs import logger
+from onboarding_bot.services.auth_api import AuthApi
+from onboarding_bot.services.twilio import SignatureVerifier
+from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.encryption import Cipher
+from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.texts.catalogue import Texts
+from onboarding_bot.tracing import follow, read_traceparent
+from onboarding_bot.web.handoff import handoff_routes
+from onboarding_bot.web.health import HealthCheck
+from onboarding_bot.web.ops import ops_routes
+from onboarding_bot.web.problems import register_problems
+from onboarding_bot.web.webhook import webhook_routes
+
+LARGEST_BODY = 64 * 1024
+HASTY_SECONDS = 0.5
+BOT = "whatsapp_bot"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def create_app(
+    settings: Settings,
+    *,
+    redis: AnyRedis | None = None,
+    otp_service: OtpService | None = None,
+    clock: Clock | None = None,
+) -> Flask:
+    """A Flask app with its bot in ``app.extensions["whatsapp_bot"]``; the keywords put fakes in a part's place."""
+    clock = clock or Clock(now=_utc_now)
+    keys = Keys(settings.person_id_key)
+    cipher = Cipher(settings.session_encryption_keys)
+    contact_life = timedelta(days=settings.contact_retention_days)
+    store = RedisStore(redis or connect(settings.redis_url), keys, cipher, contact_life)
+    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
+    hasty_redis = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
+    hasty_store = RedisStore(hasty_redis, keys, cipher, contact_life)
+    auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
+    bot = WhatsAppBot(
+        store=store,
+        hasty_store=hasty_store,
+        otp_service=otp_service or auth_api,
+        login_links=LoginLinks(
+            settings.web_app_url,
+            settings.session_encryption_keys,
+            include_phone=settings.login_link_include_phone,
+        ),
+        texts=_texts(settings),
+        engine=Engine(draft_retention=timedelta(days=settings.draft_retention_days)),
+        clock=clock,
+    )
+    app = Flask(__name__, static_folder=None)
+    app.debug = settings.debug
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.extensions[BOT] = bot
+    app.register_blueprint(
+        webhook_routes(bot, SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url))
+    )
+    app.register_blueprint(handoff_routes(bot, settings.handoff_api_key))
+    app.register_blueprint(
+        ops_routes(bot, HealthCheck(hasty_store.ping, auth_api.is_healthy), settings.admin_api_key, clock.now)
+    )
+    register_problems(app)
+    _follow_requests(app)
+    return app
+
+
+def _texts(settings: Settings) -> Texts:
+    standing = {
+        "support_contact": settings.support_contact,
+        "draft_days": str(settings.draft_retention_days),
+        "contact_days": str(settings.contact_retention_days),
+    }
+    return Texts(standing, settings.default_language)
+
+
+def _follow_requests(app: Flask) -> None:
+    """Give every request its trace, one log line, and headers that keep its answer to itself."""
+
+    @app.before_request
+    def begin() -> None:
+        g.started = time.monotonic()
+        follow(read_traceparent(request.headers.get("traceparent")))
+        structlog.contextvars.clear_contextvars()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Cache-Control", "no-store")
+        path = request.url_rule.rule if request.url_rule else "unknown"
+        logger().info(
+            "request",
+            method=request.method,
+            path=path,
+            status=response.status_code,
+            duration_ms=round((time.monotonic() - g.started) * 1000, 1),
+        )
+        return response

@@ -1,0 +1,260 @@
+"""WhatsAppBot: the order of work for one message, and nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from onboarding_bot.analytics.counters import counters_of
+from onboarding_bot.analytics.figures import Figures, figures
+from onboarding_bot.conversation.engine import Engine
+from onboarding_bot.conversation.reply import Link, Part, Reply, TextRef, Value
+from onboarding_bot.conversation.session import OnboardingStep, RememberedReply
+from onboarding_bot.conversation.turn import (
+    InboundMessage,
+    OtpOutcome,
+    OtpResult,
+    RequestOtp,
+    Turn,
+)
+from onboarding_bot.errors import BusyError, LoginLinkExpiredError, StoreUnavailableError
+from onboarding_bot.login_link import Handoff, LoginLinks
+from onboarding_bot.logs import describe, logger
+from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
+from onboarding_bot.texts.catalogue import Texts, harmless
+
+# Twilio waits 15 s in all. What is left is for the network, and for the last commit.
+TURN_SECONDS = 12.0
+FALLBACK_SECONDS = 1.0
+COPY_PAUSE_SECONDS = 0.1
+
+
+class OtpService(Protocol):
+    """Whoever can have an OTP sent."""
+
+    def request_otp(self, request: RequestOtp, seconds_left: float) -> OtpResult:
+        """Ask for it within ``seconds_left``; every ending is a result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The times that the bot goes by: ``now`` for what is stored, ``monotonic`` and ``sleep`` for deadlines."""
+
+    now: Callable[[], datetime]
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+class WhatsAppBot:
+    """One for each process; it keeps nothing of a person in memory.
+
+    ``hasty_store`` is the same store, asked with less patience, for the fallback that has one second in all.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        hasty_store: SessionStore,
+        otp_service: OtpService,
+        login_links: LoginLinks,
+        texts: Texts,
+        engine: Engine,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._hasty_store = hasty_store
+        self._otp_service = otp_service
+        self._login_links = login_links
+        self._texts = texts
+        self._engine = engine
+        self._clock = clock
+        self._failures = _UncountedFailures()
+
+    def answer(self, message: InboundMessage) -> str:
+        """The reply to one message, stored before it is returned; the same message again gets the same reply.
+
+        Raises StoreUnavailableError when Redis does not answer and BusyError when the person's other messages kept
+        winning: in both cases nothing is lost, and Twilio's retry brings the message back.
+        """
+        deadline = self._clock.monotonic() + TURN_SECONDS
+        known = self._store.load(self._store.identify(message.sender))
+        while True:
+            if (waiting := self._await_copy(known, message, deadline)) is None:
+                turn = self._engine.advance(known.session, known.contact, message, self._clock.now())
+                stored = self._commit(known, turn)
+                if isinstance(stored, StoredPerson):
+                    break
+                known = stored.newer
+            elif isinstance(waiting, StoredPerson):
+                known = waiting
+            else:
+                self._log("repeated", known)
+                return self._render_again(waiting)
+            self._check_time(deadline)
+        self._log(turn.result, stored, turn.step)
+        if turn.effect is None:
+            return self._render(turn.reply, _language(stored))
+        outcome = self._perform(turn.effect, stored, deadline)
+        return self._settle(stored, turn.effect, outcome, message, deadline)
+
+    def fall_back(self, message: InboundMessage) -> str:
+        """For Twilio's fallback: the reply that this message was answered with, or else an apology.
+
+        It computes no turn; one that is still running is waited for, a second at most.
+        """
+        deadline = self._clock.monotonic() + FALLBACK_SECONDS
+        language = None
+        try:
+            person_id = self._hasty_store.identify(message.sender)
+            while True:
+                person = self._hasty_store.load(person_id)
+                language = _language(person)
+                known = person.session.recall(message.sid) if person.session else None
+                if known and known.reply is not None:
+                    return self._render_again(known)
+                if known is None or self._clock.monotonic() >= deadline:
+                    break
+                self._clock.sleep(COPY_PAUSE_SECONDS)
+        except StoreUnavailableError as error:
+            logger().error("fallback_without_store", code=error.code, **describe(error))
+        self._failures.add()
+        return self._texts.render("apology.try_again", {}, language)
+
+    def apologise(self, reference: str) -> str:
+        """What a person reads after a fault of ours that no retry mends; it counts as a failure."""
+        self._failures.add()
+        return self._texts.render("apology.reference", {"reference": reference})
+
+    def count_failure(self) -> None:
+        """A webhook ended without a turn; the next commit writes it down."""
+        self._failures.add()
+
+    def hand_over(self, token: str) -> Mapping[str, str]:
+        """The answers that a login link stands for: name, sector, pincode, phone.
+
+        Raises LoginLinkError for a bad token, LoginLinkExpiredError for one that is too old or was replaced, and
+        StoreUnavailableError.
+        """
+        handoff = self._login_links.read(token)
+        session = self._store.load(handoff.person_id).session
+        if (
+            session is None
+            or session.current_step is not OnboardingStep.COMPLETED
+            or session.handoff_id != handoff.handoff_id
+        ):
+            raise LoginLinkExpiredError("a newer link, or a new sign-up, has replaced this one")
+        return session.data
+
+    def figures(self) -> Figures:
+        """The figures of /stats. Raises StoreUnavailableError."""
+        sums = self._store.add_up(self._clock.now())
+        return figures(sums.sessions, sums.counters)
+
+    def _await_copy(
+        self, known: StoredPerson, message: InboundMessage, deadline: float
+    ) -> RememberedReply | StoredPerson | None:
+        """What a copy of a message is to do: take the stored reply, look again later, or (None) do the turn."""
+        before = known.session.recall(message.sid) if known.session else None
+        if before is None:
+            return None
+        if before.reply is not None:
+            return before
+        if not before.is_running(self._clock.now()):
+            return None
+        self._check_time(deadline)
+        self._clock.sleep(COPY_PAUSE_SECONDS)
+        return self._store.load(known.person_id)
+
+    def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
+        failures = self._failures.take()
+        try:
+            stored = self._store.commit(
+                known, turn.session, turn.contact, counters_of(turn, failures), self._clock.now()
+            )
+        except StoreUnavailableError:
+            self._failures.add(failures)
+            raise
+        if isinstance(stored, Conflict):
+            self._failures.add(failures)
+        return stored
+
+    def _perform(self, request: RequestOtp, person: StoredPerson, deadline: float) -> OtpOutcome:
+        wait_seconds = self._store.reserve_otp(request.reservation, self._clock.now())
+        if wait_seconds:
+            return OtpOutcome(OtpResult.LIMITED, wait_seconds=wait_seconds)
+        result = self._otp_service.request_otp(request, deadline - self._clock.monotonic())
+        if result is not OtpResult.SENT:
+            return OtpOutcome(result)
+        handoff = Handoff(person.person_id, request.intention_id)
+        return OtpOutcome(result, self._login_links.make(handoff, request.data["phone"]))
+
+    def _settle(
+        self,
+        known: StoredPerson,
+        request: RequestOtp,
+        outcome: OtpOutcome,
+        message: InboundMessage,
+        deadline: float,
+    ) -> str:
+        while True:
+            turn = self._engine.resume(known.session, known.contact, request, outcome, message, self._clock.now())
+            stored = self._commit(known, turn)
+            if isinstance(stored, StoredPerson):
+                self._log(outcome.result, stored, turn.step)
+                return self._render(turn.reply, _language(stored))
+            known = stored.newer
+            self._check_time(deadline + FALLBACK_SECONDS)
+
+    def _check_time(self, deadline: float) -> None:
+        if self._clock.monotonic() >= deadline:
+            raise BusyError("the time for this message is over")
+
+    def _render_again(self, known: RememberedReply) -> str:
+        return self._render(known.reply or (), known.language)
+
+    def _render(self, reply: Reply, language: str | None) -> str:
+        return "\n\n".join(self._render_part(part, language) for part in reply)
+
+    def _render_part(self, part: Part, language: str | None) -> str:
+        values = {name: self._shown(value, language) for name, value in part.values.items()}
+        return self._texts.render(part.code, values, language)
+
+    def _shown(self, value: Value, language: str | None) -> str | int:
+        match value:
+            case TextRef(code):
+                return self._texts.render(code, {}, language)
+            case Link(url):
+                return url
+            case str():
+                return harmless(value)
+            case _:
+                return value
+
+    def _log(self, result: str, person: StoredPerson, step: OnboardingStep | None = None) -> None:
+        after = person.session.current_step if person.session else None
+        logger().info("turn", result=result, step=step or after, next_step=after)
+
+
+def _language(person: StoredPerson) -> str | None:
+    return person.contact.language if person.contact else None
+
+
+class _UncountedFailures:
+    """Webhooks that ended without a turn since this process last wrote to the store."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int = 1) -> None:
+        with self._lock:
+            self._count += count
+
+    def take(self) -> int:
+        with self._lock:
+            count, self._count = self._count, 0
+            return count

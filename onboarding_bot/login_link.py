@@ -1,0 +1,53 @@
+"""The login link: a signed token that stands for a finished sign-up for 30 minutes, and holds none of its answers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+
+from onboarding_bot.conversation.reply import Link
+from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
+
+LIFETIME_SECONDS = 30 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Whose answers a token stands for, and which OTP request it came with."""
+
+    person_id: str
+    handoff_id: str
+
+
+class LoginLinks:
+    """Makes and reads login links. The signing keys follow from the encryption keys, and rotate with them."""
+
+    def __init__(self, web_app_url: str, encryption_keys: Sequence[bytes], *, include_phone: bool) -> None:
+        self._url = f"{web_app_url}/login"
+        self._include_phone = include_phone
+        # itsdangerous signs with the last key and accepts all of them.
+        signing_keys = [hmac.digest(key, b"login link", hashlib.sha256) for key in reversed(encryption_keys)]
+        self._serializer = URLSafeTimedSerializer(signing_keys, salt="login-link")
+
+    def make(self, handoff: Handoff, phone: str) -> Link:
+        """A fresh link; with the phone number in it only where LOGIN_LINK_INCLUDE_PHONE asks for that."""
+        token = self._serializer.dumps([handoff.person_id, handoff.handoff_id])
+        query = {"source": "whatsapp", "token": token}
+        if self._include_phone:
+            query["phone"] = phone
+        return Link(f"{self._url}?{urlencode(query)}")
+
+    def read(self, token: str) -> Handoff:
+        """What the token stands for. Raises LoginLinkExpiredError after 30 minutes, else LoginLinkError."""
+        try:
+            person_id, handoff_id = self._serializer.loads(token, max_age=LIFETIME_SECONDS)
+        except SignatureExpired as expired:
+            raise LoginLinkExpiredError("the token is older than 30 minutes") from expired
+        except (BadData, ValueError, TypeError) as bad:
+            raise LoginLinkError("the token is not one of ours") from bad
+        return Handoff(person_id, handoff_id)

@@ -1,0 +1,1 @@
+"""Where sessions, contact records and counters live: one atomic step for each turn."""

@@ -1,0 +1,66 @@
+"""The names of all keys in Redis, built in this one place: hashes of people, never their numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from onboarding_bot.conversation.session import OnboardingStep
+
+SHARDS = 64
+_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names for one PERSON_ID_KEY. All keys of a shard share the hash tag ``{sN}``, and so a cluster's slot."""
+
+    person_id_key: str
+
+    def person_id(self, sender: str) -> str:
+        """HMAC-SHA256 of ``From``, cut to 128 bits, in hexadecimal."""
+        return self._digest("person", sender)
+
+    def session(self, person_id: str) -> str:
+        """The encrypted session of one person."""
+        return f"{_tag(person_id)}:session:{person_id}"
+
+    def contact(self, person_id: str) -> str:
+        """The encrypted contact record of one person."""
+        return f"{_tag(person_id)}:contact:{person_id}"
+
+    def steps(self, person_id: str) -> dict[OnboardingStep, str]:
+        """The step indexes of this person's shard, by step."""
+        return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}
+
+    def contacts(self, person_id: str) -> str:
+        """The index of contacts of this person's shard, scored by the time of the last message."""
+        return f"{_tag(person_id)}:contacts"
+
+    def counters(self, person_id: str) -> str:
+        """The counters of this person's shard."""
+        return f"{_tag(person_id)}:counters"
+
+    def otp_requests(self, phone: str) -> str:
+        """The OTP requests of the last day for one phone number; it lives in the number's own shard."""
+        digest = self._digest("phone", phone)
+        return f"{_tag(digest)}:otp:{digest}"
+
+    def _digest(self, kind: str, value: str) -> str:
+        message = f"{kind}\0{value}".encode()
+        return hmac.digest(self.person_id_key.encode(), message, hashlib.sha256)[:_ID_BYTES].hex()
+
+
+def step_index(shard: int, step: OnboardingStep) -> str:
+    """The index of live sessions in ``step``, scored by their expiry (Unix time in milliseconds)."""
+    return f"{{s{shard}}}:step:{step}"
+
+
+def counters_of(shard: int) -> str:
+    """The hash of counters of one shard."""
+    return f"{{s{shard}}}:counters"
+
+
+def _tag(digest: str) -> str:
+    return f"{{s{int(digest[:8], 16) % SHARDS}}}"

@@ -1,0 +1,72 @@
+"""What the bot expects of a session store, whatever is behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from onboarding_bot.conversation.contact import Contact
+from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPerson:
+    """What is stored of one person, and the versions that a commit has to meet."""
+
+    person_id: str
+    session: UserSession | None
+    contact: Contact | None
+    session_version: bytes = b""
+    contact_version: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Somebody else's commit came first; nothing was written. ``newer`` is the state as it is now."""
+
+    newer: StoredPerson
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """All shards together: live sessions in each step, and every counter."""
+
+    sessions: Mapping[OnboardingStep, int]
+    counters: Mapping[str, int]
+
+
+class SessionStore(Protocol):
+    """Keeps people. Every method raises StoreUnavailableError when the store does not answer in time."""
+
+    def identify(self, sender: str) -> str:
+        """The person's id: a keyed hash of ``From`` that never changes, and says nothing without the key."""
+
+    def load(self, person_id: str) -> StoredPerson:
+        """What is stored of this person; a value that cannot be decrypted or read counts as absent."""
+
+    def commit(
+        self,
+        known: StoredPerson,
+        session: UserSession,
+        contact: Contact,
+        counters: Mapping[str, int],
+        now: datetime,
+    ) -> StoredPerson | Conflict:
+        """Write session, contact, step index and counters together, if nothing changed since ``known``.
+
+        Returns the person as stored now, with the versions for the next commit.
+        """
+
+    def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
+        """Take a place among a phone number's OTP requests of the day; the same token takes one place only.
+
+        Returns 0 when it is granted, else the seconds until the number may be asked for again.
+        """
+
+    def add_up(self, now: datetime) -> Sums:
+        """Live sessions by step and all counters: a fixed number of look-ups, never a scan of keys."""
+
+    def ping(self) -> None:
+        """Return when the store answers."""

@@ -1,0 +1,171 @@
+"""The session store on Redis: one MGET to read a person, one Lua call to write a turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from redis.exceptions import RedisError
+
+from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact
+from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
+from onboarding_bot.errors import StoreUnavailableError, UndecryptableError
+from onboarding_bot.logs import describe, logger
+from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.encryption import HEAD_BYTES, Cipher, version_of
+from onboarding_bot.store.keys import SHARDS, Keys, counters_of, step_index
+from onboarding_bot.store.protocol import Conflict, StoredPerson, Sums
+
+_SCRIPTS = Path(__file__).parent
+_STEPS = tuple(OnboardingStep)
+_Record = TypeVar("_Record", UserSession, Contact)
+
+
+class RedisStore:
+    """Implements ``SessionStore`` on one Redis, on Sentinel and on Redis Cluster."""
+
+    def __init__(self, client: AnyRedis, keys: Keys, cipher: Cipher, contact_life: timedelta) -> None:
+        self._client = client
+        self._keys = keys
+        self._cipher = cipher
+        self._contact_life = contact_life
+        self._commit_script = client.register_script((_SCRIPTS / "commit.lua").read_text())
+        self._reserve_script = client.register_script((_SCRIPTS / "reserve_otp.lua").read_text())
+
+    def identify(self, sender: str) -> str:
+        """The person's id, see ``SessionStore``."""
+        return self._keys.person_id(sender)
+
+    def load(self, person_id: str) -> StoredPerson:
+        """Session and contact record in one MGET."""
+        with _unavailable_on_error():
+            values: Any = self._client.mget(self._keys.session(person_id), self._keys.contact(person_id))
+        session, contact = values
+        return self._person(person_id, session, contact)
+
+    def commit(
+        self,
+        known: StoredPerson,
+        session: UserSession,
+        contact: Contact,
+        counters: Mapping[str, int],
+        now: datetime,
+    ) -> StoredPerson | Conflict:
+        """One Lua call; a repeat of it after a lost answer finds its own work and reports a conflict."""
+        person_id = known.person_id
+        sealed_session = self._seal(session.to_record(), "session", person_id)
+        sealed_contact = self._seal(contact.to_record(), "contact", person_id)
+        with _unavailable_on_error():
+            written, newer_session, newer_contact = self._commit_script(
+                keys=[
+                    self._keys.session(person_id),
+                    self._keys.contact(person_id),
+                    self._keys.contacts(person_id),
+                    self._keys.counters(person_id),
+                    *self._keys.steps(person_id).values(),
+                ],
+                args=[
+                    HEAD_BYTES,
+                    known.session_version,
+                    known.contact_version,
+                    sealed_session,
+                    _milliseconds(SESSION_LIFETIME),
+                    sealed_contact,
+                    # A no to messages must not be forgotten with the rest of the record.
+                    0 if contact.opt_out else _milliseconds(self._contact_life),
+                    person_id,
+                    _STEPS.index(session.current_step) + 1,
+                    _unix_milliseconds(now),
+                    *(item for counter in counters.items() for item in counter),
+                ],
+            )
+        if not written:
+            return Conflict(self._person(person_id, newer_session, newer_contact))
+        return StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
+
+    def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
+        """One Lua call in the shard of the phone number, see ``SessionStore``."""
+        with _unavailable_on_error():
+            wait = self._reserve_script(
+                keys=[self._keys.otp_requests(reservation.phone)],
+                args=[
+                    reservation.token,
+                    _unix_milliseconds(now),
+                    _milliseconds(OTP_DAY),
+                    _milliseconds(OTP_PAUSE),
+                    OTP_REQUESTS_A_DAY,
+                ],
+            )
+        return int(wait)
+
+    def add_up(self, now: datetime) -> Sums:
+        """Eight look-ups for each of the 64 shards in one pipeline, whatever the number of people."""
+        with _unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                for step in _STEPS:
+                    pipeline.zcount(step_index(shard, step), f"({_unix_milliseconds(now)}", "+inf")
+                pipeline.hgetall(counters_of(shard))
+            answers: Iterator[Any] = iter(pipeline.execute())
+        sessions = dict.fromkeys(_STEPS, 0)
+        counters: dict[str, int] = {}
+        for _ in range(SHARDS):
+            for step in _STEPS:
+                sessions[step] += next(answers)
+            for name, count in next(answers).items():
+                counters[name.decode()] = counters.get(name.decode(), 0) + int(count)
+        return Sums(sessions, counters)
+
+    def ping(self) -> None:
+        """Return when Redis answers."""
+        with _unavailable_on_error():
+            self._client.ping()
+
+    def _person(self, person_id: str, session: bytes | None, contact: bytes | None) -> StoredPerson:
+        return StoredPerson(
+            person_id,
+            self._open(session, "session", person_id, UserSession.from_record),
+            self._open(contact, "contact", person_id, Contact.from_record),
+            version_of(session),
+            version_of(contact),
+        )
+
+    def _seal(self, record: Mapping[str, Any], kind: str, person_id: str) -> bytes:
+        plaintext = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._cipher.encrypt(plaintext, _bound_to(kind, person_id))
+
+    def _open(
+        self, value: bytes | None, kind: str, person_id: str, parse: Callable[[Mapping[str, Any]], _Record]
+    ) -> _Record | None:
+        """The record, or None; a value that nobody can read must not keep its owner from being answered."""
+        if value is None:
+            return None
+        try:
+            return parse(json.loads(self._cipher.decrypt(value, _bound_to(kind, person_id))))
+        except (UndecryptableError, ValueError, KeyError, TypeError) as error:
+            logger().error("stored_value_unreadable", kind=kind, **describe(error))
+            return None
+
+
+def _bound_to(kind: str, person_id: str) -> bytes:
+    return f"{kind}:{person_id}".encode()
+
+
+def _milliseconds(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
+
+
+def _unix_milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
+
+
+@contextmanager
+def _unavailable_on_error() -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise StoreUnavailableError(type(error).__name__) from error

@@ -1,0 +1,49 @@
+"""Where the web app turns a login link's token into the answers of the sign-up."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.conversation.flow import FIELDS
+from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
+from onboarding_bot.logs import logger
+from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.problems import problem
+
+
+def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
+    """``POST /handoff``; a token in a body stays out of access logs, and link previews send no POSTs."""
+    routes = Blueprint("handoff", __name__)
+
+    @routes.post("/handoff")
+    @bearer_only(api_key, wrong_key_status=HTTPStatus.UNAUTHORIZED)
+    def hand_over() -> ResponseReturnValue:
+        body = request.get_json(silent=True)
+        token = body.get("token") if isinstance(body, dict) else None
+        if not isinstance(token, str) or not token:
+            return problem(
+                HTTPStatus.BAD_REQUEST,
+                "no-token",
+                'Send {"token": "…"} as JSON, with the token of the link.',
+                field="token",
+            )
+        try:
+            answers = bot.hand_over(token)
+        except LoginLinkExpiredError:
+            return problem(
+                HTTPStatus.GONE,
+                "link-expired",
+                "This link is too old or was replaced. RESEND in the chat makes a new one.",
+            )
+        except LoginLinkError:
+            logger().warning("bad_login_token")
+            return problem(HTTPStatus.UNAUTHORIZED, "bad-token", "This token was not made here.")
+        response = jsonify({field: answers[field] for field in FIELDS})
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return routes

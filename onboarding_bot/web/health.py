@@ -1,0 +1,92 @@
+"""How the bot and what it leans on are doing, told within two seconds whatever hangs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from typing import Any
+
+from onboarding_bot.errors import StoreUnavailableError
+
+PROBE_SECONDS = 1.2
+ANSWER_SECONDS = 1.6
+AUTH_API_CACHE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """``status`` is healthy, degraded (the auth API is gone) or unhealthy (Redis is gone)."""
+
+    status: str
+    services: dict[str, dict[str, Any]]
+    uptime_seconds: float
+
+
+class HealthCheck:
+    """Asks Redis every time and the auth API at most every five seconds, both at once."""
+
+    def __init__(
+        self,
+        ping_store: Callable[[], None],
+        auth_api_is_healthy: Callable[[float], bool],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._ping_store = ping_store
+        self._auth_api_is_healthy = auth_api_is_healthy
+        self._clock = clock
+        self._started = clock()
+        self._auth_api: tuple[float, dict[str, Any]] | None = None
+        self._probes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+
+    def report(self) -> HealthReport:
+        """Both services, probed side by side."""
+        asked = self._clock()
+        redis_probe = self._probes.submit(self._timed, self._redis_is_well)
+        auth_api_probe = self._probes.submit(self._auth_api_status)
+        services = {
+            "redis": self._result(redis_probe, asked),
+            "auth_api": self._result(auth_api_probe, asked),
+        }
+        return HealthReport(_overall(services), services, round(self._clock() - self._started, 1))
+
+    def redis_answers(self) -> bool:
+        """Whether messages can be handled at all."""
+        probe = self._probes.submit(self._timed, self._redis_is_well)
+        return bool(self._result(probe, self._clock())["status"] == "healthy")
+
+    def _result(self, probe: Future[dict[str, Any]], asked: float) -> dict[str, Any]:
+        left = max(0.0, asked + ANSWER_SECONDS - self._clock())
+        try:
+            return probe.result(timeout=left)
+        except FutureTimeoutError:
+            return {"status": "unhealthy", "response_ms": round((self._clock() - asked) * 1000, 1)}
+
+    def _redis_is_well(self) -> bool:
+        try:
+            self._ping_store()
+        except StoreUnavailableError:
+            return False
+        return True
+
+    def _auth_api_status(self) -> dict[str, Any]:
+        cached = self._auth_api
+        if cached and self._clock() - cached[0] < AUTH_API_CACHE_SECONDS:
+            return cached[1]
+        status = self._timed(lambda: self._auth_api_is_healthy(PROBE_SECONDS))
+        self._auth_api = (self._clock(), status)
+        return status
+
+    def _timed(self, probe: Callable[[], bool]) -> dict[str, Any]:
+        started = self._clock()
+        is_well = probe()
+        elapsed_ms = round((self._clock() - started) * 1000, 1)
+        return {"status": "healthy" if is_well else "unhealthy", "response_ms": elapsed_ms}
+
+
+def _overall(services: dict[str, dict[str, Any]]) -> str:
+    if services["redis"]["status"] != "healthy":
+        return "unhealthy"
+    return "healthy" if services["auth_api"]["status"] == "healthy" else "degraded"

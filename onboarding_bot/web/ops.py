@@ -1,0 +1,63 @@
+"""What operators ask: is it well, is it ready, and how far do people get?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot import __version__
+from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.health import HealthCheck
+
+
+def ops_routes(bot: WhatsAppBot, health: HealthCheck, admin_api_key: str, now: Callable[[], datetime]) -> Blueprint:
+    """``/health``, ``/health/live``, ``/health/ready`` (open) and ``/stats`` (for admins)."""
+    routes = Blueprint("ops", __name__)
+
+    @routes.get("/health")
+    def whole_health() -> ResponseReturnValue:
+        report = health.report()
+        body = {
+            "status": report.status,
+            "services": report.services,
+            "uptime_seconds": report.uptime_seconds,
+            "version": __version__,
+            "timestamp": _timestamp(now),
+        }
+        status = HTTPStatus.SERVICE_UNAVAILABLE if report.status == "unhealthy" else HTTPStatus.OK
+        return jsonify(body), status
+
+    @routes.get("/health/live")
+    def live() -> ResponseReturnValue:
+        return jsonify(status="alive", timestamp=_timestamp(now))
+
+    @routes.get("/health/ready")
+    def ready() -> ResponseReturnValue:
+        if health.redis_answers():
+            return jsonify(status="ready", timestamp=_timestamp(now))
+        return jsonify(status="not ready", timestamp=_timestamp(now)), HTTPStatus.SERVICE_UNAVAILABLE
+
+    @routes.get("/stats")
+    @bearer_only(admin_api_key)
+    def stats() -> ResponseReturnValue:
+        current = bot.figures()
+        return jsonify(
+            total_sessions=current.total_sessions,
+            step_distribution=current.step_distribution,
+            started=current.started,
+            completed=current.completed,
+            completion_rate=current.completion_rate,
+            error_rate=current.error_rate,
+            timestamp=_timestamp(now),
+        )
+
+    return routes
+
+
+def _timestamp(now: Callable[[], datetime]) -> str:
+    return now().astimezone(UTC).isoformat()

@@ -1,0 +1,53 @@
+"""RFC 9457 problem details: what every JSON endpoint answers when it cannot do what was asked."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, jsonify
+from werkzeug.exceptions import HTTPException
+
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem(status: int, code: str, detail: str, **members: Any) -> Response:
+    """A problem document. ``code`` is stable, for programs; ``detail`` says to a person what to do."""
+    response = jsonify(type=f"urn:msmebazaar:problem:{code}", title=HTTPStatus(status).phrase, status=status,
+                       detail=detail, **members)  # fmt: skip
+    response.status_code = status
+    response.mimetype = PROBLEM_JSON
+    return response
+
+
+def register_problems(app: Flask) -> None:
+    """Every error that no route answers itself becomes a problem document."""
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        code = error.name.lower().replace(" ", "-")
+        response = problem(status, code, error.description or error.name)
+        for name, value in error.get_headers():
+            if name not in {"Content-Type", "Content-Length"}:
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(StoreUnavailableError)
+    def store_gone(error: StoreUnavailableError) -> Response:
+        logger().error("store_unavailable", **describe(error))
+        response = problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Redis does not answer. Try again in a moment."
+        )
+        response.headers["Retry-After"] = "5"
+        return response
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        logger().error("unexpected_error", **describe(error))
+        return problem(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected-error", "Something went wrong here. The log says more."
+        )

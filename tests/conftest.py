@@ -1,0 +1,37 @@
+"""What most tests start from: an app on fakeredis, a clock to move, and an owner to talk with."""
+
+from __future__ import annotations
+
+import fakeredis
+import pytest
+from flask import Flask
+
+from onboarding_bot.app import create_app
+from tests.fakes import FakeOtpService, MovableClock
+from tests.settings import settings
+from tests.talker import Talker
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def otp_service() -> FakeOtpService:
+    return FakeOtpService()
+
+
+@pytest.fixture
+def redis() -> fakeredis.FakeRedis:
+    return fakeredis.FakeRedis()
+
+
+@pytest.fixture
+def app(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Flask:
+    return create_app(settings(), redis=redis, otp_service=otp_service, clock=clock.clock())
+
+
+@pytest.fixture
+def talker(app: Flask) -> Talker:
+    return Talker(app)
