@@ -47,7 +47,7 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
         return client
     nodes = [ClusterNode(host, port) for host, port in _hosts(hosts, CLUSTER_PORT)]
     tls: dict[str, Any] = {"ssl": True} if parts.scheme == "rediss+cluster" else {}
-    return RedisCluster(startup_nodes=nodes, cluster_error_retry_attempts=retries, **login, **tls, **options)
+    return RedisCluster(startup_nodes=nodes, **login, **tls, **options)
 
 
 def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:

@@ -1,0 +1,266 @@
+"""The doctor: asks Twilio, and the bot through its own public address, and tells an operator what to mend."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import requests
+from twilio.request_validator import RequestValidator
+
+from onboarding_bot.config import Settings, load_settings, read_environment
+from onboarding_bot.errors import SettingsError
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+# Each read may take its time-out; an answer that drips in has to end as well.
+ANSWER_SECONDS = 20.0
+LONGEST_BODY = 64 * 1024
+WEBHOOK_PATHS = ("/webhook", "/webhook/fallback")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check; ``advice`` says what to do when it failed, and is empty when all is well."""
+
+    subject: str
+    advice: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is nothing to mend."""
+        return not self.advice
+
+    def __str__(self) -> str:
+        return f"ok    {self.subject}" if self.is_well else f"FAIL  {self.subject}: {self.advice}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP, as far as a check looks at it."""
+
+    status: int
+    text: str
+
+    def member(self, name: str) -> str:
+        """A member of the answer's JSON object as text; empty when there is none."""
+        try:
+            body = json.loads(self.text)
+        except ValueError:
+            return ""
+        return str(body.get(name, "")) if isinstance(body, dict) else ""
+
+
+class NoAnswerError(Exception):
+    """Nothing came back; the message says in one sentence what to do about it."""
+
+
+class Doctor:
+    """Runs every check, one after the other. No finding names a secret, nor quotes an error that might."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._session = requests.Session()
+
+    def examine(self) -> Iterator[Finding]:
+        """Each check's finding as soon as it is there."""
+        tokens = self._settings.twilio_auth_tokens
+        for number, token in enumerate(tokens, start=1):
+            yield self._credentials(_numbered("auth token", number, len(tokens)), token)
+        for path in WEBHOOK_PATHS:
+            for number, token in enumerate(tokens, start=1):
+                yield self._webhook(path, _numbered("auth token", number, len(tokens)), token)
+        yield self._health()
+
+    def _credentials(self, which: str, token: str) -> Finding:
+        base, sid = self._settings.twilio_api_base_url, self._settings.twilio_account_sid
+        subject = f"Twilio accepts the account SID with the {which}"
+        try:
+            answer = self._ask("GET", f"{base}/2010-04-01/Accounts/{sid}.json", auth=(sid, token))
+        except NoAnswerError as silence:
+            return Finding(subject, f"{_shown(base)} {silence}")
+        if answer.status == HTTPStatus.OK and answer.member("sid") == sid:
+            status = answer.member("status")
+            return Finding(subject, "" if status == "active" else _not_active(status))
+        return Finding(subject, _credentials_advice(answer.status))
+
+    def _webhook(self, path: str, which: str, token: str) -> Finding:
+        """Without From and MessageSid the bot answers 400 once the signature fits, and touches no conversation."""
+        url = f"{self._settings.public_base_url}{path}"
+        subject = f"{_shown(url)} takes what is signed with the {which}"
+        form = {"AccountSid": self._settings.twilio_account_sid, "Body": "doctor"}
+        signature = RequestValidator(token).compute_signature(url, form)
+        try:
+            answer = self._ask("POST", url, data=form, headers={"X-Twilio-Signature": signature})
+        except NoAnswerError as silence:
+            return Finding(subject, f"it {silence}")
+        return Finding(subject, _webhook_advice(answer))
+
+    def _health(self) -> Finding:
+        url = f"{self._settings.public_base_url}/health"
+        subject = f"{_shown(url)} says that all is well"
+        try:
+            answer = self._ask("GET", url)
+        except NoAnswerError as silence:
+            return Finding(subject, f"it {silence}")
+        return Finding(subject, _health_advice(answer))
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        auth: tuple[str, str] | None = None,
+        data: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """One request, never redirected: what is sent along is for this host alone."""
+        deadline = self._clock() + ANSWER_SECONDS
+        try:
+            with self._session.request(
+                method,
+                url,
+                auth=auth,
+                data=data,
+                headers=headers,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return Answer(response.status_code, self._read(response, deadline))
+        except requests.RequestException as error:
+            raise NoAnswerError(_silence(error)) from error
+
+    def _read(self, response: requests.Response, deadline: float) -> str:
+        body = b""
+        for chunk in response.iter_content(4096):
+            body += chunk
+            if len(body) > LONGEST_BODY:
+                break
+            if self._clock() > deadline:
+                raise requests.ReadTimeout
+        return body.decode(errors="replace")
+
+
+def _silence(error: requests.RequestException) -> str:
+    """What to do when no answer came, by the kind of failure."""
+    reason = type(getattr(error.args[0], "reason", None) if error.args else None).__name__
+    match error:
+        case requests.exceptions.SSLError():
+            return "has no valid TLS certificate for this name: renew it, or serve the whole chain"
+        case requests.exceptions.ProxyError():
+            return "is behind an HTTP proxy that does not answer: look at HTTPS_PROXY and NO_PROXY on this machine"
+        case requests.ConnectTimeout():
+            return "cannot be reached in time: look at firewalls and at the address in its DNS record"
+        case requests.Timeout():
+            return "takes the request but answers too late: look at what stands behind it"
+        case requests.ConnectionError() if reason == "NameResolutionError":
+            return "has a name that DNS does not know: look for a typing mistake, or add the record"
+        case requests.ConnectionError() if reason == "NewConnectionError":
+            return "refuses connections: start the proxy (or the tunnel), and look at its port"
+        case requests.ConnectionError():
+            return "breaks the connection off: look at the log of the proxy in front of it"
+        case _:
+            return "is not an address that can be asked: look at how its URL is written"
+
+
+def _credentials_advice(status: int) -> str:
+    match status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND:
+            return "it does not: copy TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN from the Twilio Console once more"
+        case HTTPStatus.FORBIDDEN:
+            return "it does not (403): test credentials receive no messages; take the live ones"
+        case _ if 300 <= status < 400:
+            return "it redirects, and credentials are not sent on: set TWILIO_API_BASE_URL to the API's own address"
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return "it has had too many requests (429): try again in a minute"
+        case _ if status >= 500:
+            return f"it has trouble of its own ({status}): look at status.twilio.com, and try again"
+        case _:
+            return f"it answered {status}, which is not Twilio's way: look at TWILIO_API_BASE_URL"
+
+
+def _not_active(status: str) -> str:
+    return f"it does, but the account is {status or 'of an unknown status'}: mend that in the Twilio Console"
+
+
+def _webhook_advice(answer: Answer) -> str:
+    is_plain_word_of_the_bot = answer.text.startswith(("From and MessageSid", "The signature does not fit"))
+    match answer.status:
+        case HTTPStatus.BAD_REQUEST if is_plain_word_of_the_bot:
+            return ""
+        case HTTPStatus.FORBIDDEN if is_plain_word_of_the_bot:
+            return (
+                "the bot refuses the signature (403): restart it with this PUBLIC_BASE_URL and TWILIO_AUTH_TOKEN, "
+                "and have the proxy pass path, query and form on unchanged; the log line signature_refused names "
+                "the URL that was verified"
+            )
+        case HTTPStatus.FORBIDDEN | HTTPStatus.UNAUTHORIZED:
+            return f"something in front of the bot refuses ({answer.status}): let Twilio through your firewall or proxy"
+        case HTTPStatus.OK | HTTPStatus.BAD_REQUEST:
+            return f"somebody else than the bot answered ({answer.status}): look at where the proxy sends this path"
+        case _:
+            return _proxy_advice(answer.status)
+
+
+def _health_advice(answer: Answer) -> str:
+    match answer.status, answer.member("status"):
+        case HTTPStatus.OK, "healthy":
+            return ""
+        case HTTPStatus.OK, "degraded":
+            return "the auth API does not answer, so nobody gets an OTP: look at AUTH_API_URL and at that service"
+        case HTTPStatus.SERVICE_UNAVAILABLE, "unhealthy":
+            return "Redis does not answer, so nobody gets a reply: look at REDIS_URL and at that server"
+        case HTTPStatus.OK, _:
+            return "somebody else than the bot answered: look at where the proxy sends this path"
+        case status, _:
+            return _proxy_advice(status)
+
+
+def _proxy_advice(status: int) -> str:
+    match status:
+        case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
+            return f"nothing takes this path ({status}): have the proxy pass it to the bot as it is"
+        case HTTPStatus.BAD_GATEWAY | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.GATEWAY_TIMEOUT:
+            return (
+                f"the proxy does not reach the bot ({status}): start the bot, and compare the proxy's target with PORT"
+            )
+        case _ if 300 <= status < 400:
+            return f"it redirects ({status}): set PUBLIC_BASE_URL to the final address, and that same one at Twilio"
+        case _:
+            return f"it answered {status}: look at the logs of the proxy and of the bot"
+
+
+def _numbered(what: str, number: int, count: int) -> str:
+    return what if count == 1 else f"{what} number {number}"
+
+
+def _shown(url: str) -> str:
+    """A URL without the name and password that may stand in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def main() -> int:
+    """Run every check and print a line for each; 1 when one of them failed (``deploy.sh doctor``)."""
+    try:
+        settings = load_settings(read_environment())
+    except SettingsError as error:
+        for fault in error.faults:
+            print(f"setting {fault}", file=sys.stderr)
+        return 1
+    all_well = True
+    for finding in Doctor(settings).examine():
+        print(finding, flush=True)
+        all_well &= finding.is_well
+    return 0 if all_well else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

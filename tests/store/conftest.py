@@ -1,0 +1,44 @@
+"""The servers that the store's conformance suite runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import fakeredis
+import pytest
+
+from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.encryption import Cipher
+from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.redis_store import RedisStore
+from tests.servers import running_cluster, running_redis
+
+KEYS = Keys("person-key-of-the-tests")
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as server:
+        yield server.cluster_url
+
+
+@pytest.fixture(params=["fakeredis", "redis-server", "redis-server in cluster mode"])
+def client(request: pytest.FixtureRequest) -> AnyRedis:
+    if request.param == "fakeredis":
+        return fakeredis.FakeRedis()
+    url = request.getfixturevalue("redis_url" if request.param == "redis-server" else "cluster_url")
+    client = connect(url)
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def store(client: AnyRedis) -> RedisStore:
+    return RedisStore(client, KEYS, Cipher([b"k" * 32]), timedelta(days=180))

@@ -1,0 +1,199 @@
+"""What every session store must do, run against each server that it may stand on."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.encryption import Cipher
+from onboarding_bot.store.protocol import Conflict, StoredPerson
+from onboarding_bot.store.redis_store import RedisStore
+from tests.fakes import NOON
+from tests.store.conftest import KEYS
+
+OWNER = "whatsapp:+919876543210"
+PHONE = "+919876543210"
+DAY = timedelta(days=1)
+
+
+def a_session(step: OnboardingStep = OnboardingStep.SECTOR, **data: str) -> UserSession:
+    return UserSession.start(step, NOON, data)
+
+
+def a_contact() -> Contact:
+    return Contact(OWNER, "hi", first_inbound_at=NOON, last_inbound_at=NOON)
+
+
+def committed(store: RedisStore, session: UserSession, sender: str = OWNER, **counters: int) -> StoredPerson:
+    known = store.load(store.identify(sender))
+    stored = store.commit(known, session, a_contact(), counters, NOON)
+    assert isinstance(stored, StoredPerson)
+    return stored
+
+
+def test_nothing_is_known_of_a_stranger(store: RedisStore) -> None:
+    stranger = store.load(store.identify(OWNER))
+    assert (stranger.session, stranger.contact) == (None, None)
+
+
+def test_what_was_committed_is_loaded(store: RedisStore) -> None:
+    stored = committed(store, a_session(name="Asha Devi"))
+    assert store.load(store.identify(OWNER)) == stored
+    assert stored.session == a_session(name="Asha Devi")
+
+
+def test_a_commit_on_the_version_it_returned_succeeds(store: RedisStore) -> None:
+    stored = committed(store, a_session())
+    again = store.commit(stored, a_session(OnboardingStep.PINCODE), a_contact(), {}, NOON)
+    assert isinstance(again, StoredPerson)
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        pytest.param("nothing was known", id="the first message of somebody, twice at once"),
+        pytest.param("an older session", id="two messages at once"),
+    ],
+)
+def test_a_commit_on_an_old_version_writes_nothing_and_returns_the_newer_state(store: RedisStore, stale: str) -> None:
+    before = store.load(store.identify(OWNER)) if stale == "nothing was known" else committed(store, a_session())
+    now = committed(store, a_session(OnboardingStep.PHONE), started=1)
+    late = store.commit(before, a_session(OnboardingStep.NAME), a_contact(), {"started": 1}, NOON)
+    assert late == Conflict(now)
+    assert store.load(store.identify(OWNER)) == now
+    assert store.add_up(NOON).counters == {"started": 1}
+
+
+def test_the_contact_record_is_compared_as_well(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session())
+    client.delete(KEYS.contact(stored.person_id))
+    assert isinstance(store.commit(stored, a_session(), a_contact(), {}, NOON), Conflict)
+
+
+def test_of_many_commits_at_once_exactly_one_wins(store: RedisStore) -> None:
+    known = store.load(store.identify(OWNER))
+    results: list[StoredPerson | Conflict] = []
+    threads = [
+        threading.Thread(
+            target=lambda: results.append(store.commit(known, a_session(), a_contact(), {"turns": 1}, NOON))
+        )
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(isinstance(result, StoredPerson) for result in results) == 1
+    assert store.add_up(NOON).counters == {"turns": 1}
+
+
+def test_a_session_lives_for_a_day_and_its_contact_record_longer(store: RedisStore, client: AnyRedis) -> None:
+    person_id = committed(store, a_session()).person_id
+    assert 86_390 <= client.ttl(KEYS.session(person_id)) <= 86_400
+    assert client.ttl(KEYS.contact(person_id)) > 179 * 86_400
+
+
+def test_a_no_to_messages_does_not_expire(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session())
+    opted_out = replace(a_contact(), opt_out=OptOut(NOON, "SM1"))
+    store.commit(stored, a_session(), opted_out, {}, NOON)
+    assert client.ttl(KEYS.contact(stored.person_id)) == -1
+
+
+def test_a_person_is_counted_in_one_step_until_the_session_expires(store: RedisStore) -> None:
+    stored = committed(store, a_session(OnboardingStep.NAME))
+    committed(store, a_session(OnboardingStep.NAME), sender="whatsapp:IN.1234567890")
+    store.commit(stored, a_session(OnboardingStep.SECTOR), a_contact(), {}, NOON)
+    sessions = store.add_up(NOON).sessions
+    assert {step: count for step, count in sessions.items() if count} == {
+        OnboardingStep.NAME: 1,
+        OnboardingStep.SECTOR: 1,
+    }
+    assert set(sessions) == set(OnboardingStep)
+    assert sum(store.add_up(NOON + DAY).sessions.values()) == 0
+
+
+def test_counters_add_up_over_all_shards(store: RedisStore) -> None:
+    for number in range(50):
+        committed(store, a_session(), sender=f"whatsapp:+9198765432{number:02}", webhooks=2)
+    assert store.add_up(NOON).counters == {"webhooks": 100}
+
+
+def test_no_person_can_be_read_in_redis(store: RedisStore, client: AnyRedis) -> None:
+    committed(store, a_session(name="Asha Devi", phone=PHONE))
+    store.reserve_otp(Reservation("token", PHONE), NOON)
+    for key in client.scan_iter():
+        content = client.dump(key) or b""
+        for secret in (b"Asha", b"9876543210", b"whatsapp"):
+            assert secret not in key
+            assert secret not in content
+
+
+def test_an_undecryptable_value_counts_as_absent_and_can_be_overwritten(store: RedisStore, client: AnyRedis) -> None:
+    person_id = committed(store, a_session()).person_id
+    client.set(KEYS.session(person_id), b"\x01scrambled beyond repair, and long enough")
+    found = store.load(person_id)
+    assert found.session is None
+    assert found.contact == a_contact()
+    assert isinstance(store.commit(found, a_session(), a_contact(), {}, NOON), StoredPerson)
+
+
+def test_a_decryptable_value_that_is_no_session_counts_as_absent(store: RedisStore, client: AnyRedis) -> None:
+    person_id = committed(store, a_session()).person_id
+    nonsense = json.dumps({"current_step": "dancing"}).encode()
+    client.set(KEYS.session(person_id), Cipher([b"k" * 32]).encrypt(nonsense, f"session:{person_id}".encode()))
+    assert store.load(person_id).session is None
+
+
+def test_one_persons_value_cannot_stand_in_for_anothers(store: RedisStore, client: AnyRedis) -> None:
+    thief = store.identify("whatsapp:+919999999999")
+    owner = committed(store, a_session(name="Asha Devi")).person_id
+    client.set(KEYS.session(thief), client.get(KEYS.session(owner)))
+    assert store.load(thief).session is None
+
+
+def test_keys_rotate_by_putting_a_new_one_in_front(client: AnyRedis) -> None:
+    old = RedisStore(client, KEYS, Cipher([b"o" * 32]), DAY)
+    both = RedisStore(client, KEYS, Cipher([b"n" * 32, b"o" * 32]), DAY)
+    new = RedisStore(client, KEYS, Cipher([b"n" * 32]), DAY)
+    stored = committed(old, a_session(name="Asha Devi"))
+    loaded = both.load(stored.person_id)
+    assert loaded == stored
+    assert new.load(stored.person_id).session is None
+    both.commit(loaded, a_session(name="Asha Devi"), a_contact(), {}, NOON)
+    assert new.load(stored.person_id).session == a_session(name="Asha Devi")
+
+
+def test_a_phone_number_has_five_otp_requests_a_day(store: RedisStore) -> None:
+    for number in range(5):
+        assert store.reserve_otp(Reservation(f"token-{number}", PHONE), NOON + number * timedelta(minutes=2)) == 0
+    sixth = Reservation("token-6", PHONE)
+    assert store.reserve_otp(sixth, NOON + timedelta(hours=1)) == 23 * 3600
+    assert store.reserve_otp(Reservation("token-7", "+919999999999"), NOON + timedelta(hours=1)) == 0
+    assert store.reserve_otp(sixth, NOON + DAY) == 0
+
+
+def test_otp_requests_keep_a_minute_apart(store: RedisStore) -> None:
+    assert store.reserve_otp(Reservation("first", PHONE), NOON) == 0
+    assert store.reserve_otp(Reservation("second", PHONE), NOON + timedelta(seconds=20)) == 40
+    assert store.reserve_otp(Reservation("second", PHONE), NOON + timedelta(seconds=60)) == 0
+
+
+def test_the_same_token_takes_one_place_only(store: RedisStore) -> None:
+    for _ in range(9):
+        assert store.reserve_otp(Reservation("token", PHONE), NOON) == 0
+    assert store.reserve_otp(Reservation("other", PHONE), NOON + timedelta(minutes=2)) == 0
+
+
+def test_no_key_is_left_that_never_expires_but_the_indexes_and_counters(store: RedisStore, client: AnyRedis) -> None:
+    committed(store, a_session(), webhooks=1)
+    store.reserve_otp(Reservation("token", PHONE), NOON)
+    for_good = {key.decode().split(":")[1] for key in client.scan_iter() if client.ttl(key) == -1}
+    assert for_good == {"contacts", "counters", "step"}
