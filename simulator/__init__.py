@@ -1,0 +1,1 @@
+"""A stand-in for the outside world: Twilio, the auth API, the web app and the owner's phone."""

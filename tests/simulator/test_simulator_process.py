@@ -1,0 +1,80 @@
+"""The simulator as a process: it starts, serves, and ends when it is told to."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(port: int, folder: Path) -> dict[str, str]:
+    return {
+        "PYTHONPATH": str(ROOT),
+        "SIMULATOR_PORT": str(port),
+        "SIMULATOR_DATABASE": str(folder / "simulator.sqlite3"),
+        "TWILIO_ACCOUNT_SID": "AC1",
+        "TWILIO_AUTH_TOKEN": "token",
+        "HANDOFF_API_KEY": "key",
+    }
+
+
+def start(folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "simulator"]
+    return subprocess.Popen(command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def process(tmp_path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    started = start(tmp_path, environment(port, tmp_path))
+    assert started.stdout
+    assert "listening" in started.stdout.readline()
+    yield started
+    started.kill()
+    started.communicate()
+
+
+def test_it_ends_cleanly_with_somebody_looking_on(process: subprocess.Popen[str], port: int) -> None:
+    looking_on = requests.get(f"http://127.0.0.1:{port}/sim/events", stream=True, timeout=5)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    looking_on.close()
+    assert (process.returncode, err) == (0, "")
+    assert "stopped" in out
+
+
+def test_down_is_a_connection_that_ends_without_an_answer(process: subprocess.Popen[str], port: int) -> None:
+    requests.put(f"http://127.0.0.1:{port}/sim/faults", json={"auth_api": "down"}, timeout=5)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(f"http://127.0.0.1:{port}/health", timeout=5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=10)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+        second = start(tmp_path, environment(port, tmp_path))
+        _, err = second.communicate(timeout=10)
+    assert (second.returncode, err) == (1, f"cannot listen on 127.0.0.1:{port}: Address already in use\n")
+
+
+def test_missing_settings_are_told(tmp_path: Path) -> None:
+    process = start(tmp_path, {"PYTHONPATH": str(ROOT)})
+    _, err = process.communicate(timeout=10)
+    assert process.returncode == 1
+    assert "setting TWILIO_AUTH_TOKEN is missing\n" in err
