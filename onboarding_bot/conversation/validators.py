@@ -83,7 +83,7 @@ def validate_pincode(text: str) -> str:
     Raises InvalidInput: pincode.characters, pincode.count, pincode.zero.
     """
     digits = _SEPARATORS.sub("", plain(text))
-    if not digits.isdigit():
+    if not (digits.isascii() and digits.isdigit()):
         raise InvalidInput("pincode.characters", {"typed": shown_back(text)})
     if len(digits) != PINCODE_DIGITS:
         raise InvalidInput("pincode.count", {"typed": shown_back(text), "count": len(digits)})
@@ -101,7 +101,7 @@ def validate_phone(text: str) -> str:
     if mobile := _MOBILE.fullmatch(number):
         return f"+91{mobile[1]}"
     shown = {"typed": shown_back(text)}
-    if not number.removeprefix("+").isdigit():
+    if not (number.isascii() and number.removeprefix("+").isdigit()):
         raise InvalidInput("phone.characters", shown)
     national, prefixes = _INDIAN_PREFIX.subn("", number, count=1)
     if number.startswith(("+", "00")) and not prefixes:

@@ -163,7 +163,7 @@ def _silence(error: requests.RequestException) -> str:
         case requests.ConnectionError() if reason == "NameResolutionError":
             return "has a name that DNS does not know: look for a typing mistake, or add the record"
         case requests.ConnectionError() if reason == "NewConnectionError":
-            return "refuses connections: start the proxy (or the tunnel), and look at its port"
+            return "refuses connections: start what is to listen there (the proxy, the tunnel), and look at its port"
         case requests.ConnectionError():
             return "breaks the connection off: look at the log of the proxy in front of it"
         case _:
@@ -173,7 +173,7 @@ def _silence(error: requests.RequestException) -> str:
 def _credentials_advice(status: int) -> str:
     match status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.NOT_FOUND:
-            return "it does not: copy TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN from the Twilio Console once more"
+            return "it does not: copy both from the Twilio Console again, and take out a token that was replaced"
         case HTTPStatus.FORBIDDEN:
             return "it does not (403): test credentials receive no messages; take the live ones"
         case _ if 300 <= status < 400:
@@ -219,8 +219,8 @@ def _health_advice(answer: Answer) -> str:
             return "Redis does not answer, so nobody gets a reply: look at REDIS_URL and at that server"
         case HTTPStatus.OK, _:
             return "somebody else than the bot answered: look at where the proxy sends this path"
-        case status, _:
-            return _proxy_advice(status)
+        case _:
+            return _proxy_advice(answer.status)
 
 
 def _proxy_advice(status: int) -> str:
@@ -228,9 +228,7 @@ def _proxy_advice(status: int) -> str:
         case HTTPStatus.NOT_FOUND | HTTPStatus.METHOD_NOT_ALLOWED:
             return f"nothing takes this path ({status}): have the proxy pass it to the bot as it is"
         case HTTPStatus.BAD_GATEWAY | HTTPStatus.SERVICE_UNAVAILABLE | HTTPStatus.GATEWAY_TIMEOUT:
-            return (
-                f"the proxy does not reach the bot ({status}): start the bot, and compare the proxy's target with PORT"
-            )
+            return f"the proxy does not reach the bot ({status}): start the bot, and have the proxy point at its PORT"
         case _ if 300 <= status < 400:
             return f"it redirects ({status}): set PUBLIC_BASE_URL to the final address, and that same one at Twilio"
         case _:
