@@ -47,11 +47,14 @@ def create_app(
     clock = clock or Clock(now=_utc_now)
     keys = Keys(settings.person_id_key)
     cipher = Cipher(settings.session_encryption_keys)
-    contact_life = timedelta(days=settings.contact_retention_days)
-    store = RedisStore(redis or connect(settings.redis_url), keys, cipher, contact_life)
+    retention = {
+        "contact_life": timedelta(days=settings.contact_retention_days),
+        "draft_life": timedelta(days=settings.draft_retention_days),
+    }
+    store = RedisStore(redis or connect(settings.redis_url), keys, cipher, **retention)
     # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
     hasty_redis = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
-    hasty_store = RedisStore(hasty_redis, keys, cipher, contact_life)
+    hasty_store = RedisStore(hasty_redis, keys, cipher, **retention)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     bot = WhatsAppBot(
         store=store,
@@ -63,7 +66,7 @@ def create_app(
             include_phone=settings.login_link_include_phone,
         ),
         texts=_texts(settings),
-        engine=Engine(draft_retention=timedelta(days=settings.draft_retention_days)),
+        engine=Engine(draft_retention=retention["draft_life"]),
         clock=clock,
     )
     app = Flask(__name__, static_folder=None)

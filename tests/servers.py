@@ -69,8 +69,11 @@ class RedisServer:
     def start(self) -> None:
         log = (self.folder / "redis.log").open("ab")
         self.process = subprocess.Popen(
-            [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
-            + ["--save", "", *self.options],
+            [
+                redis_binary(),
+                *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""),
+                *self.options,
+            ],
             stdout=log,
             stderr=log,
         )

@@ -51,11 +51,14 @@ def _collect(scene: Scene) -> Turn:
     session = scene.session
     if data != session.data:
         session = replace(otp.without_intention(session, scene.contact), data=data)
+    next_step = first_unanswered(data)
+    # The summary names every answer anyway.
+    named = Part(f"{question.field}.accepted", {question.field: shown_answer(question.field, value)})
     return replace(scene, session=session).turn_and_question(
         TurnResult.ACCEPTED,
-        Part(f"{question.field}.accepted", {question.field: shown_answer(question.field, value)}),
+        *([named] if next_step in QUESTIONS else []),
         contact=_consenting(scene),
-        current_step=first_unanswered(data),
+        current_step=next_step,
         changing=False,
         wrong_answers=0,
     )

@@ -39,6 +39,15 @@ class Draft:
     data: Mapping[str, str]
     saved_at: datetime
 
+    def to_record(self) -> dict[str, Any]:
+        """The draft as JSON."""
+        return {"data": dict(self.data), "saved_at": self.saved_at.isoformat()}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The draft that ``to_record`` wrote. Raises KeyError, TypeError or ValueError when it is none."""
+        return cls(dict(record["data"]), datetime.fromisoformat(record["saved_at"]))
+
 
 @dataclass(frozen=True, slots=True)
 class OtpRequest:
@@ -79,7 +88,7 @@ class Contact:
         return replace(self, otp_requests=tuple(other for other in self.otp_requests if other.token != token))
 
     def to_record(self) -> dict[str, Any]:
-        """The contact as JSON."""
+        """The contact as JSON, without the draft: that is stored beside it, for a shorter time."""
         return {
             "schema": SCHEMA_VERSION,
             "address": self.address,
@@ -94,9 +103,6 @@ class Contact:
             "opt_out": {"at": self.opt_out.at.isoformat(), "source": self.opt_out.source} if self.opt_out else None,
             "completed_at": time_to_record(self.completed_at),
             "registration": dict(self.registration),
-            "draft": {"data": dict(self.draft.data), "saved_at": self.draft.saved_at.isoformat()}
-            if self.draft
-            else None,
             "otp_requests": [[request.token, request.at.isoformat()] for request in self.otp_requests],
         }
 
@@ -106,7 +112,7 @@ class Contact:
 
         Raises KeyError, TypeError or ValueError when ``record`` is no contact at all.
         """
-        opt_out, draft = record.get("opt_out"), record.get("draft")
+        opt_out = record.get("opt_out")
         return cls(
             address=record["address"],
             language=record["language"],
@@ -120,7 +126,6 @@ class Contact:
             opt_out=OptOut(datetime.fromisoformat(opt_out["at"]), opt_out["source"]) if opt_out else None,
             completed_at=time_from_record(record.get("completed_at")),
             registration=dict(record.get("registration", {})),
-            draft=Draft(dict(draft["data"]), datetime.fromisoformat(draft["saved_at"])) if draft else None,
             otp_requests=tuple(
                 OtpRequest(token, datetime.fromisoformat(at)) for token, at in record.get("otp_requests", [])
             ),

@@ -30,6 +30,10 @@ class Keys:
         """The encrypted contact record of one person."""
         return f"{_tag(person_id)}:contact:{person_id}"
 
+    def draft(self, person_id: str) -> str:
+        """The encrypted unfinished answers of one person; they belong to the contact record, but expire sooner."""
+        return f"{_tag(person_id)}:draft:{person_id}"
+
     def steps(self, person_id: str) -> dict[OnboardingStep, str]:
         """The step indexes of this person's shard, by step."""
         return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
-from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact
+from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact, Draft
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
 from onboarding_bot.errors import StoreUnavailableError, UndecryptableError
 from onboarding_bot.logs import describe, logger
@@ -22,17 +23,20 @@ from onboarding_bot.store.protocol import Conflict, StoredPerson, Sums
 
 _SCRIPTS = Path(__file__).parent
 _STEPS = tuple(OnboardingStep)
-_Record = TypeVar("_Record", UserSession, Contact)
+_Record = TypeVar("_Record", UserSession, Contact, Draft)
 
 
 class RedisStore:
     """Implements ``SessionStore`` on one Redis, on Sentinel and on Redis Cluster."""
 
-    def __init__(self, client: AnyRedis, keys: Keys, cipher: Cipher, contact_life: timedelta) -> None:
+    def __init__(
+        self, client: AnyRedis, keys: Keys, cipher: Cipher, contact_life: timedelta, draft_life: timedelta
+    ) -> None:
         self._client = client
         self._keys = keys
         self._cipher = cipher
         self._contact_life = contact_life
+        self._draft_life = draft_life
         self._commit_script = client.register_script((_SCRIPTS / "commit.lua").read_text())
         self._reserve_script = client.register_script((_SCRIPTS / "reserve_otp.lua").read_text())
 
@@ -41,11 +45,12 @@ class RedisStore:
         return self._keys.person_id(sender)
 
     def load(self, person_id: str) -> StoredPerson:
-        """Session and contact record in one MGET."""
+        """Session, contact record and its draft in one MGET."""
         with _unavailable_on_error():
-            values: Any = self._client.mget(self._keys.session(person_id), self._keys.contact(person_id))
-        session, contact = values
-        return self._person(person_id, session, contact)
+            values: Any = self._client.mget(
+                self._keys.session(person_id), self._keys.contact(person_id), self._keys.draft(person_id)
+            )
+        return self._person(person_id, *values)
 
     def commit(
         self,
@@ -60,10 +65,11 @@ class RedisStore:
         sealed_session = self._seal(session.to_record(), "session", person_id)
         sealed_contact = self._seal(contact.to_record(), "contact", person_id)
         with _unavailable_on_error():
-            written, newer_session, newer_contact = self._commit_script(
+            written, *newer = self._commit_script(
                 keys=[
                     self._keys.session(person_id),
                     self._keys.contact(person_id),
+                    self._keys.draft(person_id),
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
                     *self._keys.steps(person_id).values(),
@@ -77,6 +83,7 @@ class RedisStore:
                     sealed_contact,
                     # A no to messages must not be forgotten with the rest of the record.
                     0 if contact.opt_out else _milliseconds(self._contact_life),
+                    *self._draft_to_store(contact.draft, person_id, now),
                     person_id,
                     _STEPS.index(session.current_step) + 1,
                     _unix_milliseconds(now),
@@ -84,7 +91,7 @@ class RedisStore:
                 ],
             )
         if not written:
-            return Conflict(self._person(person_id, newer_session, newer_contact))
+            return Conflict(self._person(person_id, *newer))
         return StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
@@ -125,11 +132,21 @@ class RedisStore:
         with _unavailable_on_error():
             self._client.ping()
 
-    def _person(self, person_id: str, session: bytes | None, contact: bytes | None) -> StoredPerson:
+    def _draft_to_store(self, draft: Draft | None, person_id: str, now: datetime) -> tuple[bytes, int]:
+        """The sealed draft and the milliseconds that it has left, or nothing and 0."""
+        left = _milliseconds(draft.saved_at + self._draft_life - now) if draft else 0
+        if draft is None or left <= 0:
+            return b"", 0
+        return self._seal(draft.to_record(), "draft", person_id), left
+
+    def _person(
+        self, person_id: str, session: bytes | None, contact: bytes | None, draft: bytes | None
+    ) -> StoredPerson:
+        known = self._open(contact, "contact", person_id, Contact.from_record)
         return StoredPerson(
             person_id,
             self._open(session, "session", person_id, UserSession.from_record),
-            self._open(contact, "contact", person_id, Contact.from_record),
+            replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record)) if known else None,
             version_of(session),
             version_of(contact),
         )

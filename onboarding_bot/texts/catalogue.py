@@ -23,7 +23,8 @@ COUNT = "count"
 _LOOK_ALIKES = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
 # What XML 1.0 forbids, line breaks, and the signs that turn the direction of the text around them.
 _UNPRINTABLE = re.compile(
-    "[^\u0020-\u007e\u00a0-\u1fff\u200c\u200d\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\uf900-\ufffd\U00010000-\U0010ffff]"
+    "[^\u0020-\u007e\u00a0-\u061b\u061d-\u1fff\u200c\u200d\u2010-\u2027\u2030-\u205f\u2070-\ud7ff"
+    "\uf900-\ufffd\U00010000-\U0010ffff]"
 )
 
 

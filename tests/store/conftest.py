@@ -41,4 +41,4 @@ def client(request: pytest.FixtureRequest) -> AnyRedis:
 
 @pytest.fixture
 def store(client: AnyRedis) -> RedisStore:
-    return RedisStore(client, KEYS, Cipher([b"k" * 32]), timedelta(days=180))
+    return RedisStore(client, KEYS, Cipher([b"k" * 32]), timedelta(days=180), timedelta(days=7))

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import pytest
 
-from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.contact import Contact, Draft, OptOut
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import Cipher
@@ -100,6 +100,18 @@ def test_a_session_lives_for_a_day_and_its_contact_record_longer(store: RedisSto
     assert client.ttl(KEYS.contact(person_id)) > 179 * 86_400
 
 
+def test_unfinished_answers_expire_on_their_own(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session())
+    draft = Draft({"name": "Asha Devi"}, NOON)
+    with_draft = store.commit(stored, a_session(), replace(a_contact(), draft=draft), {}, NOON + DAY)
+    assert isinstance(with_draft, StoredPerson)
+    assert store.load(stored.person_id).contact == replace(a_contact(), draft=draft)
+    assert 5 * 86_400 < client.ttl(KEYS.draft(stored.person_id)) <= 6 * 86_400
+    store.commit(with_draft, a_session(), a_contact(), {}, NOON + DAY)
+    assert store.load(stored.person_id).contact == a_contact()
+    assert not client.exists(KEYS.draft(stored.person_id))
+
+
 def test_a_no_to_messages_does_not_expire(store: RedisStore, client: AnyRedis) -> None:
     stored = committed(store, a_session())
     opted_out = replace(a_contact(), opt_out=OptOut(NOON, "SM1"))
@@ -160,9 +172,9 @@ def test_one_persons_value_cannot_stand_in_for_anothers(store: RedisStore, clien
 
 
 def test_keys_rotate_by_putting_a_new_one_in_front(client: AnyRedis) -> None:
-    old = RedisStore(client, KEYS, Cipher([b"o" * 32]), DAY)
-    both = RedisStore(client, KEYS, Cipher([b"n" * 32, b"o" * 32]), DAY)
-    new = RedisStore(client, KEYS, Cipher([b"n" * 32]), DAY)
+    old = RedisStore(client, KEYS, Cipher([b"o" * 32]), DAY, DAY)
+    both = RedisStore(client, KEYS, Cipher([b"n" * 32, b"o" * 32]), DAY, DAY)
+    new = RedisStore(client, KEYS, Cipher([b"n" * 32]), DAY, DAY)
     stored = committed(old, a_session(name="Asha Devi"))
     loaded = both.load(stored.person_id)
     assert loaded == stored
