@@ -213,6 +213,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             values[setting.name] = _value(setting, given, environment)
         except ValueError as fault:
             faults.append(f"{setting.metadata['name']} {fault}")
+    if environment is Environment.PRODUCTION and values.get("debug"):
+        faults.append("FLASK_DEBUG must be off in production: its error pages show everything")
     if faults:
         raise SettingsError(faults)
     return Settings(**values)

@@ -11,6 +11,7 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
 from onboarding_bot.logs import logger
@@ -176,6 +177,6 @@ def _retry_after(response: requests.Response) -> float:
 
 
 def _never_connected(error: requests.ConnectionError) -> bool:
-    """Whether the request cannot have arrived: no name, no route, or nobody listening (urllib3's own word for it)."""
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return type(reason).__name__ in {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError"}
+    """Whether the request cannot have arrived: no name, no route, or nobody listening."""
+    cause = error.args[0] if error.args else None
+    return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact, Draft
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
@@ -184,5 +184,5 @@ def _unix_milliseconds(moment: datetime) -> int:
 def _unavailable_on_error() -> Iterator[None]:
     try:
         yield
-    except RedisError as error:
+    except (RedisError, RedisClusterException) as error:
         raise StoreUnavailableError(type(error).__name__) from error
