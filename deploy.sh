@@ -1,0 +1,363 @@
+#!/usr/bin/env bash
+# Installs, starts, checks and ships the bot; `./deploy.sh help` lists the verbs.
+# Never prompts, and answers with its exit code: 0 done, 1 failed, 2 called wrongly.
+set -euo pipefail
+
+ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+VENV=.venv
+PYTHON=$VENV/bin/python
+SETUP_LOG=var/log/setup.log
+# Each includes the ones before it, so an environment made for a later one serves the earlier ones too.
+REQUIREMENTS=(requirements.txt requirements-demo.txt requirements-dev.txt)
+IMAGE=msmebazaar-whatsapp-bot
+HEALTHY_WITHIN_SECONDS=120
+
+help() {
+  cat <<'TEXT'
+Usage: ./deploy.sh VERB
+
+On a fresh machine (needs Python 3.11 or newer, and PyPI the first time)
+  demo           start everything here: Redis, the bot, and a simulator of WhatsApp; Ctrl-C ends it
+  test [ARGS]    run the whole test suite; ARGS go to pytest
+  check          style, types, layers, shell scripts, docs in step, coverage
+
+In production
+  env            check the settings and list every fault
+  doctor         check Twilio's credentials, and send a signed request through PUBLIC_BASE_URL
+  serve          run the bot on this host, without Docker
+  health         ask the running bot how it is
+  stats          show the running bot's figures (needs ADMIN_API_KEY)
+
+With Docker Compose
+  deploy         build, start, wait until healthy; goes back to the previous image otherwise
+  start          start what was built
+  stop           stop everything, keep the data
+  restart        start anew with the settings as they are now
+  logs [ARGS]    show the logs; ARGS go to docker compose logs (-f follows)
+  clean [--volumes]
+                 remove containers and images; with --volumes the stored data as well
+
+  help           this text
+TEXT
+}
+
+say() { printf '%s\n' "$*"; }
+
+warn() {
+  local red='' plain=''
+  if [[ -t 2 && -z ${NO_COLOR-} ]]; then red=$'\033[31m' plain=$'\033[0m'; fi
+  printf '%sdeploy.sh: %s%s\n' "$red" "$*" "$plain" >&2
+}
+
+fail() {
+  warn "$@"
+  exit 1
+}
+
+misused() {
+  warn "$@"
+  help >&2
+  exit 2
+}
+
+# --- running things so that a signal ends them ---------------------------------------------------------------------
+
+# Bash handles a signal only after the command in the foreground has ended, and the command may never hear of it. So the
+# command gets a process group of its own and is waited for, and the signal is passed on to all of the group.
+run_endable() {
+  local child status=0
+  trap 'end_group "${!-}" 129' HUP
+  trap 'end_group "${!-}" 130' INT
+  trap 'end_group "${!-}" 143' TERM
+  set -m
+  "$@" </dev/null &
+  child=$!
+  set +m
+  wait "$child" || status=$?
+  trap - HUP INT TERM
+  return "$status"
+}
+
+end_group() {
+  local group=$1 status=$2
+  trap '' HUP INT TERM
+  if [[ -n $group ]]; then
+    kill -TERM -- "-$group" 2>/dev/null || true
+    wait "$group" 2>/dev/null || true
+  fi
+  exit "$status"
+}
+
+# --- the Python environment ----------------------------------------------------------------------------------------
+
+# Prints the first Python that is new enough and able to make an environment.
+find_python() {
+  local candidate version_only=''
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+    "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+    if "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
+      command -v "$candidate"
+      return
+    fi
+    version_only=${version_only:-$candidate}
+  done
+  if [[ -n $version_only ]]; then
+    fail "$version_only has no venv module: install it (Debian, Ubuntu: apt-get install python3-venv)"
+  fi
+  fail "Python 3.11 or newer is needed, and none was found: install it, or put it on the PATH"
+}
+
+# The hash of a requirements file with those that it includes.
+fingerprint() {
+  local file text=''
+  for file in "${REQUIREMENTS[@]}"; do
+    text+=$(<"$file")
+    [[ $file != "$1" ]] || break
+  done
+  printf '%s' "$text" | cksum | tr -d ' '
+}
+
+stamp_of() { printf '%s/.installed-%s' "$VENV" "$1"; }
+
+# Whether the environment holds what the requirements file names: it was finished for it or for one that includes it.
+is_ready() {
+  local file reached='' stamp
+  "$PYTHON" -c '' 2>/dev/null || return 1
+  for file in "${REQUIREMENTS[@]}"; do
+    [[ $file != "$1" ]] || reached=yes
+    [[ -n $reached ]] || continue
+    stamp=$(stamp_of "$file")
+    if [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$file")" ]]; then return 0; fi
+  done
+  return 1
+}
+
+# Makes or completes the environment for a requirements file; does nothing when it is ready.
+prepare() {
+  if is_ready "$1"; then return; fi
+  local python
+  python=$(find_python)
+  mkdir -p "$(dirname "$SETUP_LOG")"
+  # One set-up at a time in this folder; the lock goes when the last process that holds descriptor 9 ends.
+  exec 9>var/setup.lock
+  run_endable "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+  is_ready "$1" || install_into_venv "$python" "$1"
+  exec 9>&-
+}
+
+install_into_venv() {
+  local python=$1 requirements=$2 unfinished=$VENV/.unfinished
+  say "Installing $requirements into $VENV (about a minute, once)"
+  : >"$SETUP_LOG"
+  # A set-up that was cut short, or a Python that has gone: there is nothing to build on.
+  if [[ -e $unfinished ]] || ! "$PYTHON" -c '' 2>/dev/null; then rm -rf "$VENV"; fi
+  mkdir -p "$VENV"
+  touch "$unfinished"
+  if [[ ! -x $PYTHON ]]; then
+    run_endable "$python" -m venv "$VENV" >>"$SETUP_LOG" 2>&1 ||
+      fail "the environment $VENV could not be made; the reason stands in $SETUP_LOG"
+  fi
+  PIP_RETRIES=${PIP_RETRIES:-2} run_endable "$PYTHON" -m pip install --no-input --disable-pip-version-check \
+    --requirement "$requirements" >>"$SETUP_LOG" 2>&1 ||
+    fail "$requirements could not be installed: is PyPI within reach? The details stand in $SETUP_LOG"
+  fingerprint "$requirements" >"$(stamp_of "$requirements")"
+  rm "$unfinished"
+}
+
+# --- on this machine -----------------------------------------------------------------------------------------------
+
+run_demo() {
+  prepare requirements-demo.txt
+  exec "$PYTHON" -m simulator.demo
+}
+
+run_test() {
+  prepare requirements-dev.txt
+  exec "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile "$@"
+}
+
+run_check() {
+  prepare requirements-dev.txt
+  local failed=()
+  step "style" "$PYTHON" -m ruff check . || failed+=(style)
+  step "formatting" "$PYTHON" -m ruff format --check . || failed+=(formatting)
+  step "types" "$PYTHON" -m mypy || failed+=(types)
+  step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' || failed+=(layers)
+  step "shell scripts" check_shell_scripts || failed+=("shell scripts")
+  step "docs in step, coverage" check_coverage || failed+=("docs in step, coverage")
+  [[ ${#failed[@]} -eq 0 ]] || fail "these checks failed: $(join ', ' "${failed[@]}")"
+  say "All checks passed."
+}
+
+step() {
+  local title=$1
+  shift
+  say "== $title"
+  run_endable "$@"
+}
+
+join() {
+  local separator=$1 text=$2 item
+  shift 2
+  for item in "$@"; do text+=$separator$item; done
+  printf '%s' "$text"
+}
+
+check_shell_scripts() {
+  if command -v shellcheck >/dev/null; then
+    shellcheck deploy.sh .ci/run
+  elif [[ ${CI-} == true ]]; then
+    warn "shellcheck is not installed, and CI must not go without it"
+    return 1
+  else
+    say "skipped: shellcheck is not installed"
+  fi
+}
+
+# What needs a browser or starts whole demos says little about the lines of the package, and `test` runs it anyway.
+check_coverage() {
+  "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile -m "not browser" --ignore=tests/deploy \
+    --cov --cov-report=term-missing
+}
+
+# --- in production -------------------------------------------------------------------------------------------------
+
+check_settings() {
+  prepare requirements.txt
+  "$PYTHON" -m onboarding_bot.config
+}
+
+run_doctor() {
+  prepare requirements.txt
+  exec "$PYTHON" -m onboarding_bot.services.doctor
+}
+
+run_serve() {
+  check_settings
+  exec "$PYTHON" -m gunicorn --config gunicorn.conf.py main:app
+}
+
+# Prints what the bot on this machine answers; fails when that is not a success. The key is read by the process that
+# sends it, so that it shows up neither in a list of processes nor on a terminal.
+ask_bot() {
+  prepare requirements.txt
+  "$PYTHON" - "$@" <<'PROGRAM'
+import json
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from onboarding_bot.config import read_environment
+
+path, *needs_key = sys.argv[1:]
+environment = {name: value for name, value in read_environment().items() if value}
+demo = dotenv_values(environment.get("DEMO_ENV_FILE", Path("var", "demo.env")))
+request = urllib.request.Request(f"http://127.0.0.1:{environment.get('PORT', '5000')}{path}")
+if needs_key:
+    key = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
+    if not key:
+        sys.exit("deploy.sh: ADMIN_API_KEY is set neither in the environment nor in .env")
+    request.add_header("Authorization", f"Bearer {key}")
+try:
+    answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError as error:
+    sys.exit(f"deploy.sh: {request.full_url} does not answer: {getattr(error, 'reason', error)}")
+body = answer.read().decode(errors="replace")
+try:
+    print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))
+except ValueError:
+    print(body)
+sys.exit(0 if answer.status < 400 else 1)
+PROGRAM
+}
+
+# --- with Docker Compose -------------------------------------------------------------------------------------------
+
+need_compose() {
+  docker compose version >/dev/null 2>&1 || fail "Docker with its Compose plugin is needed, and was not found"
+}
+
+start_and_wait() {
+  docker compose up --detach --no-build --remove-orphans --wait --wait-timeout "$HEALTHY_WITHIN_SECONDS" "$@"
+}
+
+run_deploy() {
+  need_compose
+  check_settings
+  local previous
+  previous=$(running_image)
+  [[ -z $previous ]] || docker tag "$previous" "$IMAGE:previous"
+  docker compose build || fail "the image could not be built; what runs is as it was"
+  if start_and_wait; then
+    say "The new version is healthy."
+    return
+  fi
+  docker compose logs --no-color --tail 50 whatsapp-bot >&2 || true
+  roll_back "$previous"
+}
+
+# Prints the id of the image that the bot runs on now, or nothing.
+running_image() {
+  local container
+  container=$(docker compose ps --quiet whatsapp-bot)
+  [[ -z $container ]] || docker inspect --format '{{.Image}}' "$container"
+}
+
+roll_back() {
+  [[ -n $1 ]] || fail "the bot did not get healthy, and there is no earlier image to go back to"
+  docker tag "$IMAGE:previous" "$IMAGE:latest"
+  start_and_wait || fail "the new version did not get healthy, and the previous one does not either"
+  fail "the new version did not get healthy; the previous one runs again"
+}
+
+run_clean() {
+  [[ $# -eq 0 || $* == --volumes ]] || misused "clean takes only --volumes"
+  need_compose
+  docker compose --profile demo down --remove-orphans "$@"
+  local image
+  for image in "$IMAGE:latest" "$IMAGE:previous" "$IMAGE-simulator:latest"; do
+    if docker image inspect "$image" >/dev/null 2>&1; then docker image rm "$image"; fi
+  done
+}
+
+compose() {
+  need_compose
+  docker compose "$@"
+}
+
+main() {
+  [[ $# -gt 0 ]] || misused "a verb is missing"
+  local verb=$1
+  shift
+  case $verb in
+    demo | check | env | doctor | serve | health | stats | deploy | start | stop | restart)
+      [[ $# -eq 0 ]] || misused "$verb takes no arguments"
+      ;;
+  esac
+  cd "$ROOT"
+  case $verb in
+    demo) run_demo ;;
+    test) run_test "$@" ;;
+    check) run_check ;;
+    env) check_settings ;;
+    doctor) run_doctor ;;
+    serve) run_serve ;;
+    health) ask_bot /health ;;
+    stats) ask_bot /stats with-key ;;
+    deploy) run_deploy ;;
+    start) need_compose && start_and_wait ;;
+    stop) compose --profile demo stop ;;
+    restart) need_compose && start_and_wait --force-recreate ;;
+    logs) compose logs --tail 100 "$@" ;;
+    clean) run_clean "$@" ;;
+    help | -h | --help) help ;;
+    *) misused "there is no verb \"$verb\"" ;;
+  esac
+}
+
+main "$@"

@@ -1,0 +1,73 @@
+"""How gunicorn serves the bot, in production and in the demo alike."""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gunicorn.config import Config  # type: ignore[import-untyped]
+from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+
+from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.errors import SettingsError
+from onboarding_bot.logs import describe
+
+
+class JsonLines(logging.Formatter):
+    """gunicorn's own lines in the shape of the bot's: one JSON object each."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "event": "gunicorn",
+            "text": record.getMessage(),
+            "pid": record.process,
+            "level": record.levelname.lower(),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+        }
+        if record.exc_info and record.exc_info[1]:
+            line |= describe(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=False)
+
+
+class JsonLogger(Logger):  # type: ignore[misc]
+    """gunicorn's logger, with that shape."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        for handler in self.error_log.handlers:
+            handler.setFormatter(JsonLines())
+
+
+try:
+    _settings = load_settings(read_environment())
+except SettingsError as error:
+    sys.exit("\n".join(f"setting {fault}" for fault in error.faults))
+
+bind = f"0.0.0.0:{_settings.port}"
+workers = _settings.web_concurrency
+# Greenlets: a message that waits for the auth API costs a little memory and no worker.
+worker_class = "gevent"
+worker_connections = 1000
+
+# A request may take 13 s, and SIGTERM lets it finish; a worker whose loop stands still is replaced.
+graceful_timeout = 20
+timeout = 30
+# An idle connection holds a stopping worker up for this long.
+keepalive = 2
+
+# Twilio's requests have short lines and few headers; its form is in the body.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+# Heartbeats go to memory: the root file system may be read-only, and a slow disk looks like a dead worker.
+_memory = Path("/dev/shm")  # noqa: S108  (gunicorn makes its files there safely, and unlinks them at once)
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
+control_socket_disable = True
+
+# The bot logs each request itself, without what people wrote; an access log would repeat it with addresses.
+accesslog = None
+errorlog = "-"
+loglevel = _settings.log_level
+logger_class = JsonLogger

@@ -1,0 +1,243 @@
+"""What deploy.sh says and answers: help, wrong calls, settings, the running bot, Docker Compose."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.clones import Clone, free_ports
+
+VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
+VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
+GOOD_SETTINGS = {
+    "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
+    "TWILIO_AUTH_TOKEN": "0123456789abcdef0123456789abcdef",
+    "AUTH_API_URL": "https://auth.example.com",
+    "WEB_APP_URL": "https://app.example.com",
+    "PUBLIC_BASE_URL": "https://bot.example.com",
+    "SUPPORT_CONTACT": "+91 80 5550 0100",
+    "SESSION_ENCRYPTION_KEYS": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "PERSON_ID_KEY": "a-key-for-the-persons",
+    "ADMIN_API_KEY": "a-key-for-the-admins",
+    "HANDOFF_API_KEY": "a-key-for-the-web-app",
+}
+
+
+def test_help_names_every_verb(clone: Clone) -> None:
+    told = clone.run("help")
+    assert told.returncode == 0
+    assert told.stderr == ""
+    assert [verb for verb in VERBS if not re.search(rf"^  {verb}\b", told.stdout, re.MULTILINE)] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "a verb is missing"),
+        (["frobnicate"], 'there is no verb "frobnicate"'),
+        (["demo", "--fast"], "demo takes no arguments"),
+        (["clean", "everything"], "clean takes only --volumes"),
+    ],
+)
+def test_a_wrong_call_shows_the_help_on_stderr(clone: Clone, arguments: list[str], complaint: str) -> None:
+    told = clone.run(*arguments)
+    assert told.returncode == 2
+    assert told.stdout == ""
+    assert told.stderr.startswith(f"deploy.sh: {complaint}\nUsage: ./deploy.sh VERB\n")
+
+
+def test_no_colour_off_a_terminal(clone: Clone) -> None:
+    told = clone.run("frobnicate", TERM="xterm-256color", CLICOLOR="1")
+    assert "\x1b" not in told.stdout + told.stderr
+
+
+def test_env_lists_every_fault_at_once_and_shows_no_value(clone: Clone) -> None:
+    told = clone.run("env", PORT="70000", ADMIN_API_KEY="short-and-secret", LOG_LEVEL="LOUD", PERSON_ID_KEY="tiny")
+    assert told.returncode == 1
+    for name in ("PORT", "LOG_LEVEL", "PERSON_ID_KEY", "TWILIO_AUTH_TOKEN", "PUBLIC_BASE_URL", "SUPPORT_CONTACT"):
+        assert re.search(rf"^setting {name} ", told.stderr, re.MULTILINE), name
+    for value in ("70000", "LOUD", "tiny", "short-and-secret"):
+        assert value not in told.stdout + told.stderr
+
+
+def test_env_accepts_a_complete_dotenv_file(clone: Clone) -> None:
+    dotenv = clone.folder / ".env"
+    dotenv.write_text("".join(f"{name}={value}\n" for name, value in GOOD_SETTINGS.items()))
+    try:
+        told = clone.run("env")
+    finally:
+        dotenv.unlink()
+    assert (told.returncode, told.stdout, told.stderr) == (0, "settings are good for production\n", "")
+
+
+def test_serve_does_not_start_with_faulty_settings(clone: Clone) -> None:
+    told = clone.run("serve", PORT=str(free_ports(1)[0]))
+    assert told.returncode == 1
+    assert "setting TWILIO_AUTH_TOKEN is missing" in told.stderr
+
+
+class AnsweringBot(BaseHTTPRequestHandler):
+    """Answers /health with what the test says, and /stats with the key that it got."""
+
+    health_status = 200
+
+    def do_GET(self) -> None:
+        status = self.health_status if self.path == "/health" else 200
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps({"path": self.path, "key": self.headers.get("Authorization")}).encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the answer is what the test looks at."""
+
+
+@pytest.fixture
+def answering_bot() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), AnsweringBot)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("status", "returncode"), [(200, 0), (503, 1)])
+def test_health_tells_by_its_exit_code(
+    clone: Clone, answering_bot: HTTPServer, monkeypatch: pytest.MonkeyPatch, status: int, returncode: int
+) -> None:
+    monkeypatch.setattr(AnsweringBot, "health_status", status)
+    told = clone.run("health", PORT=str(answering_bot.server_port))
+    assert told.returncode == returncode
+    assert json.loads(told.stdout) == {"path": "/health", "key": None}
+
+
+def test_health_of_a_bot_that_does_not_run_is_one_line(clone: Clone) -> None:
+    told = clone.run("health", PORT=str(free_ports(1)[0]))
+    assert told.returncode == 1
+    assert len(told.stderr.splitlines()) == 1
+    assert "does not answer" in told.stderr
+
+
+def test_stats_sends_the_key(clone: Clone, answering_bot: HTTPServer) -> None:
+    told = clone.run("stats", PORT=str(answering_bot.server_port), ADMIN_API_KEY="a-key-for-the-admins")
+    assert told.returncode == 0
+    assert json.loads(told.stdout) == {"path": "/stats", "key": "Bearer a-key-for-the-admins"}
+
+
+def test_stats_without_a_key_says_so(clone: Clone, answering_bot: HTTPServer) -> None:
+    told = clone.run("stats", PORT=str(answering_bot.server_port), DEMO_ENV_FILE="/nonexistent")
+    assert told.returncode == 1
+    assert told.stderr == "deploy.sh: ADMIN_API_KEY is set neither in the environment nor in .env\n"
+
+
+# A docker that notes how it was called; `up` fails while the image that it would start is in $UNHEALTHY.
+DOCKER = """#!/usr/bin/env bash
+echo "$*" >>"$DOCKER_NOTES"
+latest="$DOCKER_NOTES.latest"
+case "$*" in
+  "compose ps --quiet whatsapp-bot") [[ -z $RUNNING ]] || echo container ;;
+  inspect*) echo "$RUNNING" ;;
+  "compose build") echo built >"$latest"; exit "${BUILD_STATUS:-0}" ;;
+  "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest") echo "$RUNNING" >"$latest" ;;
+  "compose up"*) [[ " $UNHEALTHY " != *" $(<"$latest") "* ]] ;;
+  "compose logs"*) echo "the bot's last words" ;;
+esac
+"""
+
+
+@pytest.fixture
+def docker(tmp_path: Path) -> dict[str, str]:
+    """The environment in which that docker is found, with settings that let `deploy` begin."""
+    program = tmp_path / "docker"
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    notes = tmp_path / "notes"
+    return GOOD_SETTINGS | {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "DOCKER_NOTES": str(notes),
+        "RUNNING": "sha256:old",
+        "UNHEALTHY": "",
+    }
+
+
+def calls(docker: dict[str, str]) -> list[str]:
+    """What docker was asked to do; looking does not count."""
+    looking = ("compose version", "compose ps", "inspect", "image inspect")
+    return [line for line in Path(docker["DOCKER_NOTES"]).read_text().splitlines() if not line.startswith(looking)]
+
+
+UP = "compose up --detach --no-build --remove-orphans --wait --wait-timeout 120"
+KEEP = "tag sha256:old msmebazaar-whatsapp-bot:previous"
+GO_BACK = "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest"
+LAST_WORDS = "compose logs --no-color --tail 50 whatsapp-bot"
+
+
+def test_deploy_keeps_the_running_image_before_it_builds(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker)
+    assert told.returncode == 0, told.stderr
+    assert calls(docker) == [KEEP, "compose build", UP]
+
+
+def test_deploy_goes_back_when_the_new_version_never_gets_healthy(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker | {"UNHEALTHY": "built"})
+    assert told.returncode == 1
+    assert calls(docker) == [KEEP, "compose build", UP, LAST_WORDS, GO_BACK, UP]
+    assert "the bot's last words" in told.stderr
+    assert told.stderr.endswith("the new version did not get healthy; the previous one runs again\n")
+
+
+def test_deploy_says_when_there_is_nothing_to_go_back_to(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker | {"UNHEALTHY": "built", "RUNNING": ""})
+    assert told.returncode == 1
+    assert calls(docker) == ["compose build", UP, LAST_WORDS]
+    assert "no earlier image to go back to" in told.stderr
+
+
+def test_deploy_says_when_the_previous_image_is_ill_too(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker | {"UNHEALTHY": "built sha256:old"})
+    assert told.returncode == 1
+    assert told.stderr.endswith("the new version did not get healthy, and the previous one does not either\n")
+
+
+def test_deploy_leaves_what_runs_alone_when_the_build_fails(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker | {"BUILD_STATUS": "1"})
+    assert told.returncode == 1
+    assert calls(docker) == [KEEP, "compose build"]
+
+
+def test_deploy_checks_the_settings_before_it_touches_anything(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("deploy", **docker | {"PERSON_ID_KEY": "tiny"})
+    assert told.returncode == 1
+    assert "setting PERSON_ID_KEY" in told.stderr
+    assert calls(docker) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (["start"], UP),
+        (["stop"], "compose --profile demo stop"),
+        (["restart"], f"{UP} --force-recreate"),
+        (["logs", "-f"], "compose logs --tail 100 -f"),
+        (["clean", "--volumes"], "compose --profile demo down --remove-orphans --volumes"),
+    ],
+)
+def test_the_other_verbs_of_compose(clone: Clone, docker: dict[str, str], arguments: list[str], call: str) -> None:
+    Path(docker["DOCKER_NOTES"] + ".latest").write_text("built")
+    told = clone.run(*arguments, **docker)
+    assert told.returncode == 0, told.stderr
+    assert calls(docker)[0] == call
+
+
+def test_without_compose_one_line_says_so(clone: Clone, docker: dict[str, str]) -> None:
+    program = Path(docker["DOCKER_NOTES"]).parent / "docker"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    told = clone.run("start", **docker)
+    assert told.returncode == 1
+    assert told.stderr == "deploy.sh: Docker with its Compose plugin is needed, and was not found\n"
