@@ -54,7 +54,7 @@ class LoginLinks:
             signed = self._signer.unsign(token.removesuffix(_LAST_LETTER), max_age=LIFETIME_SECONDS)
         except SignatureExpired as expired:
             raise LoginLinkExpiredError("the token is older than 30 minutes") from expired
-        except BadData as bad:
+        except (BadData, ValueError) as bad:
             raise LoginLinkError("the token is not one of ours") from bad
         content = base64_decode(signed)
         return Handoff(content[:-_UUID_BYTES].hex(), str(UUID(bytes=content[-_UUID_BYTES:])))

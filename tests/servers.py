@@ -78,7 +78,7 @@ class RedisServer:
             stderr=log,
         )
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
-        client = Redis(port=self.port)
+        client = Redis(host="127.0.0.1", port=self.port)
         while time.monotonic() < deadline:
             try:
                 client.ping()
@@ -99,8 +99,8 @@ class RedisServer:
 def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
     """A server with its own folder and port."""
     server = RedisServer(folder, free_port(), options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.kill()
@@ -110,7 +110,7 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
 def running_cluster(folder: Path) -> Iterator[RedisServer]:
     """A cluster of one node: it refuses whatever touches two slots at once, as a large one does."""
     with running_redis(folder, "--cluster-enabled", "yes") as server:
-        client = Redis(port=server.port)
+        client = Redis(host="127.0.0.1", port=server.port)
         client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         deadline = time.monotonic() + STARTS_WITHIN_SECONDS
         while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):

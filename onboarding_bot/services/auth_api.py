@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as CallTimeoutError
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -57,6 +59,7 @@ class AuthApi:
         self.breaker = breaker or CircuitBreaker()
         self._clock = clock
         self._sleep = sleep
+        self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="auth-api")
         self._session = requests.Session()
         # Retries follow one deadline of our own; urllib3's would sleep through a Retry-After of any length.
         adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CALLS_AT_ONCE, max_retries=0)
@@ -96,17 +99,27 @@ class AuthApi:
             return False
 
     def _try_once(self, request: RequestOtp, deadline: float) -> _Attempt:
+        """One call. It has a thread of its own, for a time-out of a socket says nothing of an answer that drips in."""
         seconds = max(deadline - self._clock(), SHORTEST_CALL_SECONDS)
+        call = self._calls.submit(self._call, request, current_trace().traceparent(), seconds)
+        try:
+            return call.result(timeout=seconds + SHORTEST_CALL_SECONDS)
+        except CallTimeoutError:
+            if call.cancel():
+                return _Attempt(OtpResult.NOT_SENT, "too_many_calls")
+            return _Attempt(OtpResult.AMBIGUOUS, "timeout")
+
+    def _call(self, request: RequestOtp, traceparent: str, seconds: float) -> _Attempt:
         try:
             with self._session.post(
                 self._otp_url,
                 json=_payload(request),
-                headers={"Idempotency-Key": request.intention_id, "traceparent": current_trace().traceparent()},
+                headers={"Idempotency-Key": request.intention_id, "traceparent": traceparent},
                 timeout=(min(CONNECT_SECONDS, seconds), seconds),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return self._read(response, deadline)
+                return self._read(response)
         except requests.ConnectTimeout:
             return _Attempt(OtpResult.NOT_SENT, "connect_timeout", retry_after=PAUSE_SECONDS)
         except requests.ConnectionError as error:
@@ -118,7 +131,7 @@ class AuthApi:
         except requests.RequestException:
             return _Attempt(OtpResult.AMBIGUOUS, "broken_answer")
 
-    def _read(self, response: requests.Response, deadline: float) -> _Attempt:
+    def _read(self, response: requests.Response) -> _Attempt:
         status = response.status_code
         label = f"http_{status}"
         if status in _NOT_PROCESSED:
@@ -131,27 +144,13 @@ class AuthApi:
             return _Attempt(result, label, service_is_well=True)
         if status != HTTPStatus.OK:
             return _Attempt(OtpResult.AMBIGUOUS, label)
-        match self._success(response, deadline):
+        match _success(response):
             case True:
                 return _Attempt(OtpResult.SENT, "sent", service_is_well=True)
             case False:
                 return _Attempt(OtpResult.REFUSED, "success_false", service_is_well=True)
             case _:
                 return _Attempt(OtpResult.AMBIGUOUS, "not_json")
-
-    def _success(self, response: requests.Response, deadline: float) -> bool | None:
-        """The answer's ``success``, or None when the body is not the JSON it should be, too long or too slow."""
-        body = b""
-        for chunk in response.iter_content(4096):
-            body += chunk
-            if len(body) > LONGEST_BODY or self._clock() > deadline:
-                return None
-        try:
-            answer = json.loads(body)
-        except ValueError:
-            return None
-        success = answer.get("success") if isinstance(answer, dict) else None
-        return success if isinstance(success, bool) else None
 
     def _log(self, attempt: _Attempt, tries: int, started: float) -> None:
         is_our_fault = attempt.label in {f"http_{status}" for status in _OUR_FAULT}
@@ -180,3 +179,18 @@ def _never_connected(error: requests.ConnectionError) -> bool:
     """Whether the request cannot have arrived: no name, no route, or nobody listening."""
     cause = error.args[0] if error.args else None
     return isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+
+
+def _success(response: requests.Response) -> bool | None:
+    """The answer's ``success``, or None when the body is too long or not the JSON that it should be."""
+    body = b""
+    for chunk in response.iter_content(4096):
+        body += chunk
+        if len(body) > LONGEST_BODY:
+            return None
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    success = answer.get("success") if isinstance(answer, dict) else None
+    return success if isinstance(success, bool) else None

@@ -150,7 +150,7 @@ class World:
         return dict(requests.get(f"{self.bot_url}/stats", headers=key, timeout=10).json())
 
     def redis_client(self) -> Redis:
-        return Redis(port=self.redis.port)
+        return Redis(host="127.0.0.1", port=self.redis.port)
 
     def _find(self, kind: str, **fields: str) -> dict[str, Any] | None:
         wanted = fields.items() | {("kind", kind)}
