@@ -3,7 +3,7 @@
 FROM python:3.11-slim AS build
 COPY requirements.txt /build/
 # The environment gets no pip of its own, and loses the packages' tests and Twilio's REST client: that is half of all
-# bytes, and the bot speaks to the REST API itself (a contract of import-linter keeps it so). Bytecode comes with it,
+# bytes, and the bot speaks to the REST API itself (a test keeps it so). Bytecode comes with it,
 # because the root file system is read-only later.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \

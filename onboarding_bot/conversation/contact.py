@@ -31,6 +31,15 @@ class OptOut:
     at: datetime
     source: str
 
+    def to_record(self) -> dict[str, Any]:
+        """The opt-out as JSON."""
+        return {"at": self.at.isoformat(), "source": self.source}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The opt-out that ``to_record`` wrote. Raises KeyError, TypeError or ValueError when it is none."""
+        return cls(datetime.fromisoformat(record["at"]), record["source"])
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -88,7 +97,7 @@ class Contact:
         return replace(self, otp_requests=tuple(other for other in self.otp_requests if other.token != token))
 
     def to_record(self) -> dict[str, Any]:
-        """The contact as JSON, without the draft: that is stored beside it, for a shorter time."""
+        """The contact as JSON, without draft and opt-out: they are stored beside it, for less and for more time."""
         return {
             "schema": SCHEMA_VERSION,
             "address": self.address,
@@ -100,7 +109,6 @@ class Contact:
                 purpose: {"at": consent.at.isoformat(), "source": consent.source, "wording": consent.wording}
                 for purpose, consent in self.consents.items()
             },
-            "opt_out": {"at": self.opt_out.at.isoformat(), "source": self.opt_out.source} if self.opt_out else None,
             "completed_at": time_to_record(self.completed_at),
             "registration": dict(self.registration),
             "otp_requests": [[request.token, request.at.isoformat()] for request in self.otp_requests],
@@ -112,7 +120,6 @@ class Contact:
 
         Raises KeyError, TypeError or ValueError when ``record`` is no contact at all.
         """
-        opt_out = record.get("opt_out")
         return cls(
             address=record["address"],
             language=record["language"],
@@ -123,7 +130,6 @@ class Contact:
                 purpose: Consent(datetime.fromisoformat(given["at"]), given["source"], given["wording"])
                 for purpose, given in record.get("consents", {}).items()
             },
-            opt_out=OptOut(datetime.fromisoformat(opt_out["at"]), opt_out["source"]) if opt_out else None,
             completed_at=time_from_record(record.get("completed_at")),
             registration=dict(record.get("registration", {})),
             otp_requests=tuple(

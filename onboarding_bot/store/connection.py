@@ -42,7 +42,9 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
     login: dict[str, Any] = {"username": unquote(username) or None, "password": unquote(password) or None}
     if parts.scheme == "redis+sentinel":
         service, _, database = parts.path.strip("/").partition("/")
-        sentinel = Sentinel(_hosts(hosts, SENTINEL_PORT), sentinel_kwargs=_sentinel_login(parts.query), **options)
+        sentinel = Sentinel(
+            _hosts(hosts, SENTINEL_PORT), sentinel_kwargs=options | _sentinel_login(parts.query), **options
+        )
         client: Redis = sentinel.master_for(service, db=int(database or 0), **login, **options)
         return client
     nodes = [ClusterNode(host, port) for host, port in _hosts(hosts, CLUSTER_PORT)]

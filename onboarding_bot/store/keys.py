@@ -34,6 +34,10 @@ class Keys:
         """The encrypted unfinished answers of one person; they belong to the contact record, but expire sooner."""
         return f"{_tag(person_id)}:draft:{person_id}"
 
+    def opt_out(self, person_id: str) -> str:
+        """A person's no to messages, in clear: it names nobody, and must survive lost keys and erased records."""
+        return f"{_tag(person_id)}:optout:{person_id}"
+
     def steps(self, person_id: str) -> dict[OnboardingStep, str]:
         """The step indexes of this person's shard, by step."""
         return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}

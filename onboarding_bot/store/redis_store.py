@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from redis.exceptions import RedisClusterException, RedisError
 
-from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact, Draft
+from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact, Draft, OptOut
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
 from onboarding_bot.errors import StoreUnavailableError, UndecryptableError
 from onboarding_bot.logs import describe, logger
@@ -45,10 +45,13 @@ class RedisStore:
         return self._keys.person_id(sender)
 
     def load(self, person_id: str) -> StoredPerson:
-        """Session, contact record and its draft in one MGET."""
+        """Session and contact record, with its draft and opt-out, in one MGET."""
         with _unavailable_on_error():
             values: Any = self._client.mget(
-                self._keys.session(person_id), self._keys.contact(person_id), self._keys.draft(person_id)
+                self._keys.session(person_id),
+                self._keys.contact(person_id),
+                self._keys.draft(person_id),
+                self._keys.opt_out(person_id),
             )
         return self._person(person_id, *values)
 
@@ -70,6 +73,7 @@ class RedisStore:
                     self._keys.session(person_id),
                     self._keys.contact(person_id),
                     self._keys.draft(person_id),
+                    self._keys.opt_out(person_id),
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
                     *self._keys.steps(person_id).values(),
@@ -81,10 +85,11 @@ class RedisStore:
                     sealed_session,
                     _milliseconds(SESSION_LIFETIME),
                     sealed_contact,
-                    # A no to messages must not be forgotten with the rest of the record.
-                    0 if contact.opt_out else _milliseconds(self._contact_life),
+                    _milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
+                    json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
                     person_id,
+                    _unix_milliseconds(contact.last_inbound_at),
                     _STEPS.index(session.current_step) + 1,
                     _unix_milliseconds(now),
                     *(item for counter in counters.items() for item in counter),
@@ -140,13 +145,24 @@ class RedisStore:
         return self._seal(draft.to_record(), "draft", person_id), left
 
     def _person(
-        self, person_id: str, session: bytes | None, contact: bytes | None, draft: bytes | None
+        self,
+        person_id: str,
+        session: bytes | None,
+        contact: bytes | None,
+        draft: bytes | None,
+        opt_out: bytes | None,
     ) -> StoredPerson:
         known = self._open(contact, "contact", person_id, Contact.from_record)
+        if known:
+            known = replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record))
+        if opt_out:
+            stopped = OptOut.from_record(json.loads(opt_out))
+            # Of somebody whose record has expired, the no is all that is left.
+            known = replace(known or Contact("", None, stopped.at, stopped.at), opt_out=stopped)
         return StoredPerson(
             person_id,
             self._open(session, "session", person_id, UserSession.from_record),
-            replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record)) if known else None,
+            known,
             version_of(session),
             version_of(contact),
         )

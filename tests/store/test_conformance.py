@@ -112,11 +112,30 @@ def test_unfinished_answers_expire_on_their_own(store: RedisStore, client: AnyRe
     assert not client.exists(KEYS.draft(stored.person_id))
 
 
-def test_a_no_to_messages_does_not_expire(store: RedisStore, client: AnyRedis) -> None:
+def test_a_no_to_messages_outlives_the_record_and_its_keys(store: RedisStore, client: AnyRedis) -> None:
     stored = committed(store, a_session())
-    opted_out = replace(a_contact(), opt_out=OptOut(NOON, "SM1"))
-    store.commit(stored, a_session(), opted_out, {}, NOON)
-    assert client.ttl(KEYS.contact(stored.person_id)) == -1
+    opt_out = OptOut(NOON, "SM1")
+    store.commit(stored, a_session(), replace(a_contact(), opt_out=opt_out), {}, NOON)
+    assert store.load(stored.person_id).contact == replace(a_contact(), opt_out=opt_out)
+    assert client.ttl(KEYS.contact(stored.person_id)) > 0
+    assert client.ttl(KEYS.opt_out(stored.person_id)) == -1
+    client.delete(KEYS.session(stored.person_id), KEYS.contact(stored.person_id))
+    all_that_is_left = store.load(stored.person_id)
+    assert all_that_is_left.contact is not None
+    assert all_that_is_left.contact.opt_out == opt_out
+    taken_back = store.commit(all_that_is_left, a_session(), a_contact(), {}, NOON)
+    assert isinstance(taken_back, StoredPerson)
+    assert not client.exists(KEYS.opt_out(stored.person_id))
+
+
+def test_the_contact_index_forgets_whoever_has_been_silent_for_too_long(store: RedisStore, client: AnyRedis) -> None:
+    person_id = committed(store, a_session()).person_id
+    later = NOON + timedelta(days=181)
+    known = replace(store.load(person_id), session_version=b"", contact_version=b"")
+    client.delete(KEYS.session(person_id), KEYS.contact(person_id))
+    assert client.zcard(KEYS.contacts(person_id)) == 1
+    store.commit(known, a_session(), a_contact(), {}, later)
+    assert client.zcard(KEYS.contacts(person_id)) == 0
 
 
 def test_a_person_is_counted_in_one_step_until_the_session_expires(store: RedisStore) -> None:
