@@ -1,0 +1,189 @@
+"""Writes docs/conversation.md from the flow table, the commands and the catalogues."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import polib
+
+from onboarding_bot.conversation.answer_rules import SUPPORT_AFTER_VOICE_NOTES, SUPPORT_AFTER_WRONG_ANSWERS
+from onboarding_bot.conversation.commands import CONTINUE, NO, NO_SIGNS, SPELLINGS, YES, YES_SIGNS, Command
+from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY
+from onboarding_bot.conversation.flow import FIELDS, FLOW, first_unanswered, step_before
+from onboarding_bot.conversation.otp import LEASE
+from onboarding_bot.conversation.sectors import SECTORS
+from onboarding_bot.conversation.session import (
+    REMEMBERED_FOR,
+    REMEMBERED_REPLIES,
+    SESSION_LIFETIME,
+    OnboardingStep,
+)
+from onboarding_bot.texts.catalogue import CATALOGUES
+
+PAGE = Path(__file__).with_name("conversation.md")
+LANGUAGES = {"en": "English", "hi": "Hindi"}
+
+DOES: Mapping[Command, str] = {
+    Command.HELLO: "greets; in the middle of a sign-up: what is known already, and the pending question",
+    Command.START: "switches messages on again after STOP; otherwise as HELLO",
+    Command.HELP: "what the bot does, and these words",
+    Command.RESTART: "discards the answers and starts over at once; the only command that discards anything",
+    Command.BACK: "the question before, with its old answer kept until a new one comes",
+    Command.STATUS: "the answers so far, and the pending question",
+    Command.SUPPORT: "the people to talk to (`SUPPORT_CONTACT`)",
+    Command.PRIVACY: "what is kept, why, for how long, and which rights there are",
+    Command.STOP: "writes the opt-out down; the sign-up can go on",
+    Command.LOGIN: "once registered: a new OTP and a fresh link",
+    Command.RESEND: "the same as LOGIN",
+    Command.LANGUAGE: "how to choose a language",
+    Command.ENGLISH: "goes on in English",
+    Command.HINDI: "goes on in Hindi",
+}
+
+
+def page() -> str:
+    """The whole page."""
+    catalogues = {language: _texts(language) for language in LANGUAGES}
+    parts = [_HEAD, _diagram(), _steps(), _sectors(), _rules(), _commands(), _choices(), *_all_texts(catalogues)]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEAD = """\
+# The conversation
+
+Made by `python docs/generate_conversation.py` from the flow table, the commands and the catalogues; a test compares it
+with them. Change those, not this page."""
+
+
+def _diagram() -> str:
+    lines = [
+        "```mermaid",
+        "stateDiagram-v2",
+        "    [*] --> questions: the first message, answered with the welcome",
+        "    [*] --> welcome: back after days, with unfinished answers",
+        "    [*] --> completed: back after days, registered",
+        "    state questions {",
+        f"        [*] --> {FLOW[0].step}",
+        *(f"        {step} --> {after}: {field}" for step, field, after in _answers()),
+        *(f"        {step} --> {before}: BACK" for step, before in _ways_back()),
+        "    }",
+        "    questions --> confirmation: all answered, or the one that was to be changed",
+        "    welcome --> questions: 1 goes on, 2 starts over",
+        "    welcome --> confirmation: 1, when all are answered",
+        f"    confirmation --> questions: NO and then 1 to {len(FLOW)}, or BACK",
+        "    confirmation --> completed: YES, and the OTP was sent",
+        "    confirmation --> confirmation: YES, but the OTP could not be sent",
+        "    completed --> completed: LOGIN or RESEND",
+        "    completed --> questions: RESTART, which works in every step",
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+def _answers() -> Iterator[tuple[str, str, str]]:
+    """Each question, the field that its answer fills, and what follows in a first sign-up."""
+    for number, question in enumerate(FLOW, start=1):
+        after = first_unanswered(dict.fromkeys(FIELDS[:number], ""))
+        yield question.step, question.field, "[*]" if after is OnboardingStep.CONFIRMATION else after
+
+
+def _ways_back() -> Iterator[tuple[str, str]]:
+    for question in FLOW:
+        if before := step_before(question.step):
+            yield question.step, before
+
+
+def _steps() -> str:
+    rows = [
+        (OnboardingStep.WELCOME, "`1` to continue, `2` to start over; for somebody with unfinished answers", ""),
+        *((question.step, question.accepts, f"`{question.field}`") for question in FLOW),
+        (OnboardingStep.CONFIRMATION, "YES, or NO and then `1` to `4` for what to change", ""),
+        (OnboardingStep.COMPLETED, "LOGIN, RESEND, RESTART", ""),
+    ]
+    return "## The steps\n\n" + _table(("step", "accepts", "stores"), rows)
+
+
+def _sectors() -> str:
+    rows = [(str(number), f"`{sector.value}`") for number, sector in enumerate(SECTORS, start=1)]
+    return "## The sectors\n\n" + _table(("number", "stored as"), rows)
+
+
+def _rules() -> str:
+    return f"""\
+## What holds in every step
+
+- A session lives {_hours(SESSION_LIFETIME)} hours after the last message; unfinished answers wait longer, for
+  `DRAFT_RETENTION_DAYS`.
+- Wrong answer number {SUPPORT_AFTER_WRONG_ANSWERS} in a row shows the people to call, and so does voice note number
+  {SUPPORT_AFTER_VOICE_NOTES} in a row.
+- The same `MessageSid` again gets the same reply: the last {REMEMBERED_REPLIES} messages are remembered for
+  {REMEMBERED_FOR.seconds // 60} minutes.
+- An OTP can be asked for {OTP_REQUESTS_A_DAY} times in {_hours(OTP_DAY)} hours and once in {OTP_PAUSE.seconds} seconds,
+  for each phone number and for each sender. While one is being requested, other answers wait, {LEASE.seconds} seconds
+  at most.
+- Six bare digits after an OTP was requested are taken for that OTP, except where a pincode is asked for: they are
+  neither stored nor shown.
+- A command counts only when it stands alone; politeness around it ("please help", "hello sir") does not matter."""
+
+
+def _commands() -> str:
+    rows = [(f"**{command.upper()}**", DOES[command], _listed(SPELLINGS[command])) for command in Command]
+    return "## Words that work in every step\n\n" + _table(("command", "does", "also written"), rows)
+
+
+def _choices() -> str:
+    rows = [
+        ("yes", f"{_listed(YES)}, {_joined(sorted(YES_SIGNS))}"),
+        ("no", f"{_listed(NO)}, {_joined(sorted(NO_SIGNS))}"),
+        ("continue", _listed(CONTINUE)),
+    ]
+    return "## Yes, no, continue\n\n" + _table(("meaning", "written"), rows)
+
+
+def _all_texts(catalogues: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    """Every text in every language, grouped by the word before the dot."""
+    yield "## Every text\n\n`{…}` is filled in; where a text has two forms, the number in it chooses."
+    for group, codes in groupby(catalogues["en"], key=lambda code: code.partition(".")[0]):
+        rows = [(f"`{code}`", *(texts[code] for texts in catalogues.values())) for code in codes]
+        yield f"### {group}\n\n" + _table(("code", *LANGUAGES.values()), rows)
+
+
+def _texts(language: str) -> dict[str, str]:
+    entries = polib.pofile(str(CATALOGUES / f"{language}.po"))
+    return {entry.msgid: "\n\n".join(_forms(entry)) for entry in entries}
+
+
+def _forms(entry: polib.POEntry) -> list[str]:
+    forms: list[str] = list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
+    return list(dict.fromkeys(forms))
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", "<br>")
+
+
+def _listed(spellings: str) -> str:
+    return _joined(" ".join(spelling.split()) for spelling in spellings.split(","))
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def _hours(span: timedelta) -> int:
+    return span // timedelta(hours=1)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())

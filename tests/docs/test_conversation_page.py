@@ -1,0 +1,25 @@
+"""docs/conversation.md is what its generator writes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from docs.generate_conversation import DOES, PAGE, page
+from onboarding_bot.conversation.commands import Command
+from tests.docs.pages import ROOT
+
+
+def test_the_page_is_what_the_generator_writes() -> None:
+    assert PAGE.read_text() == page(), "run: python docs/generate_conversation.py"
+
+
+def test_every_command_is_explained() -> None:
+    assert set(DOES) == set(Command)
+
+
+def test_the_generator_runs_from_anywhere() -> None:
+    before = PAGE.stat().st_mtime_ns
+    program = f"import runpy; runpy.run_path({str(ROOT / 'docs' / 'generate_conversation.py')!r}, run_name='tried')"
+    subprocess.run([sys.executable, "-c", program], cwd="/", check=True, timeout=30)
+    assert PAGE.stat().st_mtime_ns == before
