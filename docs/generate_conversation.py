@@ -39,6 +39,7 @@ DOES: Mapping[Command, str] = {
     Command.SUPPORT: "the people to talk to (`SUPPORT_CONTACT`)",
     Command.PRIVACY: "what is kept, why, for how long, and which rights there are",
     Command.STOP: "writes the opt-out down; the sign-up can go on",
+    Command.UPDATES: "a recorded yes to news of fairs and buyers; it takes an earlier STOP back",
     Command.LOGIN: "once registered: a new OTP and a fresh link",
     Command.RESEND: "the same as LOGIN",
     Command.LANGUAGE: "how to choose a language",

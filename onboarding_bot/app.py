@@ -13,11 +13,13 @@ from onboarding_bot.config import Settings
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
+from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.twilio import SignatureVerifier
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_traceparent
@@ -46,15 +48,15 @@ def create_app(
     """A Flask app with its bot in ``app.extensions["whatsapp_bot"]``; the keywords put fakes in a part's place."""
     clock = clock or Clock(now=_utc_now)
     keys = Keys(settings.person_id_key)
-    cipher = Cipher(settings.session_encryption_keys)
+    sealer = Sealer(Cipher(settings.session_encryption_keys))
     retention = {
         "contact_life": timedelta(days=settings.contact_retention_days),
         "draft_life": timedelta(days=settings.draft_retention_days),
     }
-    store = RedisStore(redis or connect(settings.redis_url), keys, cipher, **retention)
+    store = RedisStore(redis or connect(settings.redis_url), keys, sealer, **retention)
     # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
     hasty_redis = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
-    hasty_store = RedisStore(hasty_redis, keys, cipher, **retention)
+    hasty_store = RedisStore(hasty_redis, keys, sealer, **retention)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     bot = WhatsAppBot(
         store=store,
@@ -65,7 +67,7 @@ def create_app(
             settings.session_encryption_keys,
             include_phone=settings.login_link_include_phone,
         ),
-        texts=_texts(settings),
+        renderer=ReplyRenderer(_texts(settings)),
         engine=Engine(draft_retention=retention["draft_life"]),
         clock=clock,
     )

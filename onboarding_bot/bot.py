@@ -12,7 +12,7 @@ from typing import Protocol
 from onboarding_bot.analytics.counters import counters_of
 from onboarding_bot.analytics.figures import Figures, figures
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.reply import Link, Part, Reply, TextRef, Value
+from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply
 from onboarding_bot.conversation.turn import (
     InboundMessage,
@@ -24,8 +24,8 @@ from onboarding_bot.conversation.turn import (
 from onboarding_bot.errors import BusyError, LoginLinkExpiredError, StoreUnavailableError
 from onboarding_bot.login_link import Handoff, LoginLinks
 from onboarding_bot.logs import describe, logger
+from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
-from onboarding_bot.texts.catalogue import Texts, harmless
 
 # Twilio waits 15 s in all. What is left is for the network, and for the last commit.
 TURN_SECONDS = 12.0
@@ -61,7 +61,7 @@ class WhatsAppBot:
         hasty_store: SessionStore,
         otp_service: OtpService,
         login_links: LoginLinks,
-        texts: Texts,
+        renderer: ReplyRenderer,
         engine: Engine,
         clock: Clock,
     ) -> None:
@@ -69,7 +69,7 @@ class WhatsAppBot:
         self._hasty_store = hasty_store
         self._otp_service = otp_service
         self._login_links = login_links
-        self._texts = texts
+        self._renderer = renderer
         self._engine = engine
         self._clock = clock
         self._failures = _UncountedFailures()
@@ -97,7 +97,7 @@ class WhatsAppBot:
             self._check_time(deadline)
         self._log(turn.result, stored, turn.step)
         if turn.effect is None:
-            return self._render(turn.reply, _language(stored))
+            return self._renderer.render(turn.reply, _language(stored))
         outcome = self._perform(turn.effect, stored, deadline)
         return self._settle(stored, turn.effect, outcome, message, deadline)
 
@@ -122,12 +122,12 @@ class WhatsAppBot:
         except StoreUnavailableError as error:
             logger().error("fallback_without_store", code=error.code, **describe(error))
         self._failures.add()
-        return self._texts.render("apology.try_again", {}, language)
+        return self._renderer.render((Part("apology.try_again"),), language)
 
     def apologise(self, reference: str) -> str:
         """What a person reads after a fault of ours that no retry mends; it counts as a failure."""
         self._failures.add()
-        return self._texts.render("apology.reference", {"reference": reference})
+        return self._renderer.render((Part("apology.reference", {"reference": reference}),), None)
 
     def count_failure(self) -> None:
         """A webhook ended without a turn; the next commit writes it down."""
@@ -205,7 +205,7 @@ class WhatsAppBot:
             stored = self._commit(known, turn)
             if isinstance(stored, StoredPerson):
                 self._log(outcome.result, stored, turn.step)
-                return self._render(turn.reply, _language(stored))
+                return self._renderer.render(turn.reply, _language(stored))
             known = stored.newer
             self._check_time(deadline + FALLBACK_SECONDS)
 
@@ -214,25 +214,7 @@ class WhatsAppBot:
             raise BusyError("the time for this message is over")
 
     def _render_again(self, known: RememberedReply) -> str:
-        return self._render(known.reply or (), known.language)
-
-    def _render(self, reply: Reply, language: str | None) -> str:
-        return "\n\n".join(self._render_part(part, language) for part in reply)
-
-    def _render_part(self, part: Part, language: str | None) -> str:
-        values = {name: self._shown(value, language) for name, value in part.values.items()}
-        return self._texts.render(part.code, values, language)
-
-    def _shown(self, value: Value, language: str | None) -> str | int:
-        match value:
-            case TextRef(code):
-                return self._texts.render(code, {}, language)
-            case Link(url):
-                return url
-            case str():
-                return harmless(value)
-            case _:
-                return value
+        return self._renderer.render(known.reply or (), known.language)
 
     def _log(self, result: str, person: StoredPerson, step: OnboardingStep | None = None) -> None:
         after = person.session.current_step if person.session else None

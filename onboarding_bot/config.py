@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.rest_hours import RestHours
 
 SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
@@ -124,6 +126,35 @@ def _encryption_keys(raw: str) -> tuple[bytes, ...]:
     return keys
 
 
+def _percentages(raw: str) -> tuple[int, ...]:
+    if raw.lower() == "off":
+        return ()
+    parts = raw.split(",")
+    if not all(part.strip().isdigit() and 1 <= int(part) <= 100 for part in parts):
+        raise ValueError("must be off, or whole per cents separated by commas, like 2,10")
+    return tuple(sorted(int(part) for part in parts))
+
+
+def _rest_hours(raw: str) -> RestHours | None:
+    if raw.lower() == "off":
+        return None
+    try:
+        begin, end = (time.fromisoformat(part.strip()) for part in raw.split("-"))
+    except ValueError:
+        raise ValueError("must be off, or two times of day like 21:00-09:00") from None
+    return RestHours(begin, end)
+
+
+def _span(raw: str) -> timedelta | None:
+    if raw.lower() == "off":
+        return None
+    units = {"s": "seconds", "m": "minutes", "h": "hours"}
+    number, unit = raw[:-1], raw[-1:]
+    if unit not in units or not number.isdigit() or int(number) < 1:
+        raise ValueError("must be off, or a whole number with its unit, like 90s, 30m or 2h")
+    return timedelta(**{units[unit]: int(number)})
+
+
 def _setting(
     name: str,
     parse: Callable[[str], Any],
@@ -175,8 +206,20 @@ class Settings:
     admin_api_key: str = _setting("ADMIN_API_KEY", _secret, needed_in=_SERVING, secret=True)
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_SERVING, secret=True)
 
+    queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
+    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
+    whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
+    quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
+    broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
+    nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span, "2h")
+
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
+
+    @property
+    def queue_url(self) -> str:
+        """Where the worker's jobs wait: a Redis of its own, or the one that holds the sessions."""
+        return self.queue_redis_url or self.redis_url
 
     @property
     def warnings(self) -> list[str]:

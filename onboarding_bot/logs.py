@@ -61,7 +61,8 @@ class _LibraryFormatter(logging.Formatter):
     """A library's record as a JSON line: where it comes from and its fixed text, without what was filled in."""
 
     def format(self, record: logging.LogRecord) -> str:
-        event: EventDict = {"event": "library", "library": record.name, "text": str(record.msg)}
+        text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        event: EventDict = {"event": "library", "library": record.name, "text": text}
         if record.exc_info and record.exc_info[1]:
             event.update(describe(record.exc_info[1]))
         method = record.levelname.lower()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.command_rules import start_over
 from onboarding_bot.conversation.commands import is_continue, is_no, is_yes
-from onboarding_bot.conversation.contact import Consent, Contact
+from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
 from onboarding_bot.conversation.questions import answers_so_far
 from onboarding_bot.conversation.reply import Part
@@ -20,7 +20,6 @@ from onboarding_bot.conversation.validators import InvalidInput, indian_mobile
 
 SUPPORT_AFTER_WRONG_ANSWERS = 3
 SUPPORT_AFTER_VOICE_NOTES = 2
-SERVICE = "service"
 
 
 def take_answer(scene: Scene) -> Turn:

@@ -7,13 +7,16 @@ from dataclasses import replace
 
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.commands import Command
-from onboarding_bot.conversation.contact import OptOut
+from onboarding_bot.conversation.contact import NEWS, Consent, OptOut
 from onboarding_bot.conversation.flow import QUESTIONS, step_before
 from onboarding_bot.conversation.questions import answers_so_far, status
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
 from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
+
+# Changes when the line that offers UPDATES says something else.
+NEWS_WORDING = "updates-2026-11"
 
 
 def follow(command: Command, scene: Scene) -> Turn:
@@ -25,7 +28,8 @@ def opted_out(scene: Scene) -> Turn:
     """Write down the no to messages that nobody asked for; the sign-up can go on."""
     if scene.contact.opt_out:
         return scene.turn_and_question(TurnResult.COMMAND, Part("stop.already"))
-    contact = replace(scene.contact, opt_out=OptOut(scene.now, scene.message.sid))
+    consents = {purpose: consent for purpose, consent in scene.contact.consents.items() if purpose != NEWS}
+    contact = replace(scene.contact, opt_out=OptOut(scene.now, scene.message.sid), consents=consents)
     return scene.turn_and_question(TurnResult.COMMAND, Part("stop.done"), contact=contact)
 
 
@@ -62,6 +66,13 @@ def _start(scene: Scene) -> Turn:
         return _hello(scene)
     contact = replace(scene.contact, opt_out=None)
     return scene.turn_and_question(TurnResult.COMMAND, Part("start.messages_on"), contact=contact)
+
+
+def _updates(scene: Scene) -> Turn:
+    """The recorded yes to news; it takes an earlier STOP back."""
+    consent = Consent(scene.now, scene.message.sid, NEWS_WORDING)
+    contact = replace(scene.contact, opt_out=None, consents={**scene.contact.consents, NEWS: consent})
+    return scene.turn_and_question(TurnResult.COMMAND, Part("updates.on"), contact=contact)
 
 
 def _back(scene: Scene) -> Turn:
@@ -114,6 +125,7 @@ _RULES: Mapping[Command, Callable[[Scene], Turn]] = {
     Command.SUPPORT: _says("support"),
     Command.PRIVACY: _says("privacy"),
     Command.STOP: opted_out,
+    Command.UPDATES: _updates,
     Command.LOGIN: _log_in,
     Command.RESEND: _log_in,
     Command.LANGUAGE: _says("language.choice"),

@@ -19,6 +19,7 @@ class Command(StrEnum):
     SUPPORT = "support"
     PRIVACY = "privacy"
     STOP = "stop"
+    UPDATES = "updates"
     LOGIN = "login"
     RESEND = "resend"
     LANGUAGE = "language"
@@ -51,6 +52,7 @@ SPELLINGS: dict[Command, str] = {
         stop, stop all, stopall, stop it, unsubscribe, opt out, optout, cancel, quit, band karo, band kar do,
         message band karo, बंद करो, बन्द करो, बंद, बंद कर दो, संदेश बंद करो, स्टॉप, रोको
         """,
+    Command.UPDATES: "updates, update, news, अपडेट, अपडेट्स, समाचार, ख़बरें",
     Command.LOGIN: "login, log in, log me in, link, new link, login link, लॉगिन, लिंक",
     Command.RESEND: """
         resend, resend otp, re send, send again, send otp again, send otp, new otp, otp, otp not received, no

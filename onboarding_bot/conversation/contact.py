@@ -10,6 +10,9 @@ from typing import Any, Self
 from onboarding_bot.conversation.session import time_from_record, time_to_record
 
 SCHEMA_VERSION = 1
+# The purposes that somebody can say yes to: messages about the own sign-up, and news (marketing).
+SERVICE = "service"
+NEWS = "marketing"
 OTP_DAY = timedelta(hours=24)
 OTP_REQUESTS_A_DAY = 5
 OTP_PAUSE = timedelta(seconds=60)
@@ -120,19 +123,22 @@ class Contact:
 
         Raises KeyError, TypeError or ValueError when ``record`` is no contact at all.
         """
-        return cls(
-            address=record["address"],
-            language=record["language"],
-            first_inbound_at=datetime.fromisoformat(record["first_inbound_at"]),
-            last_inbound_at=datetime.fromisoformat(record["last_inbound_at"]),
-            notice_version=record.get("notice_version"),
-            consents={
-                purpose: Consent(datetime.fromisoformat(given["at"]), given["source"], given["wording"])
-                for purpose, given in record.get("consents", {}).items()
-            },
-            completed_at=time_from_record(record.get("completed_at")),
-            registration=dict(record.get("registration", {})),
-            otp_requests=tuple(
-                OtpRequest(token, datetime.fromisoformat(at)) for token, at in record.get("otp_requests", [])
-            ),
-        )
+        try:
+            return cls(
+                address=record["address"],
+                language=record["language"],
+                first_inbound_at=datetime.fromisoformat(record["first_inbound_at"]),
+                last_inbound_at=datetime.fromisoformat(record["last_inbound_at"]),
+                notice_version=record.get("notice_version"),
+                consents={
+                    purpose: Consent(datetime.fromisoformat(given["at"]), given["source"], given["wording"])
+                    for purpose, given in record.get("consents", {}).items()
+                },
+                completed_at=time_from_record(record.get("completed_at")),
+                registration=dict(record.get("registration", {})),
+                otp_requests=tuple(
+                    OtpRequest(token, datetime.fromisoformat(at)) for token, at in record.get("otp_requests", [])
+                ),
+            )
+        except AttributeError as error:
+            raise TypeError("a part of the record has another shape") from error

@@ -142,20 +142,23 @@ class UserSession:
 
         Raises KeyError, TypeError or ValueError when ``record`` is no session at all.
         """
-        return cls(
-            current_step=OnboardingStep(record["current_step"]),
-            data=dict(record["data"]),
-            created_at=datetime.fromisoformat(record["created_at"]),
-            updated_at=datetime.fromisoformat(record["updated_at"]),
-            choosing=record.get("choosing", False),
-            changing=record.get("changing", False),
-            wrong_answers=record.get("wrong_answers", 0),
-            voice_notes=record.get("voice_notes", 0),
-            intention=_intention_from_record(record.get("intention")),
-            spare_reservation=_reservation_from_record(record.get("spare_reservation")),
-            handoff_id=record.get("handoff_id"),
-            remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
-        )
+        try:
+            return cls(
+                current_step=OnboardingStep(record["current_step"]),
+                data=dict(record["data"]),
+                created_at=datetime.fromisoformat(record["created_at"]),
+                updated_at=datetime.fromisoformat(record["updated_at"]),
+                choosing=record.get("choosing", False),
+                changing=record.get("changing", False),
+                wrong_answers=record.get("wrong_answers", 0),
+                voice_notes=record.get("voice_notes", 0),
+                intention=_intention_from_record(record.get("intention")),
+                spare_reservation=_reservation_from_record(record.get("spare_reservation")),
+                handoff_id=record.get("handoff_id"),
+                remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
+            )
+        except AttributeError as error:
+            raise TypeError("a part of the record has another shape") from error
 
 
 def time_to_record(moment: datetime | None) -> str | None:

@@ -56,7 +56,7 @@ def validate_name(text: str) -> str:
     if letters < NAME_LETTERS_MIN:
         raise InvalidInput("name.short", {"typed": shown_back(text)})
     if letters > NAME_LETTERS_MAX or len(name) > NAME_CHARACTERS_MAX:
-        raise InvalidInput("name.long", {"count": letters})
+        raise InvalidInput("name.long")
     return name
 
 

@@ -46,6 +46,10 @@ class Keys:
         """The index of contacts of this person's shard, scored by the time of the last message."""
         return f"{_tag(person_id)}:contacts"
 
+    def permit(self, person_id: str) -> str:
+        """What a script has to know before it lets a message go out: consent, suppression, marketing sent lately."""
+        return f"{_tag(person_id)}:permit:{person_id}"
+
     def counters(self, person_id: str) -> str:
         """The counters of this person's shard."""
         return f"{_tag(person_id)}:counters"
@@ -70,5 +74,39 @@ def counters_of(shard: int) -> str:
     return f"{{s{shard}}}:counters"
 
 
+def contacts_of(shard: int) -> str:
+    """The index of contacts of one shard."""
+    return f"{{s{shard}}}:contacts"
+
+
+def shard_of(digest: str) -> int:
+    """The shard of a person, or of a phone number, by its id."""
+    return int(digest[:8], 16) % SHARDS
+
+
+def in_shard(shard: int, broadcast_id: str, what: str) -> str:
+    """One of a broadcast's keys in a shard: ``audience``, ``pending``, ``rows``, ``counts``, ``inflight``, a lease."""
+    return f"{{s{shard}}}:broadcast:{broadcast_id}:{what}"
+
+
+# What concerns all broadcasts together has one slot of a cluster to itself.
+BROADCASTS = "{outbound}:broadcasts"
+ACTIVE_BROADCASTS = "{outbound}:active"
+SLOTS = "{outbound}:slots"
+OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
+SWEEPER = "{outbound}:sweeper"
+WORKERS = "{outbound}:workers"
+
+
+def broadcast(broadcast_id: str) -> str:
+    """The record of one broadcast."""
+    return f"{{outbound}}:broadcast:{broadcast_id}"
+
+
+def idempotency(key: str) -> str:
+    """Where the broadcast of an admin's Idempotency-Key is found."""
+    return f"{{outbound}}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
 def _tag(digest: str) -> str:
-    return f"{{s{int(digest[:8], 16) % SHARDS}}}"
+    return f"{{s{shard_of(digest)}}}"

@@ -3,42 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from redis.exceptions import RedisClusterException, RedisError
-
-from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY, Contact, Draft, OptOut
+from onboarding_bot.conversation.contact import (
+    NEWS,
+    OTP_DAY,
+    OTP_PAUSE,
+    OTP_REQUESTS_A_DAY,
+    Contact,
+    Draft,
+    OptOut,
+)
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
-from onboarding_bot.errors import StoreUnavailableError, UndecryptableError
-from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
-from onboarding_bot.store.encryption import HEAD_BYTES, Cipher, version_of
+from onboarding_bot.store.encryption import HEAD_BYTES, version_of
+from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import SHARDS, Keys, counters_of, step_index
 from onboarding_bot.store.protocol import Conflict, StoredPerson, Sums
+from onboarding_bot.store.records import Sealer
+from onboarding_bot.store.scripts import Scripts
 
-_SCRIPTS = Path(__file__).parent
 _STEPS = tuple(OnboardingStep)
-_Record = TypeVar("_Record", UserSession, Contact, Draft)
 
 
 class RedisStore:
     """Implements ``SessionStore`` on one Redis, on Sentinel and on Redis Cluster."""
 
     def __init__(
-        self, client: AnyRedis, keys: Keys, cipher: Cipher, contact_life: timedelta, draft_life: timedelta
+        self, client: AnyRedis, keys: Keys, sealer: Sealer, contact_life: timedelta, draft_life: timedelta
     ) -> None:
         self._client = client
         self._keys = keys
-        self._cipher = cipher
+        self._sealer = sealer
         self._contact_life = contact_life
         self._draft_life = draft_life
-        self._commit_script = client.register_script((_SCRIPTS / "commit.lua").read_text())
-        self._reserve_script = client.register_script((_SCRIPTS / "reserve_otp.lua").read_text())
+        self._scripts = Scripts(client)
 
     def identify(self, sender: str) -> str:
         """The person's id, see ``SessionStore``."""
@@ -46,7 +48,7 @@ class RedisStore:
 
     def load(self, person_id: str) -> StoredPerson:
         """Session and contact record, with its draft and opt-out, in one MGET."""
-        with _unavailable_on_error():
+        with unavailable_on_error():
             values: Any = self._client.mget(
                 self._keys.session(person_id),
                 self._keys.contact(person_id),
@@ -65,33 +67,37 @@ class RedisStore:
     ) -> StoredPerson | Conflict:
         """One Lua call; a repeat of it after a lost answer finds its own work and reports a conflict."""
         person_id = known.person_id
-        sealed_session = self._seal(session.to_record(), "session", person_id)
-        sealed_contact = self._seal(contact.to_record(), "contact", person_id)
-        with _unavailable_on_error():
-            written, *newer = self._commit_script(
-                keys=[
+        sealed_session = self._sealer.seal(session.to_record(), "session", person_id)
+        sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        with unavailable_on_error():
+            written, *newer = self._scripts.run(
+                "commit",
+                [
                     self._keys.session(person_id),
                     self._keys.contact(person_id),
                     self._keys.draft(person_id),
                     self._keys.opt_out(person_id),
+                    self._keys.permit(person_id),
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
                     *self._keys.steps(person_id).values(),
                 ],
-                args=[
+                [
                     HEAD_BYTES,
                     known.session_version,
                     known.contact_version,
                     sealed_session,
-                    _milliseconds(SESSION_LIFETIME),
+                    # It lives from the person's last message, not from what the bot writes down in between.
+                    max(1, milliseconds(session.updated_at + SESSION_LIFETIME - now)),
                     sealed_contact,
-                    _milliseconds(self._contact_life),
+                    milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
                     json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
+                    unix_milliseconds(contact.consents[NEWS].at) if NEWS in contact.consents else "",
                     person_id,
-                    _unix_milliseconds(contact.last_inbound_at),
+                    unix_milliseconds(contact.last_inbound_at),
                     _STEPS.index(session.current_step) + 1,
-                    _unix_milliseconds(now),
+                    unix_milliseconds(now),
                     *(item for counter in counters.items() for item in counter),
                 ],
             )
@@ -101,14 +107,15 @@ class RedisStore:
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
         """One Lua call in the shard of the phone number, see ``SessionStore``."""
-        with _unavailable_on_error():
-            wait = self._reserve_script(
-                keys=[self._keys.otp_requests(reservation.phone)],
-                args=[
+        with unavailable_on_error():
+            wait = self._scripts.run(
+                "reserve_otp",
+                [self._keys.otp_requests(reservation.phone)],
+                [
                     reservation.token,
-                    _unix_milliseconds(now),
-                    _milliseconds(OTP_DAY),
-                    _milliseconds(OTP_PAUSE),
+                    unix_milliseconds(now),
+                    milliseconds(OTP_DAY),
+                    milliseconds(OTP_PAUSE),
                     OTP_REQUESTS_A_DAY,
                 ],
             )
@@ -116,11 +123,11 @@ class RedisStore:
 
     def add_up(self, now: datetime) -> Sums:
         """Eight look-ups for each of the 64 shards in one pipeline, whatever the number of people."""
-        with _unavailable_on_error():
+        with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
                 for step in _STEPS:
-                    pipeline.zcount(step_index(shard, step), f"({_unix_milliseconds(now)}", "+inf")
+                    pipeline.zcount(step_index(shard, step), f"({unix_milliseconds(now)}", "+inf")
                 pipeline.hgetall(counters_of(shard))
             answers: Iterator[Any] = iter(pipeline.execute())
         sessions = dict.fromkeys(_STEPS, 0)
@@ -134,15 +141,15 @@ class RedisStore:
 
     def ping(self) -> None:
         """Return when Redis answers."""
-        with _unavailable_on_error():
+        with unavailable_on_error():
             self._client.ping()
 
     def _draft_to_store(self, draft: Draft | None, person_id: str, now: datetime) -> tuple[bytes, int]:
         """The sealed draft and the milliseconds that it has left, or nothing and 0."""
-        left = _milliseconds(draft.saved_at + self._draft_life - now) if draft else 0
+        left = milliseconds(draft.saved_at + self._draft_life - now) if draft else 0
         if draft is None or left <= 0:
             return b"", 0
-        return self._seal(draft.to_record(), "draft", person_id), left
+        return self._sealer.seal(draft.to_record(), "draft", person_id), left
 
     def _person(
         self,
@@ -152,53 +159,15 @@ class RedisStore:
         draft: bytes | None,
         opt_out: bytes | None,
     ) -> StoredPerson:
-        known = self._open(contact, "contact", person_id, Contact.from_record)
-        if known:
-            known = replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record))
+        known = self._sealer.contact(person_id, contact, draft)
         if opt_out:
             stopped = OptOut.from_record(json.loads(opt_out))
             # Of somebody whose record has expired, the no is all that is left.
             known = replace(known or Contact("", None, stopped.at, stopped.at), opt_out=stopped)
         return StoredPerson(
             person_id,
-            self._open(session, "session", person_id, UserSession.from_record),
+            self._sealer.session(person_id, session),
             known,
             version_of(session),
             version_of(contact),
         )
-
-    def _seal(self, record: Mapping[str, Any], kind: str, person_id: str) -> bytes:
-        plaintext = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
-        return self._cipher.encrypt(plaintext, _bound_to(kind, person_id))
-
-    def _open(
-        self, value: bytes | None, kind: str, person_id: str, parse: Callable[[Mapping[str, Any]], _Record]
-    ) -> _Record | None:
-        """The record, or None; a value that nobody can read must not keep its owner from being answered."""
-        if value is None:
-            return None
-        try:
-            return parse(json.loads(self._cipher.decrypt(value, _bound_to(kind, person_id))))
-        except (UndecryptableError, ValueError, KeyError, TypeError) as error:
-            logger().error("stored_value_unreadable", kind=kind, **describe(error))
-            return None
-
-
-def _bound_to(kind: str, person_id: str) -> bytes:
-    return f"{kind}:{person_id}".encode()
-
-
-def _milliseconds(span: timedelta) -> int:
-    return round(span.total_seconds() * 1000)
-
-
-def _unix_milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-@contextmanager
-def _unavailable_on_error() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, RedisClusterException) as error:
-        raise StoreUnavailableError(type(error).__name__) from error

@@ -11,6 +11,7 @@ import pytest
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from tests.servers import running_cluster, running_redis
 
@@ -41,4 +42,4 @@ def client(request: pytest.FixtureRequest) -> AnyRedis:
 
 @pytest.fixture
 def store(client: AnyRedis) -> RedisStore:
-    return RedisStore(client, KEYS, Cipher([b"k" * 32]), timedelta(days=180), timedelta(days=7))
+    return RedisStore(client, KEYS, Sealer(Cipher([b"k" * 32])), timedelta(days=180), timedelta(days=7))

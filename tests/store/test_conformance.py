@@ -14,6 +14,7 @@ from onboarding_bot.conversation.session import OnboardingStep, Reservation, Use
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.protocol import Conflict, StoredPerson
+from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from tests.fakes import NOON
 from tests.store.conftest import KEYS
@@ -191,9 +192,9 @@ def test_one_persons_value_cannot_stand_in_for_anothers(store: RedisStore, clien
 
 
 def test_keys_rotate_by_putting_a_new_one_in_front(client: AnyRedis) -> None:
-    old = RedisStore(client, KEYS, Cipher([b"o" * 32]), DAY, DAY)
-    both = RedisStore(client, KEYS, Cipher([b"n" * 32, b"o" * 32]), DAY, DAY)
-    new = RedisStore(client, KEYS, Cipher([b"n" * 32]), DAY, DAY)
+    old = RedisStore(client, KEYS, Sealer(Cipher([b"o" * 32])), DAY, DAY)
+    both = RedisStore(client, KEYS, Sealer(Cipher([b"n" * 32, b"o" * 32])), DAY, DAY)
+    new = RedisStore(client, KEYS, Sealer(Cipher([b"n" * 32])), DAY, DAY)
     stored = committed(old, a_session(name="Asha Devi"))
     loaded = both.load(stored.person_id)
     assert loaded == stored

@@ -1,15 +1,15 @@
 -- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
--- KEYS: session, contact, draft, opt-out, contact index, counters, then the seven step indexes.
+-- KEYS: session, contact, draft, opt-out, permit, contact index, counters, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
---       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), person, time of the last message (ms), which
---       step index (1 to 7), now (ms), then name and sum of each counter.
+--       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), time of the yes to news (ms, empty: none),
+--       person, time of the last message (ms), which step index (1 to 7), now (ms), then name and sum of each counter.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
   return {0, session, contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
 end
 
-local person, now, life, contact_life = ARGV[11], tonumber(ARGV[14]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local person, now, life, contact_life = ARGV[12], tonumber(ARGV[15]), tonumber(ARGV[5]), tonumber(ARGV[7])
 redis.call('SET', KEYS[1], ARGV[4], 'PX', life)
 redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_life)
 if ARGV[9] == '0' then
@@ -23,11 +23,17 @@ if ARGV[10] == '' then
 else
   redis.call('SET', KEYS[4], ARGV[10])
 end
-redis.call('ZADD', KEYS[5], ARGV[12], person)
-redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - contact_life)
+if ARGV[11] == '' then
+  redis.call('HDEL', KEYS[5], 'updates')
+else
+  redis.call('HSET', KEYS[5], 'updates', ARGV[11])
+end
+redis.call('PEXPIRE', KEYS[5], contact_life)
+redis.call('ZADD', KEYS[6], ARGV[13], person)
+redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - contact_life)
 
-local current = 6 + tonumber(ARGV[13])
-for index = 7, #KEYS do
+local current = 7 + tonumber(ARGV[14])
+for index = 8, #KEYS do
   if index == current then
     redis.call('ZADD', KEYS[index], now + life, person)
     redis.call('ZREMRANGEBYSCORE', KEYS[index], '-inf', now)
@@ -36,7 +42,7 @@ for index = 7, #KEYS do
   end
 end
 
-for index = 15, #ARGV, 2 do
-  redis.call('HINCRBY', KEYS[6], ARGV[index], ARGV[index + 1])
+for index = 16, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[7], ARGV[index], ARGV[index + 1])
 end
 return {1, false, false, false, false}

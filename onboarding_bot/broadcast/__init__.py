@@ -1,0 +1,1 @@
+"""Broadcasts: who gets one, how it goes out, and who looks after it."""

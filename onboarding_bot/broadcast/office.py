@@ -1,0 +1,207 @@
+"""What admins do with broadcasts: create, count, watch, pause, resume, cancel, and send the uncertain ones again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from onboarding_bot.errors import BotError
+from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
+from onboarding_bot.store.keys import SHARDS
+from onboarding_bot.store.ledger import BroadcastRecord, Ledger
+
+RATE_WINDOW = timedelta(minutes=1)
+_RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
+
+
+class UnknownBroadcastError(BotError):
+    """There is no broadcast with this id."""
+
+    code = "broadcast.unknown"
+
+
+class OtherDefinitionError(BotError):
+    """The Idempotency-Key was used for another broadcast."""
+
+    code = "broadcast.other_definition"
+
+
+class WrongStatusError(BotError):
+    """A broadcast in this status cannot be asked for that."""
+
+    code = "broadcast.wrong_status"
+
+    def __init__(self, status: BroadcastStatus) -> None:
+        super().__init__(status.value)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastView:
+    """A broadcast as admins see it. ``recipient_count`` leaves skipped people out, and is None while counting."""
+
+    record: BroadcastRecord
+    recipient_count: int | None
+    sent_count: int
+    counts: Mapping[str, int]
+    skipped: Mapping[str, int]
+    errors: Mapping[str, int]
+    rate_per_second: float
+    eta: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a broadcast would do; ``days`` is what the daily limit makes it take."""
+
+    recipient_count: int
+    skipped: Mapping[str, int]
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientLine:
+    """One row for an admin's file."""
+
+    address: str
+    state: RowState
+    code: str
+    message_sid: str
+
+
+class BroadcastOffice:
+    """The admin's side of broadcasts. Every method raises StoreUnavailableError when Redis does not answer."""
+
+    def __init__(self, ledger: Ledger, daily_limit: int, default_language: str, now: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._daily_limit = daily_limit
+        self._default_language = default_language
+        self._now = now
+
+    def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
+        """Begin a broadcast, or return the one that the key stands for. Raises OtherDefinitionError."""
+        broadcast_id, is_same = self._ledger.create(definition, self._now(), idempotency_key)
+        if not is_same:
+            raise OtherDefinitionError("this Idempotency-Key belongs to another broadcast")
+        return self.view(broadcast_id)
+
+    def try_out(self, definition: Definition) -> DryRun:
+        """Count who would get it, and who would not, without writing anything down."""
+        now, found = self._now(), dict.fromkeys(("pending", "outside", *SkipReason), 0)
+        for shard in range(SHARDS):
+            for people in self._ledger.living_audience(shard, definition.target_step, now):
+                reached = self.reached(people, definition)
+                for name, count in self._ledger.classify(shard, reached, definition, now).items():
+                    found[name] = found.get(name, 0) + count
+        days = math.ceil(found["outside"] / self._daily_limit) if found["outside"] else int(found["pending"] > 0)
+        return DryRun(found["pending"], {reason.value: found[reason] for reason in SkipReason}, days)
+
+    def reached(self, people: list[str], definition: Definition) -> list[str]:
+        """Those of these people whom the definition's filters let through; all of one shard."""
+        if not definition.looks_into_contacts:
+            return people
+        contacts = self._ledger.contacts(people)
+        return [
+            person_id
+            for person_id, contact in zip(people, contacts, strict=True)
+            if contact is not None and definition.reaches(contact, self._default_language)
+        ]
+
+    def view(self, broadcast_id: str) -> BroadcastView:
+        """A broadcast with its figures. Raises UnknownBroadcastError."""
+        record = self._find(broadcast_id)
+        counts = self._ledger.counts(broadcast_id)
+        states = {state.value: counts.get(state.value, 0) for state in RowState}
+        recipients = sum(states.values()) - states[RowState.SKIPPED] if record.is_counted else None
+        sent_count = counts.get("accepted", 0)
+        rate = self._rate(record, sent_count)
+        waiting = states[RowState.PENDING] + states[RowState.SENDING]
+        is_moving = record.status is BroadcastStatus.SENDING and rate > 0
+        return BroadcastView(
+            record=record,
+            recipient_count=recipients,
+            sent_count=sent_count,
+            counts=states,
+            skipped={reason.value: counts.get(f"skipped:{reason}", 0) for reason in SkipReason},
+            errors={name.removeprefix("failed:"): n for name, n in counts.items() if name.startswith("failed:")},
+            rate_per_second=round(rate, 1),
+            eta=self._now() + timedelta(seconds=waiting / rate) if is_moving else None,
+        )
+
+    def newest(self, offset: int, count: int) -> list[BroadcastView]:
+        """Broadcasts with their figures, the newest first."""
+        return [self.view(broadcast_id) for broadcast_id in self._ledger.newest(offset, count)]
+
+    def pause(self, broadcast_id: str) -> BroadcastView:
+        """Hold it until somebody resumes it. Raises UnknownBroadcastError, WrongStatusError."""
+        return self._move(broadcast_id, BroadcastStatus.PAUSED, _RUNNING, "paused by an admin")
+
+    def resume(self, broadcast_id: str) -> BroadcastView:
+        """Go on. A wave that was paused for its failures is judged anew from here."""
+        record = self._find(broadcast_id)
+        goes_on_as = BroadcastStatus.SENDING if "audience" in record.fields else BroadcastStatus.COUNTING
+        self._ledger.note(broadcast_id, judged_from="")
+        return self._move(broadcast_id, goes_on_as, (BroadcastStatus.PAUSED,), "")
+
+    def cancel(self, broadcast_id: str) -> BroadcastView:
+        """End it for good; what is out stays out."""
+        return self._move(
+            broadcast_id, BroadcastStatus.CANCELLED, (*_RUNNING, BroadcastStatus.PAUSED), "cancelled by an admin"
+        )
+
+    def pause_all(self) -> list[str]:
+        """Hold everything that runs; the ids of what was held."""
+        return [
+            broadcast_id
+            for broadcast_id in self._ledger.active()
+            if self._ledger.move(broadcast_id, BroadcastStatus.PAUSED, _RUNNING, "everything was paused")[1]
+        ]
+
+    def resend_uncertain(self, broadcast_id: str) -> int:
+        """Make every uncertain row pending again; how many. Only an admin can know that it is wanted."""
+        self._find(broadcast_id)
+        again = 0
+        for rows in self._ledger.rows(broadcast_id):
+            for row in rows:
+                if row.state is RowState.UNCERTAIN:
+                    self._ledger.send_again(broadcast_id, row, self._now())
+                    again += 1
+        if again:
+            self._ledger.reopen(broadcast_id)
+        return again
+
+    def recipients(self, broadcast_id: str) -> Iterator[RecipientLine]:
+        """Every row with its address, some hundred at a time. Raises UnknownBroadcastError before the first."""
+        self._find(broadcast_id)
+        return self._lines(broadcast_id)
+
+    def _lines(self, broadcast_id: str) -> Iterator[RecipientLine]:
+        for rows in self._ledger.rows(broadcast_id):
+            contacts = self._ledger.contacts([row.person_id for row in rows])
+            for row, contact in zip(rows, contacts, strict=True):
+                yield RecipientLine(contact.address if contact else "unknown", row.state, row.code, row.message_sid)
+
+    def _find(self, broadcast_id: str) -> BroadcastRecord:
+        record = self._ledger.find(broadcast_id)
+        if record is None:
+            raise UnknownBroadcastError(broadcast_id)
+        return record
+
+    def _move(
+        self, broadcast_id: str, to: BroadcastStatus, came_from: tuple[BroadcastStatus, ...], reason: str
+    ) -> BroadcastView:
+        self._find(broadcast_id)
+        before, moved = self._ledger.move(broadcast_id, to, came_from, reason)
+        if not moved and before is not to:
+            raise WrongStatusError(before)
+        return self.view(broadcast_id)
+
+    def _rate(self, record: BroadcastRecord, sent_count: int) -> float:
+        """Messages a second since the sweeper last looked, or over all."""
+        seen_at = record.number("seen_at")
+        seconds = self._now().timestamp() - seen_at if seen_at else 0.0
+        gained = sent_count - record.number("seen_count")
+        return gained / seconds if seconds >= 1 and gained > 0 else float(record.fields.get("rate", 0))

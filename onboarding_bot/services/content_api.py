@@ -1,0 +1,238 @@
+"""Twilio's Content API: the account's templates, what WhatsApp says of each, new ones and their submission."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+from onboarding_bot.config import REAL_TWILIO_API, Settings
+from onboarding_bot.errors import BotError
+
+REAL_CONTENT_API = "https://content.twilio.com"
+CONNECT_SECONDS = 3.0
+READ_SECONDS = 10.0
+MOST_TRIES = 4
+PAUSE_SECONDS = 0.5
+PAGE_SIZE = 100
+MOST_PAGES = 200
+LONGEST_REASON = 200
+
+UNSUBMITTED = "unsubmitted"
+APPROVED = "approved"
+
+
+class ContentApiError(BotError):
+    """The Content API did not do what it was asked; the message is one plain line without any secret."""
+
+    code = "content_api.failed"
+
+    def __init__(self, message: str, *, retryable: bool, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """WhatsApp's word on a template.
+
+    ``state`` is in lower case: unsubmitted, received, pending, approved, rejected, paused, disabled, or one that is
+    new. ``category`` is Meta's, such as UTILITY, and may differ from what was asked for.
+    """
+
+    state: str = UNSUBMITTED
+    category: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """One template at Twilio; ``variables`` are the names of its placeholders."""
+
+    sid: str
+    friendly_name: str
+    language: str
+    variables: frozenset[str]
+    created_at: datetime
+    approval: Approval
+
+
+def content_api_url(twilio_api_url: str) -> str:
+    """Where the Content API is: a host of its own at Twilio, the same one anywhere else."""
+    return REAL_CONTENT_API if twilio_api_url == REAL_TWILIO_API else twilio_api_url
+
+
+class ContentApi:
+    """The client. What fails in passing is tried again until ``deadline_seconds`` after a call began.
+
+    Every method raises ContentApiError when that did not help.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        deadline_seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base = content_api_url(settings.twilio_api_base_url)
+        self._credentials = (settings.twilio_account_sid, settings.twilio_auth_tokens[0])
+        self._deadline_seconds = deadline_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._session = requests.Session()
+
+    def list_contents(self) -> list[Content]:
+        """Every template of the account with its approval, page by page."""
+        url = f"{self._base}/v1/ContentAndApprovals?PageSize={PAGE_SIZE}"
+        contents: list[Content] = []
+        for _ in range(MOST_PAGES):
+            page = self._ask("GET", url)
+            contents += [_content(record) for record in _records(page)]
+            following = _next_page(page)
+            if not following:
+                return contents
+            url = self._here(following)
+        raise ContentApiError(f"the list of templates does not end after {MOST_PAGES} pages", retryable=False)
+
+    def create(self, definition: Mapping[str, Any]) -> Content:
+        """Make a template. A call that failed half-way may leave an unused copy of the same name; it harms nobody."""
+        return _content(self._ask("POST", f"{self._base}/v1/Content", definition))
+
+    def submit(self, sid: str, name: str, category: str) -> Approval:
+        """Ask WhatsApp to approve a template in Meta's ``category``.
+
+        Meta may put it into another category: one that it refuses instead would be of no use to anybody.
+        """
+        request = {"name": name, "category": category, "allow_category_change": True}
+        return _approval(self._ask("POST", f"{self._base}/v1/Content/{sid}/ApprovalRequests/whatsapp", request))
+
+    def _here(self, url: str) -> str:
+        """The same page at the configured host: credentials go nowhere else, whatever an answer names."""
+        parts, base = urlsplit(url), urlsplit(self._base)
+        return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
+
+    def _ask(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        deadline = self._clock() + self._deadline_seconds
+        tries = 1
+        while True:
+            try:
+                return self._try_once(method, url, body, deadline - self._clock())
+            except ContentApiError as error:
+                pause = max(error.retry_after, PAUSE_SECONDS * 2 ** (tries - 1))
+                if not error.retryable or tries == MOST_TRIES or self._clock() + pause >= deadline:
+                    raise
+            self._sleep(pause)
+            tries += 1
+
+    def _try_once(self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float) -> Mapping[str, Any]:
+        try:
+            response = self._session.request(
+                method,
+                url,
+                json=body,
+                auth=self._credentials,
+                timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
+                allow_redirects=False,
+            )
+        except requests.RequestException as error:
+            msg = f"{self._host()} cannot be reached ({type(error).__name__})"
+            raise ContentApiError(msg, retryable=True) from error
+        answer = _object(response)
+        if response.status_code not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+            raise self._refusal(response, answer or {})
+        if answer is None:
+            raise ContentApiError(f"{self._host()} answered no JSON object", retryable=False)
+        return answer
+
+    def _refusal(self, response: requests.Response, answer: Mapping[str, Any]) -> ContentApiError:
+        status = response.status_code
+        match status:
+            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+                says = "refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+            case _ if 300 <= status < 400:
+                says = "redirects, and credentials are not sent on: look at TWILIO_API_BASE_URL"
+            case _:
+                says = f"answered {status}"
+        code = f", error {answer['code']}" if isinstance(answer.get("code"), int) else ""
+        message = " ".join(str(answer.get("message") or "").split())[:LONGEST_REASON]
+        return ContentApiError(
+            f"{self._host()} {says}{code}" + (f": {message}" if message else ""),
+            retryable=status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500,
+            retry_after=_retry_after(response),
+        )
+
+    def _host(self) -> str:
+        return urlsplit(self._base).hostname or self._base
+
+
+def _object(response: requests.Response) -> Mapping[str, Any] | None:
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _retry_after(response: requests.Response) -> float:
+    header = response.headers.get("Retry-After", "")
+    return float(header) if header.isascii() and header.isdigit() else 0.0
+
+
+def _records(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    contents = page.get("contents")
+    if not isinstance(contents, list) or not all(isinstance(record, dict) for record in contents):
+        raise ContentApiError("the list of templates has another form than Twilio's", retryable=False)
+    return contents
+
+
+def _next_page(page: Mapping[str, Any]) -> str:
+    meta = page.get("meta")
+    return str(meta.get("next_page_url") or "") if isinstance(meta, dict) else ""
+
+
+def _content(record: Mapping[str, Any]) -> Content:
+    sid = record.get("sid")
+    if not isinstance(sid, str) or not sid:
+        raise ContentApiError("a template without a ContentSid is not Twilio's", retryable=False)
+    variables = record.get("variables")
+    # The list carries the approval flat, the request for one template below the channel's name.
+    approval = record.get("approval_requests")
+    return Content(
+        sid=sid,
+        friendly_name=str(record.get("friendly_name") or ""),
+        language=str(record.get("language") or ""),
+        variables=frozenset(variables) if isinstance(variables, dict) else frozenset(),
+        created_at=_moment(str(record.get("date_created") or "")),
+        approval=_approval(approval) if isinstance(approval, dict) else Approval(),
+    )
+
+
+def _moment(text: str) -> datetime:
+    """Twilio writes ISO 8601 here, and documents RFC 2822; a date that is neither counts as very old."""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(text)
+        except ValueError:
+            continue
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return datetime.min.replace(tzinfo=UTC)
+
+
+def _approval(record: Mapping[str, Any]) -> Approval:
+    inner = record.get("whatsapp", record)
+    if not isinstance(inner, dict):
+        return Approval()
+    return Approval(
+        state=str(inner.get("status") or UNSUBMITTED).lower(),
+        category=str(inner.get("category") or "").upper(),
+        reason=" ".join(str(inner.get("rejection_reason") or "").split()),
+    )

@@ -1,0 +1,124 @@
+"""Sending through Twilio's REST API: one message, and what is known for certain of how it ended.
+
+https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from onboarding_bot.tracing import current_trace
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+CALLS_AT_ONCE = 64
+TOO_MANY_REQUESTS_CODE = 20429
+WRONG_CREDENTIALS_CODE = 20003
+
+
+class SendResult(StrEnum):
+    """How a call ended. UNCERTAIN: the message may be out."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    NOT_PROCESSED = "not_processed"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The end of one call: the message's SID, or Twilio's error code, or when to come back (seconds)."""
+
+    result: SendResult
+    message_sid: str = ""
+    code: int = 0
+    retry_after: float | None = None
+
+
+class TwilioMessages:
+    """The client. One for each process; its connections are pooled, and it never tries anything twice by itself."""
+
+    def __init__(self, api_base_url: str, account_sid: str, auth_token: str, sender: str, public_base_url: str) -> None:
+        self._url = f"{api_base_url}/2010-04-01/Accounts/{account_sid}/Messages.json"
+        self._sender = sender
+        self._callback_url = f"{public_base_url}/status-callback"
+        self._session = requests.Session()
+        self._session.auth = (account_sid, auth_token)
+        adapter = HTTPAdapter(pool_connections=2, pool_maxsize=CALLS_AT_ONCE, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def send_text(self, to: str, body: str, callback: Mapping[str, str] | None = None) -> Sent:
+        """Send free text; ``callback`` names what the status callbacks are about."""
+        return self._send({"To": to, "Body": body}, callback)
+
+    def send_template(
+        self, to: str, content_sid: str, variables: Mapping[str, str], callback: Mapping[str, str] | None = None
+    ) -> Sent:
+        """Send an approved template with its variables filled in."""
+        content = {"To": to, "ContentSid": content_sid}
+        if variables:
+            content["ContentVariables"] = json.dumps(dict(variables), ensure_ascii=False)
+        return self._send(content, callback)
+
+    def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
+        form = {"From": self._sender, **content}
+        if callback:
+            form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}"
+        try:
+            response = self._session.post(
+                self._url,
+                data=form,
+                headers={"traceparent": current_trace().traceparent()},
+                timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
+                allow_redirects=False,
+            )
+        except requests.ConnectTimeout:
+            return Sent(SendResult.NOT_PROCESSED)
+        except requests.ConnectionError as error:
+            cause = error.args[0] if error.args else None
+            never_connected = isinstance(cause, MaxRetryError) and isinstance(cause.reason, NewConnectionError)
+            return Sent(SendResult.NOT_PROCESSED if never_connected else SendResult.UNCERTAIN)
+        except requests.RequestException:
+            return Sent(SendResult.UNCERTAIN)
+        return _read(response)
+
+
+def _read(response: requests.Response) -> Sent:
+    status = response.status_code
+    answer = _json(response)
+    if status in {HTTPStatus.OK, HTTPStatus.CREATED}:
+        sid = answer.get("sid")
+        return Sent(SendResult.ACCEPTED, message_sid=sid) if isinstance(sid, str) else Sent(SendResult.UNCERTAIN)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Sent(SendResult.UNCERTAIN)
+    code = answer.get("code")
+    code = code if isinstance(code, int) else 0
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code == TOO_MANY_REQUESTS_CODE:
+        return Sent(SendResult.NOT_PROCESSED, code=TOO_MANY_REQUESTS_CODE, retry_after=_retry_after(response))
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        code = code or WRONG_CREDENTIALS_CODE
+    return Sent(SendResult.REFUSED, code=code)
+
+
+def _json(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _retry_after(response: requests.Response) -> float:
+    header = response.headers.get("Retry-After", "")
+    return float(header) if header.isascii() and header.isdigit() else 1.0

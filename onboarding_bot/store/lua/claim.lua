@@ -1,0 +1,30 @@
+-- The last word before a message goes out: may this person be written to now? If so the row becomes "sending".
+-- KEYS: pending, rows, counts, inflight, contact index, opt-out, permit, contact.
+-- ARGV: person, now (ms), template (1 or 0), marketing (1 or 0), window (ms).
+-- Returns {"go", contact, tries}, {"skipped", reason}, or {"taken"} when another worker was quicker.
+local person, now, rules = ARGV[1], tonumber(ARGV[2]), read_rules(3)
+if redis.call('ZREM', KEYS[1], person) == 0 then
+  return {'taken'}
+end
+local row = read_row(KEYS[2], person)
+local before = row.state
+local reason = refusal(KEYS[5], KEYS[6], KEYS[7], person, now, rules)
+local contact = redis.call('GET', KEYS[8])
+if not reason and not contact then
+  reason = 'suppressed'
+end
+if reason then
+  row.state, row.code = 'skipped', reason
+  write_row(KEYS[2], KEYS[3], person, row, before)
+  redis.call('HINCRBY', KEYS[3], 'skipped:' .. reason, 1)
+  return {'skipped', reason}
+end
+-- The message of an earlier try, if any: what is still told of it does not concern the new one.
+row.state, row.code, row.sid, row.tries = 'sending', row.sid, '', row.tries + 1
+write_row(KEYS[2], KEYS[3], person, row, before)
+redis.call('ZADD', KEYS[4], now, person)
+if rules.marketing then
+  local last = redis.call('HGET', KEYS[7], 'last_marketing')
+  redis.call('HSET', KEYS[7], 'last_marketing', now, 'marketing_before', last or '0')
+end
+return {'go', contact, row.tries}

@@ -1,0 +1,36 @@
+-- Shared by the scripts that decide about a recipient: why a message must not go out to this person now, or false,
+-- and whether the person wrote within the 24-hour window.
+local DAY, WEEK = 86400000, 604800000
+
+local function refusal(contacts, opt_out, permit, person, now, rules)
+  if redis.call('EXISTS', opt_out) == 1 then
+    return 'opted_out', false
+  end
+  local known = redis.call('HMGET', permit, 'suppressed', 'updates', 'last_marketing', 'marketing_before')
+  if known[1] then
+    return 'suppressed', false
+  end
+  local last_inbound = tonumber(redis.call('ZSCORE', contacts, person) or 0)
+  local inside = now - last_inbound < rules.window
+  if not rules.template and not inside then
+    return 'outside_window', inside
+  end
+  if (rules.marketing or not inside) and not known[2] then
+    return 'no_consent', inside
+  end
+  if rules.marketing then
+    local last, before = tonumber(known[3] or 0), tonumber(known[4] or 0)
+    if now - last < DAY or now - before < WEEK then
+      return 'frequency', inside
+    end
+  end
+  return false, inside
+end
+
+local function read_rules(first)
+  return {
+    template = ARGV[first] == '1',
+    marketing = ARGV[first + 1] == '1',
+    window = tonumber(ARGV[first + 2]),
+  }
+end

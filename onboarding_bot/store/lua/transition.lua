@@ -1,0 +1,14 @@
+-- Moves a broadcast to another status, if it is in one of those that it may come from.
+-- KEYS: broadcast, active ones. ARGV: id, new status, reason, 1 when final, then the statuses that it may come from.
+-- Returns the status that it was in, and whether it moved.
+local status = redis.call('HGET', KEYS[1], 'status')
+for index = 5, #ARGV do
+  if ARGV[index] == status then
+    redis.call('HSET', KEYS[1], 'status', ARGV[2], 'reason', ARGV[3])
+    if ARGV[4] == '1' then
+      redis.call('SREM', KEYS[2], ARGV[1])
+    end
+    return {status, 1}
+  end
+end
+return {status, 0}
