@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from flask import Flask, Response, g, request
 
 from onboarding_bot.bot import Clock, OtpService, WhatsAppBot
+from onboarding_bot.broadcast.audience import Audience
+from onboarding_bot.broadcast.callbacks import Callbacks
+from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.broadcast.pump import Pump
 from onboarding_bot.config import Settings
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
+from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.templates import Templates
 from onboarding_bot.services.twilio import SignatureVerifier
+from onboarding_bot.services.twilio_messages import TwilioMessages
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_traceparent
+from onboarding_bot.web.broadcasts import broadcast_routes
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.problems import register_problems
+from onboarding_bot.web.status_callback import status_callback_routes
 from onboarding_bot.web.webhook import webhook_routes
 
+# How long a job may wait for Twilio's list of templates.
+CONTENT_API_SECONDS = 5.0
 LARGEST_BODY = 64 * 1024
 HASTY_SECONDS = 0.5
 BOT = "whatsapp_bot"
@@ -36,6 +51,51 @@ BOT = "whatsapp_bot"
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """The parts that send on the bot's own account; the worker runs them, the web shows and steers them."""
+
+    ledger: Ledger
+    audience: Audience
+    office: BroadcastOffice
+    callbacks: Callbacks
+    pump: Pump
+    is_marketing: Callable[[str], bool]
+    now: Callable[[], datetime]
+
+
+def build_outbound(
+    settings: Settings, *, redis: AnyRedis | None = None, now: Callable[[], datetime] = _utc_now
+) -> Outbound:
+    """Everything for broadcasts."""
+    sealer = Sealer(Cipher(settings.session_encryption_keys))
+    ledger = Ledger(redis or connect(settings.redis_url), Keys(settings.person_id_key), sealer)
+    messages = TwilioMessages(
+        settings.twilio_api_base_url,
+        settings.twilio_account_sid,
+        settings.twilio_auth_tokens[0],
+        settings.twilio_whatsapp_number,
+        settings.public_base_url,
+    )
+    templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
+    return Outbound(
+        ledger=ledger,
+        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, now),
+        office=BroadcastOffice(ledger, now),
+        callbacks=Callbacks(ledger, now),
+        pump=Pump(
+            ledger,
+            messages,
+            messages_per_second=settings.messages_per_second,
+            daily_limit=settings.whatsapp_daily_limit,
+            rest_hours=settings.quiet_hours,
+            now=now,
+        ),
+        is_marketing=lambda content_sid: templates.category_of(content_sid) == "marketing",
+        now=now,
+    )
 
 
 def create_app(
@@ -58,6 +118,7 @@ def create_app(
     hasty_redis = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_redis, keys, sealer, **retention)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
+    texts = _texts(settings)
     bot = WhatsAppBot(
         store=store,
         hasty_store=hasty_store,
@@ -67,7 +128,7 @@ def create_app(
             settings.session_encryption_keys,
             include_phone=settings.login_link_include_phone,
         ),
-        renderer=ReplyRenderer(_texts(settings)),
+        renderer=ReplyRenderer(texts),
         engine=Engine(draft_retention=retention["draft_life"]),
         clock=clock,
     )
@@ -75,8 +136,19 @@ def create_app(
     app.debug = settings.debug
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[BOT] = bot
+    verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
+    outbound = build_outbound(settings, redis=redis, now=clock.now)
+    app.register_blueprint(webhook_routes(bot, verifier))
+    app.register_blueprint(status_callback_routes(outbound.callbacks, verifier))
     app.register_blueprint(
-        webhook_routes(bot, SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url))
+        broadcast_routes(
+            outbound.office,
+            outbound.audience,
+            settings.admin_api_key,
+            texts.languages,
+            settings.public_base_url,
+            clock.now,
+        )
     )
     app.register_blueprint(handoff_routes(bot, settings.handoff_api_key))
     app.register_blueprint(

@@ -10,11 +10,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
-from datetime import time, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
@@ -25,6 +25,8 @@ SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
 REAL_TWILIO_API = "https://api.twilio.com"
+# An hour before WhatsApp's window closes comes the second reminder; the first one belongs before it.
+LATEST_NUDGE = timedelta(hours=23)
 
 
 class Environment(StrEnum):
@@ -74,9 +76,30 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def _url_parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # The library's own words quote the URL, and so the password in it.
+        raise ValueError("is not a URL") from None
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        _check_host(host)
+    return parts
+
+
+def _check_host(host: str) -> None:
+    try:
+        parts = urlsplit(f"//{host}")
+        is_good = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise ValueError("must name a host, and behind its colon, if any, a port from 1 to 65535")
+
+
 def _http_url(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _url_parts(raw)
+    if parts.scheme not in {"http", "https"}:
         raise ValueError("must be a URL that begins with https:// (or http://)")
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
@@ -90,11 +113,16 @@ def _path(raw: str) -> str:
 
 
 def _redis_url(raw: str) -> str:
-    parts = urlsplit(raw)
-    if parts.scheme not in REDIS_SCHEMES or not parts.netloc:
+    parts = _url_parts(raw)
+    if parts.scheme not in REDIS_SCHEMES:
         raise ValueError(f"must be a URL whose scheme is one of {', '.join(REDIS_SCHEMES)}")
-    if parts.scheme == "redis+sentinel" and not parts.path.strip("/"):
-        raise ValueError("must name the sentinel's service, like redis+sentinel://host:26379/mymaster")
+    database = parts.path.strip("/")
+    if parts.scheme == "redis+sentinel":
+        service, _, database = database.partition("/")
+        if not service:
+            raise ValueError("must name the sentinel's service, like redis+sentinel://host:26379/mymaster")
+    if database and not (database.isascii() and database.isdigit()):
+        raise ValueError("must end with the database's number, like /0, or without one")
     return raw
 
 
@@ -129,30 +157,40 @@ def _encryption_keys(raw: str) -> tuple[bytes, ...]:
 def _percentages(raw: str) -> tuple[int, ...]:
     if raw.lower() == "off":
         return ()
-    parts = raw.split(",")
-    if not all(part.strip().isdigit() and 1 <= int(part) <= 100 for part in parts):
-        raise ValueError("must be off, or whole per cents separated by commas, like 2,10")
-    return tuple(sorted(int(part) for part in parts))
+    per_cent = _number(1, 100)
+    try:
+        shares = {per_cent(part.strip()) for part in raw.split(",")}
+    except ValueError:
+        raise ValueError("must be off, or whole per cents from 1 to 100 separated by commas, like 2,10") from None
+    return tuple(sorted(shares))
 
 
 def _rest_hours(raw: str) -> RestHours | None:
     if raw.lower() == "off":
         return None
     try:
-        begin, end = (time.fromisoformat(part.strip()) for part in raw.split("-"))
+        # Times of day have no zone; RestHours says which one is meant.
+        begin, end = (datetime.strptime(part.strip(), "%H:%M").time() for part in raw.split("-"))  # noqa: DTZ007
     except ValueError:
         raise ValueError("must be off, or two times of day like 21:00-09:00") from None
+    if begin == end:
+        raise ValueError("must end at another time than it begins")
     return RestHours(begin, end)
 
 
-def _span(raw: str) -> timedelta | None:
-    if raw.lower() == "off":
-        return None
-    units = {"s": "seconds", "m": "minutes", "h": "hours"}
-    number, unit = raw[:-1], raw[-1:]
-    if unit not in units or not number.isdigit() or int(number) < 1:
-        raise ValueError("must be off, or a whole number with its unit, like 90s, 30m or 2h")
-    return timedelta(**{units[unit]: int(number)})
+def _span(longest: timedelta) -> Callable[[str], timedelta | None]:
+    units = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+
+    def parse(raw: str) -> timedelta | None:
+        if raw.lower() == "off":
+            return None
+        try:
+            unit = units[raw[-1]]
+            return _number(1, longest // unit)(raw[:-1]) * unit
+        except (KeyError, ValueError):
+            raise ValueError(f"must be off, or a span like 90s, 30m or 2h, at most {longest // units['h']}h") from None
+
+    return parse
 
 
 def _setting(
@@ -169,8 +207,8 @@ def _setting(
 
 
 _EVERYWHERE = tuple(Environment)
-_SERVING = (Environment.PRODUCTION, Environment.DEVELOPMENT)
 _PRODUCTION = (Environment.PRODUCTION,)
+_DEMO_ADVICE = "the demo must never reach a real account: change it, or leave FLASK_ENV=demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +222,8 @@ class Settings:
     web_concurrency: int = _setting("WEB_CONCURRENCY", _number(1, 64), "2")
     public_base_url: str = _setting("PUBLIC_BASE_URL", _http_url, needed_in=_PRODUCTION)
 
-    twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _secret, needed_in=_SERVING)
-    twilio_auth_tokens: tuple[str, ...] = _setting("TWILIO_AUTH_TOKEN", _secrets, needed_in=_SERVING, secret=True)
+    twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _secret, needed_in=_EVERYWHERE)
+    twilio_auth_tokens: tuple[str, ...] = _setting("TWILIO_AUTH_TOKEN", _secrets, needed_in=_EVERYWHERE, secret=True)
     twilio_whatsapp_number: str = _setting("TWILIO_WHATSAPP_NUMBER", _whatsapp_number, "whatsapp:+14155238886")
     twilio_api_base_url: str = _setting("TWILIO_API_BASE_URL", _http_url, REAL_TWILIO_API)
 
@@ -197,21 +235,21 @@ class Settings:
 
     redis_url: str = _setting("REDIS_URL", _redis_url, "redis://localhost:6379/0", secret=True)
     session_encryption_keys: tuple[bytes, ...] = _setting(
-        "SESSION_ENCRYPTION_KEYS", _encryption_keys, needed_in=_SERVING, secret=True
+        "SESSION_ENCRYPTION_KEYS", _encryption_keys, needed_in=_EVERYWHERE, secret=True
     )
-    person_id_key: str = _setting("PERSON_ID_KEY", _secret, needed_in=_SERVING, secret=True)
+    person_id_key: str = _setting("PERSON_ID_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
     draft_retention_days: int = _setting("DRAFT_RETENTION_DAYS", _number(1, 90), "7")
     contact_retention_days: int = _setting("CONTACT_RETENTION_DAYS", _number(1, 3650), "180")
 
-    admin_api_key: str = _setting("ADMIN_API_KEY", _secret, needed_in=_SERVING, secret=True)
-    handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_SERVING, secret=True)
+    admin_api_key: str = _setting("ADMIN_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
+    handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
     messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
     quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
-    nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span, "2h")
+    nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span(LATEST_NUDGE), "2h")
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
@@ -248,7 +286,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         given = _local_defaults(given) | given
     if environment is Environment.DEMO:
         demo = demo_secrets(Path(environ.get("DEMO_ENV_FILE", "var/demo.env")))
-        faults += _real_credentials(given, demo)
+        faults += _credentials_of_others(given, demo)
         given = demo | given
     values: dict[str, Any] = {}
     for setting in fields(Settings):
@@ -256,6 +294,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             values[setting.name] = _value(setting, given, environment)
         except ValueError as fault:
             faults.append(f"{setting.metadata['name']} {fault}")
+    if environment is Environment.DEMO and _is_twilios_own(values.get("twilio_api_base_url", "")):
+        faults.append(f"TWILIO_API_BASE_URL is Twilio's own: {_DEMO_ADVICE}")
     if environment is Environment.PRODUCTION and values.get("debug"):
         faults.append("FLASK_DEBUG must be off in production: its error pages show everything")
     if faults:
@@ -326,17 +366,17 @@ def _write_once(path: Path, values: Mapping[str, str]) -> None:
         Path(draft).unlink()
 
 
-def _real_credentials(given: Mapping[str, str], demo: Mapping[str, str]) -> list[str]:
-    advice = "the demo makes its own and must never reach a real account: unset it, or leave FLASK_ENV=demo"
-    faults = [
-        f"{name} is set: {advice}"
+def _credentials_of_others(given: Mapping[str, str], demo: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} is set, and not the demo's own: {_DEMO_ADVICE}"
         for name in ("TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN")
         if name in given and given[name] != demo.get(name)
     ]
-    host = urlsplit(given.get("TWILIO_API_BASE_URL", "")).hostname or ""
-    if host == "twilio.com" or host.endswith(".twilio.com"):
-        faults.append(f"TWILIO_API_BASE_URL is Twilio's own: {advice}")
-    return faults
+
+
+def _is_twilios_own(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "twilio.com" or host.endswith(".twilio.com")
 
 
 def main() -> int:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from onboarding_bot.broadcast.waving import baseline
 from onboarding_bot.errors import BotError
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
-from onboarding_bot.store.keys import SHARDS
 from onboarding_bot.store.ledger import BroadcastRecord, Ledger
 
-RATE_WINDOW = timedelta(minutes=1)
 _RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
 
 
@@ -54,15 +52,6 @@ class BroadcastView:
 
 
 @dataclass(frozen=True, slots=True)
-class DryRun:
-    """What a broadcast would do; ``days`` is what the daily limit makes it take."""
-
-    recipient_count: int
-    skipped: Mapping[str, int]
-    days: int
-
-
-@dataclass(frozen=True, slots=True)
 class RecipientLine:
     """One row for an admin's file."""
 
@@ -75,10 +64,8 @@ class RecipientLine:
 class BroadcastOffice:
     """The admin's side of broadcasts. Every method raises StoreUnavailableError when Redis does not answer."""
 
-    def __init__(self, ledger: Ledger, daily_limit: int, default_language: str, now: Callable[[], datetime]) -> None:
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
         self._ledger = ledger
-        self._daily_limit = daily_limit
-        self._default_language = default_language
         self._now = now
 
     def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
@@ -87,28 +74,6 @@ class BroadcastOffice:
         if not is_same:
             raise OtherDefinitionError("this Idempotency-Key belongs to another broadcast")
         return self.view(broadcast_id)
-
-    def try_out(self, definition: Definition) -> DryRun:
-        """Count who would get it, and who would not, without writing anything down."""
-        now, found = self._now(), dict.fromkeys(("pending", "outside", *SkipReason), 0)
-        for shard in range(SHARDS):
-            for people in self._ledger.living_audience(shard, definition.target_step, now):
-                reached = self.reached(people, definition)
-                for name, count in self._ledger.classify(shard, reached, definition, now).items():
-                    found[name] = found.get(name, 0) + count
-        days = math.ceil(found["outside"] / self._daily_limit) if found["outside"] else int(found["pending"] > 0)
-        return DryRun(found["pending"], {reason.value: found[reason] for reason in SkipReason}, days)
-
-    def reached(self, people: list[str], definition: Definition) -> list[str]:
-        """Those of these people whom the definition's filters let through; all of one shard."""
-        if not definition.looks_into_contacts:
-            return people
-        contacts = self._ledger.contacts(people)
-        return [
-            person_id
-            for person_id, contact in zip(people, contacts, strict=True)
-            if contact is not None and definition.reaches(contact, self._default_language)
-        ]
 
     def view(self, broadcast_id: str) -> BroadcastView:
         """A broadcast with its figures. Raises UnknownBroadcastError."""
@@ -143,7 +108,7 @@ class BroadcastOffice:
         """Go on. A wave that was paused for its failures is judged anew from here."""
         record = self._find(broadcast_id)
         goes_on_as = BroadcastStatus.SENDING if "audience" in record.fields else BroadcastStatus.COUNTING
-        self._ledger.note(broadcast_id, judged_from="")
+        self._ledger.note(broadcast_id, **baseline(self._ledger.counts(broadcast_id)))
         return self._move(broadcast_id, goes_on_as, (BroadcastStatus.PAUSED,), "")
 
     def cancel(self, broadcast_id: str) -> BroadcastView:

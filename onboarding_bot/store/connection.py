@@ -53,8 +53,9 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
 
 
 def _hosts(netloc: str, default_port: int) -> list[tuple[str, int]]:
-    pairs = (host.rpartition(":") if ":" in host else (host, "", str(default_port)) for host in netloc.split(","))
-    return [(host, int(port)) for host, _, port in pairs]
+    """Hosts with or without a port; an IPv6 address stands in brackets."""
+    parts = [urlsplit(f"//{host}") for host in netloc.split(",")]
+    return [(part.hostname or "", part.port or default_port) for part in parts]
 
 
 def _sentinel_login(query: str) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -118,9 +118,12 @@ class Ledger:
         if not raw:
             return None
         fields = {_decoded(name): _decoded(value) for name, value in raw.items()}
+        definition = Definition.from_json(fields["definition"])
+        if "is_marketing" in fields:  # by Meta's judgement, whatever the admin called it
+            definition = replace(definition, purpose=Purpose.MARKETING)
         return BroadcastRecord(
             id=broadcast_id,
-            definition=Definition.from_json(fields["definition"]),
+            definition=definition,
             status=BroadcastStatus(fields["status"]),
             reason=fields.get("reason", ""),
             created_at=datetime.fromtimestamp(int(fields["created_at"]) / 1000, UTC),
@@ -157,6 +160,18 @@ class Ledger:
             self._client.hset(
                 keys.broadcast(broadcast_id), mapping={name: str(value) for name, value in fields.items()}
             )
+
+    def reopen(self, broadcast_id: str) -> None:
+        """Let a completed broadcast send again what has become pending."""
+        self.move(broadcast_id, BroadcastStatus.SENDING, (BroadcastStatus.COMPLETED,))
+        with unavailable_on_error():
+            self._client.sadd(keys.ACTIVE_BROADCASTS, broadcast_id)
+
+    def postpone(self, broadcast_id: str, person_id: str, until: datetime) -> None:
+        """Let a pending row wait."""
+        pending = in_shard(keys.shard_of(person_id), broadcast_id, "pending")
+        with unavailable_on_error():
+            self._client.zadd(pending, {person_id: unix_milliseconds(until)}, xx=True)
 
     def counts(self, broadcast_id: str) -> dict[str, int]:
         """Rows by state, and what is counted beside them (``accepted``, ``skipped:reason``, ``failed:code``)."""
@@ -349,7 +364,7 @@ class Ledger:
                     self._keys.permit(person_id),
                     self._keys.contact(person_id),
                 ],
-                [person_id, unix_milliseconds(now), *_rules(definition)],
+                [person_id, unix_milliseconds(now), *_rules(definition), broadcast_id],
             )
         if _decoded(answer[0]) != "go":
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from onboarding_bot.conversation.contact import (
@@ -18,6 +18,7 @@ from onboarding_bot.conversation.contact import (
     OptOut,
 )
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import HEAD_BYTES, version_of
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
@@ -27,6 +28,8 @@ from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
 
 _STEPS = tuple(OnboardingStep)
+# Stands for an opt-out whose time and source nobody can read any more.
+_UNREADABLE_OPT_OUT = OptOut(datetime.fromtimestamp(0, UTC), "unreadable")
 
 
 class RedisStore:
@@ -160,8 +163,8 @@ class RedisStore:
         opt_out: bytes | None,
     ) -> StoredPerson:
         known = self._sealer.contact(person_id, contact, draft)
-        if opt_out:
-            stopped = OptOut.from_record(json.loads(opt_out))
+        if opt_out is not None:
+            stopped = _read_opt_out(opt_out)
             # Of somebody whose record has expired, the no is all that is left.
             known = replace(known or Contact("", None, stopped.at, stopped.at), opt_out=stopped)
         return StoredPerson(
@@ -171,3 +174,12 @@ class RedisStore:
             version_of(session),
             version_of(contact),
         )
+
+
+def _read_opt_out(value: bytes) -> OptOut:
+    """The opt-out in a value; a damaged one is a no all the same, as it is for the scripts that let messages out."""
+    try:
+        return OptOut.from_record(json.loads(value))
+    except (ValueError, KeyError, TypeError) as error:
+        logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
+        return _UNREADABLE_OPT_OUT

@@ -18,6 +18,7 @@ CATALOGUES = Path(__file__).parent / "catalogues"
 REFERENCE_LANGUAGE = "en"
 # The value that chooses between one and many, where a text has both.
 COUNT = "count"
+_PLURAL_FORMS = re.compile(r"nplurals *= *(\d+)")
 
 # WhatsApp reads these signs as bold, italic, strike-through and monospace; their look-alikes are only looked at.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
@@ -89,12 +90,23 @@ class Texts:
 
 def _load(path: Path) -> Catalogue:
     entries = polib.pofile(str(path))
+    forms = _plural_forms(entries)
     return Catalogue(
         language=path.stem,
         translations=gettext.GNUTranslations(io.BytesIO(entries.to_binary())),
-        placeholders={entry.msgid: _placeholders(entry) for entry in entries if entry.translated()},
+        placeholders={entry.msgid: _placeholders(entry) for entry in entries if _is_complete(entry, forms)},
         plurals=frozenset(entry.msgid for entry in entries if entry.msgid_plural),
     )
+
+
+def _plural_forms(entries: polib.POFile) -> set[int]:
+    """The forms that each text with plurals must have. Without a rule gettext goes by that of English, with two."""
+    rule = _PLURAL_FORMS.search(entries.metadata.get("Plural-Forms", ""))
+    return set(range(int(rule[1]) if rule else 2))
+
+
+def _is_complete(entry: polib.POEntry, forms: set[int]) -> bool:
+    return entry.translated() and (not entry.msgid_plural or entry.msgstr_plural.keys() == forms)
 
 
 def _placeholders(entry: polib.POEntry) -> frozenset[str]:

@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.logs import logger
 from onboarding_bot.web.problems import problem
 
-View = Callable[[], ResponseReturnValue]
+View = Callable[..., ResponseReturnValue]
 
 
 def bearer_only(key: str, *, wrong_key_status: HTTPStatus = HTTPStatus.FORBIDDEN) -> Callable[[View], View]:
@@ -21,7 +21,7 @@ def bearer_only(key: str, *, wrong_key_status: HTTPStatus = HTTPStatus.FORBIDDEN
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded() -> ResponseReturnValue:
+        def guarded(**path: str) -> ResponseReturnValue:
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
             if scheme.lower() != "bearer" or not given.strip():
                 return _unauthorized("Send the header Authorization: Bearer <key>.")
@@ -30,7 +30,7 @@ def bearer_only(key: str, *, wrong_key_status: HTTPStatus = HTTPStatus.FORBIDDEN
                 if wrong_key_status is HTTPStatus.UNAUTHORIZED:
                     return _unauthorized("This key is not valid here.")
                 return problem(wrong_key_status, "wrong-key", "This key is not valid here.")
-            return view()
+            return view(**path)
 
         guarded.guarded_by = "bearer"  # type: ignore[attr-defined]
         return guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.bot import WhatsAppBot
@@ -12,6 +12,7 @@ from onboarding_bot.conversation.flow import FIELDS
 from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
 from onboarding_bot.logs import logger
 from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.json_body import json_body
 from onboarding_bot.web.problems import problem
 
 
@@ -22,7 +23,7 @@ def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
     @routes.post("/handoff")
     @bearer_only(api_key, wrong_key_status=HTTPStatus.UNAUTHORIZED)
     def hand_over() -> ResponseReturnValue:
-        body = request.get_json(silent=True)
+        body = json_body()
         token = body.get("token") if isinstance(body, dict) else None
         if not isinstance(token, str) or not token:
             return problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -38,14 +39,17 @@ class HealthCheck:
         self._auth_api_is_healthy = auth_api_is_healthy
         self._clock = clock
         self._started = clock()
-        self._auth_api: tuple[float, dict[str, Any]] | None = None
-        self._probes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health")
+        self._redis_probes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health-redis")
+        # A thread of its own: however long the auth API hangs, nobody waits behind it to hear of Redis.
+        self._auth_api_probes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="health-auth-api")
+        self._auth_api_lock = threading.Lock()
+        self._auth_api_probe: Future[dict[str, Any]] | None = None
+        self._auth_api_asked = 0.0
 
     def report(self) -> HealthReport:
         """Both services, probed side by side."""
         asked = self._clock()
-        redis_probe = self._probes.submit(self._timed, self._redis_is_well)
-        auth_api_probe = self._probes.submit(self._auth_api_status)
+        redis_probe, auth_api_probe = self._ask_redis(), self._ask_auth_api(asked)
         services = {
             "redis": self._result(redis_probe, asked),
             "auth_api": self._result(auth_api_probe, asked),
@@ -54,8 +58,20 @@ class HealthCheck:
 
     def redis_answers(self) -> bool:
         """Whether messages can be handled at all."""
-        probe = self._probes.submit(self._timed, self._redis_is_well)
-        return bool(self._result(probe, self._clock())["status"] == "healthy")
+        return bool(self._result(self._ask_redis(), self._clock())["status"] == "healthy")
+
+    def _ask_redis(self) -> Future[dict[str, Any]]:
+        return self._redis_probes.submit(self._timed, self._redis_is_well)
+
+    def _ask_auth_api(self, asked: float) -> Future[dict[str, Any]]:
+        """The probe that is under way or still fresh, or else a new one: there is never more than one at a time."""
+        with self._auth_api_lock:
+            last = self._auth_api_probe
+            is_old = asked - self._auth_api_asked >= AUTH_API_CACHE_SECONDS
+            if last is None or (last.done() and is_old):
+                last = self._auth_api_probes.submit(self._timed, lambda: self._auth_api_is_healthy(PROBE_SECONDS))
+                self._auth_api_probe, self._auth_api_asked = last, asked
+            return last
 
     def _result(self, probe: Future[dict[str, Any]], asked: float) -> dict[str, Any]:
         left = max(0.0, asked + ANSWER_SECONDS - self._clock())
@@ -70,14 +86,6 @@ class HealthCheck:
         except StoreUnavailableError:
             return False
         return True
-
-    def _auth_api_status(self) -> dict[str, Any]:
-        cached = self._auth_api
-        if cached and self._clock() - cached[0] < AUTH_API_CACHE_SECONDS:
-            return cached[1]
-        status = self._timed(lambda: self._auth_api_is_healthy(PROBE_SECONDS))
-        self._auth_api = (self._clock(), status)
-        return status
 
     def _timed(self, probe: Callable[[], bool]) -> dict[str, Any]:
         started = self._clock()

@@ -60,7 +60,10 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
     @routes.post("/webhook/fallback", strict_slashes=False)
     @signed
     def fallback(message: InboundMessage) -> Response:
-        return _twiml(bot.fall_back(message))
+        try:
+            return _twiml(bot.fall_back(message))
+        except Exception as error:  # noqa: BLE001 - Twilio asks nobody after the fallback
+            return _apologise(error)
 
     @routes.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

@@ -127,7 +127,7 @@ class World:
 
         return str(eventually(latest, f"an SMS on {phone}")["code"])
 
-    def set_fault(self, **faults: str) -> None:
+    def set_fault(self, **faults: str | int) -> None:
         """Break the outside world, or heal it."""
         assert requests.put(f"{self.simulator_url}/sim/faults", json=faults, timeout=10).status_code == 200
 

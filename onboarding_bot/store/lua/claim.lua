@@ -1,6 +1,6 @@
 -- The last word before a message goes out: may this person be written to now? If so the row becomes "sending".
 -- KEYS: pending, rows, counts, inflight, contact index, opt-out, permit, contact.
--- ARGV: person, now (ms), template (1 or 0), marketing (1 or 0), window (ms).
+-- ARGV: person, now (ms), template (1 or 0), marketing (1 or 0), window (ms), broadcast.
 -- Returns {"go", contact, tries}, {"skipped", reason}, or {"taken"} when another worker was quicker.
 local person, now, rules = ARGV[1], tonumber(ARGV[2]), read_rules(3)
 if redis.call('ZREM', KEYS[1], person) == 0 then
@@ -23,6 +23,8 @@ end
 row.state, row.code, row.sid, row.tries = 'sending', row.sid, '', row.tries + 1
 write_row(KEYS[2], KEYS[3], person, row, before)
 redis.call('ZADD', KEYS[4], now, person)
+-- A STOP that follows is counted against this broadcast (see commit.lua).
+redis.call('HSET', KEYS[7], 'last_broadcast', ARGV[6])
 if rules.marketing then
   local last = redis.call('HGET', KEYS[7], 'last_marketing')
   redis.call('HSET', KEYS[7], 'last_marketing', now, 'marketing_before', last or '0')

@@ -21,6 +21,11 @@ end
 if ARGV[10] == '' then
   redis.call('DEL', KEYS[4])
 else
+  local broadcast = redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HGET', KEYS[5], 'last_broadcast')
+  if broadcast then
+    local shard = string.match(KEYS[5], '^{s%d+}')
+    redis.call('HINCRBY', shard .. ':broadcast:' .. broadcast .. ':counts', 'stops', 1)
+  end
   redis.call('SET', KEYS[4], ARGV[10])
 end
 if ARGV[11] == '' then

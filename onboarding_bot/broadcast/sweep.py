@@ -1,0 +1,137 @@
+"""Looks after every broadcast once a second: what begins, what goes on, what has to wait, and what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from onboarding_bot.broadcast.audience import ENROL, ENROL_LEASE
+from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
+from onboarding_bot.broadcast.waving import baseline, result_of_wave
+from onboarding_bot.logs import logger
+from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.outbound.waves import WAVE_PAUSE, reason_to_pause, wave_limits
+from onboarding_bot.rest_hours import RestHours
+from onboarding_bot.store.ledger import BroadcastRecord, Ledger
+
+# A call to Twilio takes 13 s at most; a row that is "sending" for longer has lost its worker.
+LOST_AFTER = timedelta(seconds=20)
+RATE_EVERY = timedelta(seconds=5)
+
+
+class Sweep:
+    """Run by one worker at a time. ``enrol`` and ``pump`` put a job for a broadcast and a shard into the queue."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        enrol: Callable[[str, int], None],
+        pump: Callable[[str, int], None],
+        is_marketing: Callable[[str], bool],
+        waves: tuple[int, ...],
+        rest_hours: RestHours | None,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._enrol = enrol
+        self._pump = pump
+        self._is_marketing = is_marketing
+        self._waves = waves
+        self._rest_hours = rest_hours
+        self._now = now
+
+    def tick(self) -> None:
+        """Look at every broadcast that is not over."""
+        for broadcast_id in self._ledger.active():
+            record = self._ledger.find(broadcast_id)
+            if record is None:
+                continue
+            if record.status is BroadcastStatus.SCHEDULED:
+                self._begin_on_time(record)
+            elif record.status is BroadcastStatus.COUNTING:
+                self._begin(record)
+            elif record.status is BroadcastStatus.SENDING:
+                self._go_on(record)
+
+    def _begin_on_time(self, record: BroadcastRecord) -> None:
+        due = record.definition.schedule_at
+        if due is None or due <= self._now():
+            self._ledger.move(record.id, BroadcastStatus.COUNTING, (BroadcastStatus.SCHEDULED,))
+
+    def _begin(self, record: BroadcastRecord) -> None:
+        """Fix the audience; from here on rows are made and messages sent side by side."""
+        content_sid = record.definition.content_sid
+        if content_sid and self._is_marketing(content_sid):
+            self._ledger.note(record.id, is_marketing=1)
+        size = self._ledger.copy_audience(record.id, record.definition.target_step, self._now())
+        self._ledger.note(
+            record.id,
+            audience=size,
+            wave=0,
+            wave_limit=wave_limits(size, self._waves)[0],
+            wave_started_at=self._now().timestamp(),
+        )
+        self._ledger.move(record.id, BroadcastStatus.SENDING, (BroadcastStatus.COUNTING,))
+        logger().info("broadcast_begins", broadcast=record.id, audience=size)
+
+    def _go_on(self, record: BroadcastRecord) -> None:
+        self._make_rows(record)
+        lost = self._ledger.mark_uncertain(record.id, self._now() - LOST_AFTER)
+        if lost:
+            logger().warning("broadcast_rows_uncertain", broadcast=record.id, count=lost)
+        counts = self._ledger.counts(record.id)
+        self._measure_rate(record, counts.get("accepted", 0))
+        if record.is_counted and not counts.get(RowState.PENDING, 0) + counts.get(RowState.SENDING, 0):
+            self._ledger.move(record.id, BroadcastStatus.COMPLETED, (BroadcastStatus.SENDING,))
+            logger().info("broadcast_completed", broadcast=record.id)
+            return
+        if reason := reason_to_pause(result_of_wave(record, counts)):
+            self._ledger.move(record.id, BroadcastStatus.PAUSED, (BroadcastStatus.SENDING,), reason)
+            logger().warning("broadcast_paused", broadcast=record.id, reason=reason)
+            return
+        if self._rests(record) or self._waits_for_next_wave(record, counts):
+            return
+        for shard in self._ledger.due_shards(record.id, self._now()):
+            if self._ledger.lease(record.id, shard, PUMP, PUMP_LEASE):
+                self._pump(record.id, shard)
+
+    def _make_rows(self, record: BroadcastRecord) -> None:
+        if record.is_counted:
+            return
+        missing = self._ledger.shards_not_enrolled(record.id)
+        for shard in missing:
+            if self._ledger.lease(record.id, shard, ENROL, ENROL_LEASE):
+                self._enrol(record.id, shard)
+        if not missing:
+            self._ledger.note(record.id, counted_at=self._now().timestamp())
+
+    def _measure_rate(self, record: BroadcastRecord, accepted: int) -> None:
+        now = self._now().timestamp()
+        seconds = now - record.number("seen_at")
+        if seconds >= RATE_EVERY.total_seconds():
+            rate = (accepted - record.number("seen_count")) / seconds if record.number("seen_at") else 0.0
+            self._ledger.note(record.id, seen_at=now, seen_count=accepted, rate=round(rate, 2))
+
+    def _rests(self, record: BroadcastRecord) -> bool:
+        until = self._rest_hours.until(self._now()) if self._rest_hours else None
+        text = until.isoformat() if until else ""
+        if record.fields.get("rests_until", "") != text:
+            self._ledger.note(record.id, rests_until=text)
+        return until is not None
+
+    def _waits_for_next_wave(self, record: BroadcastRecord, counts: dict[str, int]) -> bool:
+        limits = wave_limits(record.number("audience"), self._waves)
+        wave = min(record.number("wave"), len(limits) - 1)
+        if record.number("started") < record.number("wave_limit") or wave == len(limits) - 1:
+            return False
+        if self._now().timestamp() < record.number("wave_started_at") + WAVE_PAUSE.total_seconds():
+            return True
+        self._ledger.note(
+            record.id,
+            wave=wave + 1,
+            wave_limit=limits[wave + 1],
+            wave_started_at=self._now().timestamp(),
+            **baseline(counts),
+        )
+        return False

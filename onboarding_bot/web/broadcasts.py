@@ -1,0 +1,176 @@
+"""Where admins start broadcasts, watch them, hold them, and fetch the proof."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.broadcast.audience import Audience
+from onboarding_bot.broadcast.office import (
+    BroadcastOffice,
+    BroadcastView,
+    OtherDefinitionError,
+    RecipientLine,
+    UnknownBroadcastError,
+    WrongStatusError,
+)
+from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
+from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.problems import problem
+
+PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
+IDEMPOTENCY_KEY_MAX = 200
+
+
+def broadcast_routes(
+    office: BroadcastOffice,
+    audience: Audience,
+    admin_api_key: str,
+    languages: list[str],
+    public_base_url: str,
+    now: Callable[[], datetime],
+) -> Blueprint:
+    """``POST /send-broadcast`` and everything under ``/broadcasts``; all of it for admins."""
+    routes = Blueprint("broadcasts", __name__)
+    admins_only = bearer_only(admin_api_key)
+
+    @routes.post("/send-broadcast")
+    @admins_only
+    def send_broadcast() -> ResponseReturnValue:
+        key = request.headers.get("Idempotency-Key")
+        if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX:
+            return _invalid("Idempotency-Key", f"must have 1 to {IDEMPOTENCY_KEY_MAX} characters")
+        try:
+            definition, is_dry_run = parse_definition(request.get_json(silent=True), now(), languages)
+        except InvalidDefinitionError as fault:
+            return _invalid(fault.name, fault.detail)
+        if is_dry_run:
+            counted = audience.count(definition)
+            return jsonify(
+                dry_run=True,
+                recipient_count=counted.recipient_count,
+                skipped=counted.skipped,
+                days=counted.days,
+                timestamp=_timestamp(now()),
+            )
+        return jsonify(_summary(office.create(definition, key), public_base_url, now())), HTTPStatus.ACCEPTED
+
+    @routes.get("/broadcasts")
+    @admins_only
+    def newest() -> ResponseReturnValue:
+        page, size = _number("page", 1), min(_number("size", PAGE_SIZE), PAGE_SIZE_MAX)
+        if not page or not size:
+            return _invalid("page", "page and size must be whole numbers from 1")
+        views = office.newest((page - 1) * size, size)
+        return jsonify(
+            broadcasts=[_summary(view, public_base_url, now()) for view in views],
+            page=page,
+            size=size,
+            next=url_for(".newest", page=page + 1, size=size) if len(views) == size else None,
+        )
+
+    @routes.post("/broadcasts/pause-all")
+    @admins_only
+    def pause_all() -> ResponseReturnValue:
+        return jsonify(paused=office.pause_all(), timestamp=_timestamp(now()))
+
+    @routes.get("/broadcasts/<broadcast_id>")
+    @admins_only
+    def one(broadcast_id: str) -> ResponseReturnValue:
+        return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
+
+    @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
+    @admins_only
+    def recipients(broadcast_id: str) -> ResponseReturnValue:
+        lines = office.recipients(broadcast_id)
+        response = Response(stream_with_context(_csv(lines)), mimetype="text/csv")
+        response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
+        return response
+
+    def action(name: str, act: Callable[[str], Any]) -> None:
+        @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
+        @admins_only
+        def run(broadcast_id: str) -> ResponseReturnValue:
+            act(broadcast_id)
+            return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
+
+    action("pause", office.pause)
+    action("resume", office.resume)
+    action("cancel", office.cancel)
+    action("resend-uncertain", office.resend_uncertain)
+
+    @routes.errorhandler(UnknownBroadcastError)
+    def unknown(_error: UnknownBroadcastError) -> Response:
+        return problem(HTTPStatus.NOT_FOUND, "unknown-broadcast", "There is no broadcast with this id.")
+
+    @routes.errorhandler(OtherDefinitionError)
+    def other_definition(_error: OtherDefinitionError) -> Response:
+        return problem(
+            HTTPStatus.CONFLICT,
+            "idempotency-key-in-use",
+            "This Idempotency-Key was used for another broadcast. Take a new key for a new broadcast.",
+        )
+
+    @routes.errorhandler(WrongStatusError)
+    def wrong_status(error: WrongStatusError) -> Response:
+        detail = f"The broadcast is {error.status}; that cannot be done with it any more."
+        return problem(HTTPStatus.CONFLICT, "wrong-status", detail)
+
+    return routes
+
+
+def _invalid(field: str, detail: str) -> Response:
+    return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
+
+
+def _number(name: str, default: int) -> int:
+    text = request.args.get(name, str(default))
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _summary(view: BroadcastView, public_base_url: str, now: datetime) -> dict[str, Any]:
+    return {
+        "broadcast_id": view.record.id,
+        "status": view.record.status,
+        "reason": view.record.reason or None,
+        "recipient_count": view.recipient_count,
+        "skipped": view.skipped,
+        "sent_count": view.sent_count,
+        "status_url": f"{public_base_url}/broadcasts/{view.record.id}",
+        "timestamp": _timestamp(now),
+    }
+
+
+def _details(view: BroadcastView, public_base_url: str, now: datetime) -> dict[str, Any]:
+    return _summary(view, public_base_url, now) | {
+        "counts": view.counts,
+        "errors": view.errors,
+        "rate_per_second": view.rate_per_second,
+        "eta": _timestamp(view.eta) if view.eta else None,
+        "rests_until": view.record.fields.get("rests_until") or None,
+        "audience": int(view.record.fields["audience"]) if "audience" in view.record.fields else None,
+        "created_at": _timestamp(view.record.created_at),
+    }
+
+
+def _csv(lines: Iterator[RecipientLine]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["recipient", "state", "code", "message_sid"])
+    for line in lines:
+        writer.writerow([line.address, line.state, line.code, line.message_sid])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()

@@ -1,0 +1,154 @@
+"""The worker process: Dramatiq's jobs, and the sweep that puts them into the queue.
+
+``python -m onboarding_bot.worker`` starts it; any number may run, on any number of machines.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.cli import main as dramatiq_main
+from dramatiq.cli import make_argument_parser
+from dramatiq.middleware import Middleware
+
+from onboarding_bot.app import Outbound, build_outbound
+from onboarding_bot.broadcast.sweep import Sweep
+from onboarding_bot.config import Settings, load_settings, read_environment
+from onboarding_bot.errors import BotError, SettingsError
+from onboarding_bot.logs import configure_logs, describe, logger
+from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.tracing import follow, read_traceparent
+
+MODULE = "onboarding_bot.worker"
+PROCESSES = 2
+# Twilio takes about 50 ms for a message: this many threads keep the default rate with some to spare.
+THREADS = 16
+QUEUE = "outbound"
+URGENT, BULK = 0, 100
+SWEEP_EVERY_SECONDS = 1.0
+SWEEPER_LEASE = timedelta(seconds=4)
+# Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
+HEARTBEAT_MS = 5_000
+JOB_MS = 600_000
+MAINTENANCE_PERCENT = 10
+MAINTENANCE_CHANCE = 1_000_000 // 100 * MAINTENANCE_PERCENT
+
+
+class SweepEverySecond(Middleware):
+    """A thread in each worker process that sweeps while this process holds the lease."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+        self._stop = threading.Event()
+
+    def after_worker_boot(self, _broker: Any, _worker: Any) -> None:
+        threading.Thread(target=self._run, name="sweep", daemon=True).start()
+
+    def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(SWEEP_EVERY_SECONDS):
+            follow(read_traceparent(None))
+            try:
+                self._tick()
+            except BotError as error:
+                # Redis is away for a moment: the next second looks again.
+                logger().error("sweep_postponed", code=error.code, **describe(error))
+            except Exception as error:  # noqa: BLE001 - one broken broadcast must not end the care for all others
+                logger().error("sweep_failed", **describe(error))
+
+
+def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
+    """A broker with all jobs and the sweep declared on it. A job's arguments are ids, never a person's data."""
+    broker = RedisBroker(
+        client=client or connect(settings.queue_url, answer_seconds=5.0),
+        namespace="{dramatiq}",
+        heartbeat_timeout=HEARTBEAT_MS,
+        maintenance_chance=MAINTENANCE_CHANCE,
+    )
+    outbound = build_outbound(settings)
+
+    def job(name: str, work: Callable[..., None], priority: int) -> dramatiq.Actor[Any, Any]:
+        # No retries of dramatiq's own: the sweep puts a job in again as long as there is something to do.
+        return dramatiq.actor(
+            broker=broker, actor_name=name, queue_name=QUEUE, priority=priority, max_retries=0, time_limit=JOB_MS
+        )(_traced(work))
+
+    def pump_and_go_on(broadcast_id: str, shard: int) -> None:
+        if outbound.pump.run(broadcast_id, shard):
+            pump.send(broadcast_id, shard)
+
+    enrol = job("enrol", outbound.audience.enrol, BULK)
+    pump = job("pump", pump_and_go_on, BULK)
+    broker.add_middleware(SweepEverySecond(_sweeping(settings, outbound, enrol, pump)))
+    return broker
+
+
+def _sweeping(
+    settings: Settings, outbound: Outbound, enrol: dramatiq.Actor[Any, Any], pump: dramatiq.Actor[Any, Any]
+) -> Callable[[], None]:
+    worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    sweep = Sweep(
+        outbound.ledger,
+        enrol=lambda broadcast_id, shard: _put(enrol, broadcast_id, shard),
+        pump=lambda broadcast_id, shard: _put(pump, broadcast_id, shard),
+        is_marketing=outbound.is_marketing,
+        waves=settings.broadcast_waves,
+        rest_hours=settings.quiet_hours,
+        now=outbound.now,
+    )
+
+    def tick() -> None:
+        if outbound.ledger.become_sweeper(worker, SWEEPER_LEASE):
+            sweep.tick()
+
+    return tick
+
+
+def _put(actor: dramatiq.Actor[Any, Any], *ids: str | int) -> None:
+    actor.send(*ids)
+
+
+def _traced(work: Callable[..., None]) -> Callable[..., None]:
+    def run(*ids: str | int) -> None:
+        follow(read_traceparent(None))
+        try:
+            work(*ids)
+        except BotError as error:
+            logger().error("job_postponed", code=error.code, **describe(error))
+
+    return run
+
+
+def _from_environment() -> RedisBroker:
+    settings = load_settings(read_environment())
+    configure_logs(settings.log_level)
+    return declare(settings)
+
+
+def main() -> int:
+    """Run Dramatiq's own supervisor over this module."""
+    try:
+        load_settings(read_environment())
+    except SettingsError as error:
+        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        return 1
+    arguments = [f"{MODULE}:broker", "--processes", str(PROCESSES), "--threads", str(THREADS), "--skip-logging"]
+    return int(dramatiq_main(make_argument_parser().parse_args(arguments)) or 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
+
+# Dramatiq's processes import this module, and look for the broker in it.
+broker = _from_environment()

@@ -1,0 +1,59 @@
+"""The templates against the simulator's Content API: brought there once, approved by its Meta, found by the bot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from onboarding_bot.config import load_settings
+from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.templates import Templates
+from tests.e2e.world import ROOT, World
+
+
+@pytest.fixture
+def quick_meta(world: World) -> Iterator[World]:
+    """Meta decides at once, and in our favour."""
+    world.set_fault(template_approval_seconds=0)
+    yield world
+    world.set_fault(template_approval_seconds=6, template_category="as_submitted")
+
+
+def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "onboarding_bot.services.templates", "sync", *options]
+    return subprocess.run(
+        command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def lookup(world: World) -> Templates:
+    return Templates(ContentApi(load_settings(world.environment)), load_templates())
+
+
+def test_templates_are_brought_approved_and_found(quick_meta: World) -> None:
+    world = quick_meta
+    planned = sync(world, "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert planned.stdout.count("would be created") == 6
+    assert lookup(world).find("nudge", "en") is None
+
+    assert "6 created, 6 submitted to WhatsApp." in sync(world).stdout
+    again = sync(world)
+    assert again.stdout.count("  ready") == 6
+    assert again.stdout.endswith("Everything is at Twilio already; nothing was changed.\n")
+
+    found = lookup(world).find("nudge", "hi")
+    assert found is not None
+    assert found.category == "service"
+    assert found.sid in again.stdout
+    assert lookup(world).category_of(found.sid) == "service"
+
+    world.set_fault(template_category="marketing")
+    assert "Meta made it MARKETING" in sync(world).stdout
+    moved = lookup(world).find("nudge", "hi")
+    assert moved is not None
+    assert (moved.sid, moved.category) == (found.sid, "marketing")
