@@ -17,14 +17,16 @@ help() {
 Usage: ./deploy.sh VERB
 
 On a fresh machine (needs Python 3.11 or newer, and PyPI the first time)
-  demo           start everything here: Redis, the bot, and a simulator of WhatsApp; Ctrl-C ends it
+  demo           start everything here: Redis, the bot, its worker, a simulator of WhatsApp; Ctrl-C ends it
   test [ARGS]    run the whole test suite; ARGS go to pytest
   check          style, types, layers, shell scripts, docs in step, coverage
 
 In production
   env            check the settings and list every fault
   doctor         check Twilio's credentials, and send a signed request through PUBLIC_BASE_URL
-  serve          run the bot on this host, without Docker
+  templates sync [--dry-run]
+                 create and submit the WhatsApp templates, and show where each stands
+  serve          run the bot and its worker on this host, without Docker
   health         ask the running bot how it is
   stats          show the running bot's figures (needs ADMIN_API_KEY)
 
@@ -232,9 +234,43 @@ run_doctor() {
   exec "$PYTHON" -m onboarding_bot.services.doctor
 }
 
+run_templates() {
+  case "$*" in
+    sync | "sync --dry-run") ;;
+    *) misused "templates takes sync, or sync --dry-run" ;;
+  esac
+  prepare requirements.txt
+  exec "$PYTHON" -m onboarding_bot.services.templates "$@"
+}
+
+# The bot and its worker live and end together: with 0 when a signal asked for it and both ended well. When one of them
+# ends by itself the other is asked to follow, and that is a failure, whatever it said.
 run_serve() {
   check_settings
-  exec "$PYTHON" -m gunicorn --config gunicorn.conf.py main:app
+  local asked='' status=0
+  trap 'asked=yes' HUP INT TERM
+  set -m
+  "$PYTHON" -m gunicorn --config gunicorn.conf.py main:app </dev/null &
+  SERVING=($!)
+  "$PYTHON" -m onboarding_bot.worker </dev/null &
+  SERVING+=($!)
+  set +m
+  trap 'end_serving 0' HUP INT TERM
+  [[ -z $asked ]] || end_serving 0
+  wait -n || status=$?
+  warn "the bot or its worker has ended; the other one is asked to end as well"
+  end_serving $((status > 0 ? status : 1))
+}
+
+end_serving() {
+  local status=$1 leader ended=0
+  trap '' HUP INT TERM
+  for leader in "${SERVING[@]}"; do
+    # Each of them tells its own processes, which must hear it once only; when it has gone, they hear it from here.
+    kill -TERM "$leader" 2>/dev/null || kill -TERM -- "-$leader" 2>/dev/null || true
+  done
+  for leader in "${SERVING[@]}"; do wait "$leader" 2>/dev/null || ended=$?; done
+  exit $((status > 0 ? status : ended))
 }
 
 # Prints what the bot on this machine answers; fails when that is not a success. The key is read by the process that
@@ -297,7 +333,7 @@ run_deploy() {
     say "The new version is healthy."
     return
   fi
-  docker compose logs --no-color --tail 50 whatsapp-bot >&2 || true
+  docker compose logs --no-color --tail 50 whatsapp-bot worker >&2 || true
   roll_back "$previous"
 }
 
@@ -346,6 +382,7 @@ main() {
     check) run_check ;;
     env) check_settings ;;
     doctor) run_doctor ;;
+    templates) run_templates "$@" ;;
     serve) run_serve ;;
     health) ask_bot /health ;;
     stats) ask_bot /stats with-key ;;

@@ -19,17 +19,20 @@ from onboarding_bot.config import Settings
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
+from onboarding_bot.nudges import Nudges
+from onboarding_bot.outbound.due import Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import ContentApi
 from onboarding_bot.services.template_files import load_templates
 from onboarding_bot.services.templates import Templates
 from onboarding_bot.services.twilio import SignatureVerifier
-from onboarding_bot.services.twilio_messages import TwilioMessages
+from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.keys import Keys
 from onboarding_bot.store.ledger import Ledger
+from onboarding_bot.store.protocol import SessionStore
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.texts.catalogue import Texts
@@ -54,24 +57,47 @@ def _utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbound:
-    """The parts that send on the bot's own account; the worker runs them, the web shows and steers them."""
+class Parts:
+    """Everything that is built once for each process, of the web and of the worker alike."""
 
+    bot: WhatsAppBot
+    health: HealthCheck
+    store: SessionStore
     ledger: Ledger
     audience: Audience
     office: BroadcastOffice
     callbacks: Callbacks
     pump: Pump
+    nudges: Nudges
+    send_now: Callable[[str, str], Sent]
     is_marketing: Callable[[str], bool]
+    languages: list[str]
     now: Callable[[], datetime]
 
 
-def build_outbound(
-    settings: Settings, *, redis: AnyRedis | None = None, now: Callable[[], datetime] = _utc_now
-) -> Outbound:
-    """Everything for broadcasts."""
+def build_parts(
+    settings: Settings,
+    *,
+    redis: AnyRedis | None = None,
+    otp_service: OtpService | None = None,
+    clock: Clock | None = None,
+) -> Parts:
+    """Build everything; the keywords put fakes in a part's place."""
+    clock = clock or Clock(now=_utc_now)
+    keys = Keys(settings.person_id_key)
     sealer = Sealer(Cipher(settings.session_encryption_keys))
-    ledger = Ledger(redis or connect(settings.redis_url), Keys(settings.person_id_key), sealer)
+    lives = (timedelta(days=settings.contact_retention_days), timedelta(days=settings.draft_retention_days))
+    client = redis or connect(settings.redis_url)
+    store = RedisStore(client, keys, sealer, *lives)
+    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
+    hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
+    hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
+    auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
+    texts = _texts(settings)
+    renderer = ReplyRenderer(texts)
+    engine = Engine(draft_retention=timedelta(days=settings.draft_retention_days))
+    timetable = Timetable(settings.nudge_after, settings.quiet_hours)
+    ledger = Ledger(client, keys, sealer)
     messages = TwilioMessages(
         settings.twilio_api_base_url,
         settings.twilio_account_sid,
@@ -80,21 +106,46 @@ def build_outbound(
         settings.public_base_url,
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
-    return Outbound(
+
+    def send_now(address: str, text: str) -> Sent:
+        """Send what is no bulk, at the common rate."""
+        clock.sleep(ledger.take_urgent_slot(1 / settings.messages_per_second).wait_seconds)
+        return messages.send_text(address, text)
+
+    return Parts(
+        bot=WhatsAppBot(
+            store=store,
+            hasty_store=hasty_store,
+            otp_service=otp_service or auth_api,
+            login_links=LoginLinks(
+                settings.web_app_url,
+                settings.session_encryption_keys,
+                include_phone=settings.login_link_include_phone,
+            ),
+            renderer=renderer,
+            engine=engine,
+            timetable=timetable,
+            clock=clock,
+        ),
+        health=HealthCheck(hasty_store.ping, auth_api.is_healthy),
+        store=store,
         ledger=ledger,
-        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, now),
-        office=BroadcastOffice(ledger, now),
-        callbacks=Callbacks(ledger, now),
+        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, clock.now),
+        office=BroadcastOffice(ledger, clock.now),
+        callbacks=Callbacks(ledger, clock.now),
         pump=Pump(
             ledger,
             messages,
             messages_per_second=settings.messages_per_second,
             daily_limit=settings.whatsapp_daily_limit,
             rest_hours=settings.quiet_hours,
-            now=now,
+            now=clock.now,
         ),
+        nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
+        send_now=send_now,
         is_marketing=lambda content_sid: templates.category_of(content_sid) == "marketing",
-        now=now,
+        languages=texts.languages,
+        now=clock.now,
     )
 
 
@@ -106,54 +157,27 @@ def create_app(
     clock: Clock | None = None,
 ) -> Flask:
     """A Flask app with its bot in ``app.extensions["whatsapp_bot"]``; the keywords put fakes in a part's place."""
-    clock = clock or Clock(now=_utc_now)
-    keys = Keys(settings.person_id_key)
-    sealer = Sealer(Cipher(settings.session_encryption_keys))
-    retention = {
-        "contact_life": timedelta(days=settings.contact_retention_days),
-        "draft_life": timedelta(days=settings.draft_retention_days),
-    }
-    store = RedisStore(redis or connect(settings.redis_url), keys, sealer, **retention)
-    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
-    hasty_redis = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
-    hasty_store = RedisStore(hasty_redis, keys, sealer, **retention)
-    auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
-    texts = _texts(settings)
-    bot = WhatsAppBot(
-        store=store,
-        hasty_store=hasty_store,
-        otp_service=otp_service or auth_api,
-        login_links=LoginLinks(
-            settings.web_app_url,
-            settings.session_encryption_keys,
-            include_phone=settings.login_link_include_phone,
-        ),
-        renderer=ReplyRenderer(texts),
-        engine=Engine(draft_retention=retention["draft_life"]),
-        clock=clock,
-    )
+    parts = build_parts(settings, redis=redis, otp_service=otp_service, clock=clock)
     app = Flask(__name__, static_folder=None)
     app.debug = settings.debug
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    app.extensions[BOT] = bot
+    app.extensions[BOT] = parts.bot
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
-    outbound = build_outbound(settings, redis=redis, now=clock.now)
-    app.register_blueprint(webhook_routes(bot, verifier))
-    app.register_blueprint(status_callback_routes(outbound.callbacks, verifier))
-    app.register_blueprint(
+    for routes in (
+        webhook_routes(parts.bot, verifier),
+        status_callback_routes(parts.callbacks, verifier),
+        handoff_routes(parts.bot, settings.handoff_api_key),
+        ops_routes(parts.bot, parts.health, settings.admin_api_key, parts.now),
         broadcast_routes(
-            outbound.office,
-            outbound.audience,
+            parts.office,
+            parts.audience,
             settings.admin_api_key,
-            texts.languages,
+            parts.languages,
             settings.public_base_url,
-            clock.now,
-        )
-    )
-    app.register_blueprint(handoff_routes(bot, settings.handoff_api_key))
-    app.register_blueprint(
-        ops_routes(bot, HealthCheck(hasty_store.ping, auth_api.is_healthy), settings.admin_api_key, clock.now)
-    )
+            parts.now,
+        ),
+    ):
+        app.register_blueprint(routes)
     register_problems(app)
     _follow_requests(app)
     return app

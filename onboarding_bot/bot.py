@@ -24,6 +24,7 @@ from onboarding_bot.conversation.turn import (
 from onboarding_bot.errors import BusyError, LoginLinkExpiredError, StoreUnavailableError
 from onboarding_bot.login_link import Handoff, LoginLinks
 from onboarding_bot.logs import describe, logger
+from onboarding_bot.outbound.due import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
 
@@ -49,6 +50,18 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
 
 
+@dataclass(frozen=True, slots=True)
+class LateNews:
+    """What has to be told to somebody who is not waiting for a reply any more."""
+
+    address: str
+    text: str
+
+
+# The person has read already that the answers are kept, and that YES tries again.
+_WORTH_TELLING = frozenset({OtpResult.SENT, OtpResult.REFUSED, OtpResult.REFUSED_KNOWN_NUMBER})
+
+
 class WhatsAppBot:
     """One for each process; it keeps nothing of a person in memory.
 
@@ -63,6 +76,7 @@ class WhatsAppBot:
         login_links: LoginLinks,
         renderer: ReplyRenderer,
         engine: Engine,
+        timetable: Timetable,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -71,6 +85,7 @@ class WhatsAppBot:
         self._login_links = login_links
         self._renderer = renderer
         self._engine = engine
+        self._timetable = timetable
         self._clock = clock
         self._failures = _UncountedFailures()
 
@@ -100,6 +115,41 @@ class WhatsAppBot:
             return self._renderer.render(turn.reply, _language(stored))
         outcome = self._perform(turn.effect, stored, deadline)
         return self._settle(stored, turn.effect, outcome, message, deadline)
+
+    def try_otp_again(self, person_id: str) -> LateNews | None:
+        """Ask once more for an OTP that an outage left open; what the person has to be told of it, if anything.
+
+        Raises StoreUnavailableError. A YES meanwhile claims the same intention, and then there is nothing to do here.
+        """
+        known, now = self._store.load(person_id), self._clock.now()
+        if (
+            known.session is None
+            or known.contact is None
+            or self._timetable.due_times(known.session, known.contact, now).otp is None
+        ):
+            self._store.forget_due(DueWork.OTP, person_id)
+            return None
+        turn = self._engine.try_again(known.session, known.contact, now)
+        if turn is None or turn.effect is None:
+            return None
+        stored = self._commit(known, turn)
+        if isinstance(stored, Conflict):
+            return None
+        deadline = self._clock.monotonic() + TURN_SECONDS
+        outcome = self._perform(turn.effect, stored, deadline)
+        while True:
+            settled = self._engine.settle_late(
+                stored.session, stored.contact, turn.effect, outcome, turn.contact.address, self._clock.now()
+            )
+            after = self._commit(stored, settled)
+            if isinstance(after, StoredPerson):
+                break
+            stored = after.newer
+            self._check_time(deadline + FALLBACK_SECONDS)
+        self._log(outcome.result, after, settled.step)
+        if outcome.result not in _WORTH_TELLING:
+            return None
+        return LateNews(turn.contact.address, self._renderer.render(settled.reply, _language(after)))
 
     def fall_back(self, message: InboundMessage) -> str:
         """For Twilio's fallback: the reply that this message was answered with, or else an apology.
@@ -170,11 +220,11 @@ class WhatsAppBot:
         return self._store.load(known.person_id)
 
     def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
+        now = self._clock.now()
+        due = self._timetable.due_times(turn.session, turn.contact, now)
         failures = self._failures.take()
         try:
-            stored = self._store.commit(
-                known, turn.session, turn.contact, counters_of(turn, failures), self._clock.now()
-            )
+            stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures), now, due)
         except StoreUnavailableError:
             self._failures.add(failures)
             raise

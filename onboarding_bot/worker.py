@@ -10,7 +10,7 @@ import secrets
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +20,12 @@ from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
 from dramatiq.middleware import Middleware
 
-from onboarding_bot.app import Outbound, build_outbound
+from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.broadcast.sweep import Sweep
 from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
 from onboarding_bot.logs import configure_logs, describe, logger
+from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.tracing import follow, read_traceparent
 
@@ -36,11 +37,16 @@ QUEUE = "outbound"
 URGENT, BULK = 0, 100
 SWEEP_EVERY_SECONDS = 1.0
 SWEEPER_LEASE = timedelta(seconds=4)
+# Due work that nobody finished by then is put into the queue again.
+DUE_LEASE = timedelta(seconds=60)
 # Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
 HEARTBEAT_MS = 5_000
 JOB_MS = 600_000
 MAINTENANCE_PERCENT = 10
 MAINTENANCE_CHANCE = 1_000_000 // 100 * MAINTENANCE_PERCENT
+
+
+Actor = dramatiq.Actor[Any, Any]
 
 
 class SweepEverySecond(Middleware):
@@ -76,46 +82,58 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         heartbeat_timeout=HEARTBEAT_MS,
         maintenance_chance=MAINTENANCE_CHANCE,
     )
-    outbound = build_outbound(settings)
+    parts = build_parts(settings)
 
-    def job(name: str, work: Callable[..., None], priority: int) -> dramatiq.Actor[Any, Any]:
+    def job(name: str, work: Callable[..., None], priority: int) -> Actor:
         # No retries of dramatiq's own: the sweep puts a job in again as long as there is something to do.
         return dramatiq.actor(
             broker=broker, actor_name=name, queue_name=QUEUE, priority=priority, max_retries=0, time_limit=JOB_MS
         )(_traced(work))
 
     def pump_and_go_on(broadcast_id: str, shard: int) -> None:
-        if outbound.pump.run(broadcast_id, shard):
+        if parts.pump.run(broadcast_id, shard):
             pump.send(broadcast_id, shard)
 
-    enrol = job("enrol", outbound.audience.enrol, BULK)
+    def try_otp_again(person_id: str) -> None:
+        if news := parts.bot.try_otp_again(person_id):
+            sent = parts.send_now(news.address, news.text)
+            logger().info("late_otp_news", result=sent.result, code=sent.code)
+
+    enrol = job("enrol", parts.audience.enrol, BULK)
     pump = job("pump", pump_and_go_on, BULK)
-    broker.add_middleware(SweepEverySecond(_sweeping(settings, outbound, enrol, pump)))
+    due = {
+        DueWork.NUDGE: job("nudge", parts.nudges.remind, URGENT),
+        DueWork.OTP: job("otp", try_otp_again, URGENT),
+    }
+    broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
     return broker
 
 
 def _sweeping(
-    settings: Settings, outbound: Outbound, enrol: dramatiq.Actor[Any, Any], pump: dramatiq.Actor[Any, Any]
+    settings: Settings, parts: Parts, enrol: Actor, pump: Actor, due: Mapping[DueWork, Actor]
 ) -> Callable[[], None]:
     worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     sweep = Sweep(
-        outbound.ledger,
+        parts.ledger,
         enrol=lambda broadcast_id, shard: _put(enrol, broadcast_id, shard),
         pump=lambda broadcast_id, shard: _put(pump, broadcast_id, shard),
-        is_marketing=outbound.is_marketing,
+        is_marketing=parts.is_marketing,
         waves=settings.broadcast_waves,
         rest_hours=settings.quiet_hours,
-        now=outbound.now,
+        now=parts.now,
     )
 
     def tick() -> None:
-        if outbound.ledger.become_sweeper(worker, SWEEPER_LEASE):
-            sweep.tick()
+        if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
+            return
+        for work, person_id in parts.store.take_due(parts.now(), DUE_LEASE):
+            due[work].send(person_id)
+        sweep.tick()
 
     return tick
 
 
-def _put(actor: dramatiq.Actor[Any, Any], *ids: str | int) -> None:
+def _put(actor: Actor, *ids: str | int) -> None:
     actor.send(*ids)
 
 

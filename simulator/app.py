@@ -10,16 +10,24 @@ from flask.json.provider import DefaultJSONProvider
 
 from simulator.auth_api import auth_api
 from simulator.background import Background, Sleep, in_background
+from simulator.bulk_control import bulk_control
+from simulator.callbacks import CallbackPost
 from simulator.clock import Clock, utc_now
+from simulator.content import ContentStore
+from simulator.content_api import content_api
 from simulator.database import Database
 from simulator.delivery import Delivery
 from simulator.events import EventLog
 from simulator.faults import FaultSwitch
 from simulator.logs import log
 from simulator.messages import MessageStore
+from simulator.opt_out import OptOuts
 from simulator.otp import OtpService
 from simulator.outbox import Outbox
-from simulator.phone import Postman, phone
+from simulator.phone import OptOutDesk, Postman, phone
+from simulator.send_desk import SendDesk
+from simulator.send_rules import SendRules
+from simulator.sent_log import Monotonic, SentLog
 from simulator.settings import Settings
 from simulator.twilio_api import twilio_api
 from simulator.web_app import web_app
@@ -50,20 +58,35 @@ def create_simulator(
     clock: Clock = utc_now,
     sleep: Sleep = time.sleep,
     run: Background = in_background,
+    monotonic: Monotonic = time.monotonic,
 ) -> Simulator:
     database = Database(settings.database)
     events = EventLog(database, clock)
     faults = FaultSwitch(events)
     messages = MessageStore(settings, database, clock)
+    contents = ContentStore(database, faults, clock)
     otp = OtpService(database, events, clock)
-    outbox = Outbox(settings, messages, events, run=run, sleep=sleep)
+    callbacks = CallbackPost(settings, sleep)
+    outbox = Outbox(settings, messages, events, faults, callbacks, run=run, sleep=sleep)
+    sent, rules, opt_outs = SentLog(clock, monotonic), SendRules(), OptOuts(database)
+    desk = SendDesk(settings, messages, contents, outbox, faults, rules, opt_outs, sent, sleep)
     delivery = Delivery(settings, events, faults, outbox, sleep=sleep)
 
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.json = _ReadableJson(app)
-    app.register_blueprint(phone(messages, events, faults, Postman(delivery, faults, run, sleep)))
-    app.register_blueprint(twilio_api(settings, messages, outbox))
+    app.register_blueprint(
+        phone(
+            messages,
+            events,
+            faults,
+            Postman(delivery, faults, run, sleep),
+            OptOutDesk(faults, opt_outs, outbox),
+        )
+    )
+    app.register_blueprint(bulk_control(sent, rules, outbox, callbacks))
+    app.register_blueprint(twilio_api(settings, messages, desk))
+    app.register_blueprint(content_api(settings, contents))
     app.register_blueprint(auth_api(otp, faults, sleep))
     app.register_blueprint(web_app(settings, otp, faults))
     app.before_request(_start_watch)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -12,6 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from simulator.background import Sleep
 from simulator.faults import AuthApiFault, FaultSwitch
+from simulator.lost_connection import lost_connection
 from simulator.otp import KeyReusedError, OtpService, Registration, Verdict
 
 _SLOW_SECONDS = 10.0
@@ -74,7 +73,7 @@ def _faulty_answer(fault: AuthApiFault) -> Response | None:
     """The answer instead of any work, or None when the API does its work."""
     match fault:
         case AuthApiFault.DOWN:
-            return Response(_hang_up(), status=502)  # nobody gets this status, but the log has to say something
+            return lost_connection()
         case AuthApiFault.UNAVAILABLE:
             return _error(503, "UNAVAILABLE", "Service temporarily unavailable.", {"Retry-After": "1"})
         case AuthApiFault.ERROR:
@@ -87,12 +86,6 @@ def _faulty_answer(fault: AuthApiFault) -> Response | None:
             return _error(429, "THROTTLED", "Too many requests.", {"Retry-After": "60"})
         case _:
             return None
-
-
-def _hang_up() -> Iterator[bytes]:
-    # The server sends its status line with the first byte of the body: a lost connection before it leaves nothing.
-    raise ConnectionResetError(errno.ECONNRESET, "the auth API is down")
-    yield b""
 
 
 def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -37,6 +37,25 @@ CREATE TABLE IF NOT EXISTS outbound_messages (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 );
+CREATE INDEX IF NOT EXISTS outbound_to_person ON outbound_messages (person);
+CREATE TABLE IF NOT EXISTS deleted_media (
+    sid TEXT PRIMARY KEY
+);
+CREATE TABLE IF NOT EXISTS opt_outs (
+    person TEXT PRIMARY KEY
+);
+CREATE TABLE IF NOT EXISTS templates (
+    sid TEXT PRIMARY KEY,
+    friendly_name TEXT NOT NULL,
+    language TEXT NOT NULL,
+    variables TEXT NOT NULL,
+    types TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    name TEXT,
+    category TEXT,
+    submitted_at TEXT
+);
 CREATE TABLE IF NOT EXISTS users (
     phone TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -58,6 +77,11 @@ CREATE TABLE IF NOT EXISTS otp_requests (
     requested_at TEXT NOT NULL
 );
 """
+# What has been added to tables that an older simulator made; the file is kept across upgrades.
+_LATER_COLUMNS = (
+    ("inbound_messages", "created_at", "TEXT NOT NULL DEFAULT ''"),
+    ("outbound_messages", "error_code", "INTEGER"),
+)
 
 
 class Database:
@@ -72,6 +96,10 @@ class Database:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
+        for table, column, definition in _LATER_COLUMNS:
+            present = {row["name"] for row in self._connection.execute(f"PRAGMA table_info({table})")}
+            if column not in present:
+                self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

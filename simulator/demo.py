@@ -1,4 +1,4 @@
-"""The demo's supervisor: starts Redis, the bot and the simulator as one, and ends what it started and nothing else."""
+"""The demo's supervisor: starts Redis, the bot, its worker and the simulator as one, and ends nothing but them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -72,23 +73,19 @@ class Child:
 
     def stop(self, signals: StopSignals) -> None:
         """Ask it to finish; end it by force when it takes too long or a further signal asks for that."""
-        self._signal_group(signal.SIGTERM)
+        # It tells its own processes, which must hear it once only: a second time means "at once" to the worker's.
+        self.process.terminate()
         deadline = time.monotonic() + self.stop_seconds
         while self.process.poll() is None and time.monotonic() < deadline and signals.count < 2:
             time.sleep(POLL_SECONDS)
-        self._signal_group(signal.SIGKILL)
-        self.process.wait()
-
-    def _signal_group(self, number: signal.Signals) -> None:
         # The group may outlive its leader, and is empty when all has gone well.
-        try:
-            os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Demo:
-    """The three children, from the first to start to the last to stop."""
+    """The four children, from the first to start to the last to stop."""
 
     def __init__(self, environment: Mapping[str, str], settings: Settings, signals: StopSignals) -> None:
         self._environment = dict(environment)
@@ -124,16 +121,19 @@ class Demo:
         bot, simulator = int(self._environment["PORT"]), self._settings.port
         require_free_ports({"PORT": bot, "SIMULATOR_PORT": simulator})
         redis = free_port()
-        self._environment["REDIS_URL"] = f"redis://{LOOPBACK}:{redis}/0"
+        self._environment |= {"REDIS_URL": f"redis://{LOOPBACK}:{redis}/0", "QUEUE_REDIS_URL": ""}
         python = [sys.executable, "-m"]
         gunicorn = [*python, "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"{LOOPBACK}:{bot}", "main:app"]
         self._spawn("redis", redis_command(redis), lock, stop_seconds=10)
         self._wait_for(lambda: answers_ping(redis), "redis")
         self._spawn("simulator", [*python, "simulator"], lock, stop_seconds=5)
         self._spawn("bot", gunicorn, lock, stop_seconds=25)
+        started = time.time()
+        self._spawn("worker", [*python, "onboarding_bot.worker"], lock, stop_seconds=25)
         host = loopback_of(self._settings.host)
         self._wait_for(lambda: answers_ok(host, simulator, "/"), "simulator")
         self._wait_for(lambda: answers_ok(LOOPBACK, bot, "/health/ready"), "bot")
+        self._wait_for(lambda: has_worker_since(redis, started), "worker")
 
     def _spawn(self, name: str, command: list[str], lock: int, stop_seconds: int) -> None:
         if self._signals.count:
@@ -253,12 +253,23 @@ def is_in_use(port: int) -> bool:
 
 def answers_ping(port: int) -> bool:
     """Whether Redis has its data in memory: while it still loads, it answers something else."""
+    return ask_redis(port, "PING") == b"+PONG"
+
+
+def has_worker_since(port: int, moment: float) -> bool:
+    """Whether a worker has asked the queue for work after ``moment`` (Unix time): older heartbeats are of the dead."""
+    beating = ask_redis(port, f"ZCOUNT {{dramatiq}}:__heartbeats__ {round(moment * 1000)} +inf")
+    return beating.startswith(b":") and beating != b":0"
+
+
+def ask_redis(port: int, command: str) -> bytes:
+    """The first line of what Redis answers, empty when it does not."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")
+            connection.sendall(f"{command}\r\n".encode())
+            return connection.recv(64).partition(b"\r\n")[0]
     except OSError:
-        return False
+        return b""
 
 
 def answers_ok(host: str, port: int, path: str) -> bool:
@@ -285,6 +296,7 @@ def demo_environment(given: Mapping[str, str]) -> dict[str, str]:
     no_proxy = ",".join(filter(None, [given.get("NO_PROXY") or given.get("no_proxy"), LOOPBACK, "localhost"]))
     return {
         "PORT": "5000",
+        "QUIET_HOURS": "off",  # who tries a broadcast at night wants to see it arrive
         **given,
         "FLASK_ENV": "demo",
         "PUBLIC_BASE_URL": bot,

@@ -2,32 +2,62 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 
-import requests
-
-from simulator.background import Background, Sleep, in_background
+from simulator.background import Background, Sleep, Work, in_background
+from simulator.callbacks import CallbackPost
+from simulator.content import Button
 from simulator.events import EventLog, Kind
-from simulator.logs import log
+from simulator.faults import Callbacks, FaultSwitch, Switch
 from simulator.messages import API_VERSION, MessageStore, OutboundMessage
+from simulator.send_rules import CallbackFault
 from simulator.settings import Settings
-from simulator.signature import real_address, sign, without_fragment
+from simulator.twilio_errors import sentence_of
 
 _PAUSE_SECONDS = 0.2
-_CALLBACK_SECONDS = 15.0
+_LATEST_REPEAT_SECONDS = 1.0
 # "queued" is the status that a message is born with.
-_LATER_STATUSES = ("sent", "delivered", "read")
+_STATUSES = ("queued", "sent", "delivered", "read")
+_STATUSES_BEFORE_FAILURE = {"failed": ("queued",), "undelivered": ("queued", "sent")}
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message on its way to the phone; ``in_reply_to`` is the owner's message that it answers, if any."""
+    """A message on its way to the phone.
+
+    ``in_reply_to`` is the owner's message that it answers, if any; with a ``failure`` it never arrives.
+    """
 
     person: str
     body: str
     status_callback: str | None = None
     in_reply_to: str | None = None
+    failure: CallbackFault | None = None
+    buttons: tuple[Button, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A message between Twilio and the phone: what becomes of it, and who is told how."""
+
+    message: OutboundMessage
+    failure: CallbackFault | None
+    callback: str | None
+    manner: Callbacks
+    recorded: bool
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        if self.failure is None:
+            return _STATUSES
+        return (*_STATUSES_BEFORE_FAILURE[self.failure.status], self.failure.status)
+
+    def error_code(self, status: str) -> int | None:
+        return self.failure.code if self.failure and status == self.failure.status else None
 
 
 class Outbox:
@@ -38,6 +68,8 @@ class Outbox:
         settings: Settings,
         messages: MessageStore,
         events: EventLog,
+        faults: FaultSwitch,
+        callbacks: CallbackPost,
         *,
         run: Background = in_background,
         sleep: Sleep = time.sleep,
@@ -45,36 +77,94 @@ class Outbox:
         self._settings = settings
         self._messages = messages
         self._events = events
+        self._faults = faults
+        self._callbacks = callbacks
         self._run = run
         self._sleep = sleep
-        self._http = requests.Session()
+        self._under_way = 0
+        self._under_way_lock = threading.Lock()
+
+    @property
+    def under_way(self) -> int:
+        """How many messages have statuses or callbacks still to come."""
+        return self._under_way
 
     def send(self, outgoing: Outgoing) -> OutboundMessage:
         """Show the message on the phone; its statuses follow in the background."""
-        message = self._messages.put_out(outgoing.person, outgoing.body)
+        faults = self._faults.now
+        recorded = faults.record_events is Switch.ON
+        keep = self._messages.put_out if recorded else self._messages.draft_out
+        message = keep(outgoing.person, outgoing.body)
+        if recorded and outgoing.failure is None:
+            self._show(message, outgoing)
+        callback = None if faults.callbacks is Callbacks.OFF else outgoing.status_callback
+        # A bulk message that nobody asks after costs nothing more.
+        if recorded or callback:
+            journey = Journey(message, outgoing.failure, callback, faults.callbacks, recorded)
+            self._start(partial(self._travel, journey))
+        return message
+
+    def _start(self, work: Work) -> None:
+        with self._under_way_lock:
+            self._under_way += 1
+
+        def counted() -> None:
+            try:
+                work()
+            finally:
+                with self._under_way_lock:
+                    self._under_way -= 1
+
+        self._run(counted)
+
+    def _show(self, message: OutboundMessage, outgoing: Outgoing) -> None:
+        buttons = [{"id": button.id, "title": button.title} for button in outgoing.buttons]
         self._events.append(
             Kind.REPLY,
             message.person,
             message_sid=message.sid,
             text=message.body,
             in_reply_to=outgoing.in_reply_to,
+            **({"buttons": buttons} if buttons else {}),
         )
-        self._run(lambda: self._report(message, outgoing.status_callback))
-        return message
 
-    def _report(self, message: OutboundMessage, callback: str | None) -> None:
-        self._tell(message, message.status, callback)
-        for status in _LATER_STATUSES:
-            self._sleep(_PAUSE_SECONDS)
-            self._messages.set_status(message.sid, status)
-            self._tell(message, status, callback)
+    def _travel(self, journey: Journey) -> None:
+        for number, status in enumerate(journey.statuses):
+            if number:
+                self._sleep(_PAUSE_SECONDS)
+            if journey.recorded:
+                self._record(journey, status)
+            if journey.manner is not Callbacks.SHUFFLED:
+                self._tell(journey, status)
+        if journey.manner is Callbacks.SHUFFLED:
+            for status in _out_of_order(journey.statuses):
+                self._call_back(journey, status)
 
-    def _tell(self, message: OutboundMessage, status: str, callback: str | None) -> None:
-        self._events.append(Kind.STATUS, message.person, message_sid=message.sid, status=status)
-        if callback:
-            self._call_back(without_fragment(callback), self._callback_form(message, status))
+    def _tell(self, journey: Journey, status: str) -> None:
+        if journey.manner is Callbacks.DELAYED:
+            self._sleep(random.uniform(0, self._faults.now.callback_delay_ms / 1000))
+        self._call_back(journey, status)
+        if journey.manner is Callbacks.REPEATED and journey.callback:
+            self._start(partial(self._repeat, journey, status))
 
-    def _callback_form(self, message: OutboundMessage, status: str) -> dict[str, str]:
+    def _repeat(self, journey: Journey, status: str) -> None:
+        # Late enough to come behind the statuses that follow.
+        self._sleep(random.uniform(0, _LATEST_REPEAT_SECONDS))
+        self._call_back(journey, status)
+
+    def _record(self, journey: Journey, status: str) -> None:
+        message, error_code = journey.message, journey.error_code(status)
+        if status != message.status:
+            self._messages.set_status(message.sid, status, error_code)
+        error = {} if error_code is None else {"error_code": error_code}
+        self._events.append(Kind.STATUS, message.person, message_sid=message.sid, status=status, **error)
+
+    def _call_back(self, journey: Journey, status: str) -> None:
+        if journey.callback:
+            self._callbacks.post(journey.callback, self._callback_form(journey, status))
+
+    def _callback_form(self, journey: Journey, status: str) -> dict[str, str]:
+        message, error_code = journey.message, journey.error_code(status)
         form = {
             "AccountSid": self._settings.account_sid,
             "ApiVersion": API_VERSION,
@@ -87,19 +177,12 @@ class Outbox:
             "SmsSid": message.sid,
             "SmsStatus": status,
         }
+        if error_code is not None:
+            form |= {"ErrorCode": str(error_code), "ErrorMessage": sentence_of(error_code)}
         return form | ({"EventType": "READ"} if status == "read" else {})
 
-    def _call_back(self, url: str, form: dict[str, str]) -> None:
-        signature = sign(url, form, self._settings.auth_tokens[0])
-        try:
-            answer = self._http.post(
-                real_address(url, self._settings),
-                data=form,
-                headers={"X-Twilio-Signature": signature, "User-Agent": "TwilioProxy/1.1"},
-                timeout=_CALLBACK_SECONDS,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            log("status_callback", status=form["MessageStatus"], error=type(error).__name__)
-            return
-        log("status_callback", status=form["MessageStatus"], answer=answer.status_code)
+
+def _out_of_order(statuses: tuple[str, ...]) -> list[str]:
+    """Some other order than the right one."""
+    shuffled = random.sample(statuses, len(statuses))
+    return shuffled if shuffled != list(statuses) else shuffled[::-1]

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import HTTPException
 
 from simulator.background import Background, Sleep
+from simulator.control import BadRequestError, answer_in_sentences, json_object, refuse
 from simulator.delivery import Delivery, Signature
 from simulator.events import EventLog, Kind
-from simulator.faults import FaultSwitch, Redelivery
+from simulator.faults import FaultSwitch, Redelivery, Switch
 from simulator.messages import Draft, InboundMessage, InboundType, MessageStore
+from simulator.opt_out import ANSWERS, OptOuts, OptOutType, opt_out_type
+from simulator.outbox import Outbox, Outgoing
 from simulator.transcript import transcript
 from simulator.twiml import MESSAGE_MAX_LENGTH
 
@@ -23,14 +25,7 @@ _ADDRESS = re.compile(r"whatsapp:(\+[1-9][0-9]{6,14}|[A-Z]{2}\.[A-Za-z0-9_]{1,64
 _MAX_COPIES = 50
 _MAX_WAIT_MS = 600_000
 _PROFILE_NAME_MAX_LENGTH = 80
-
-
-class BadRequestError(Exception):
-    """A request of the page that cannot be done, and why."""
-
-    def __init__(self, reason: str, status: int = 400) -> None:
-        super().__init__(reason)
-        self.status = status
+_PAYLOAD_MAX_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +60,29 @@ class Postman:
         self._delivery.deliver(message, signature)
 
 
-def phone(messages: MessageStore, events: EventLog, faults: FaultSwitch, postman: Postman) -> Blueprint:
+class OptOutDesk:
+    """Twilio's own conversation with those who write a keyword, when Advanced Opt-Out is on."""
+
+    def __init__(self, faults: FaultSwitch, opt_outs: OptOuts, outbox: Outbox) -> None:
+        self._faults = faults
+        self._opt_outs = opt_outs
+        self._outbox = outbox
+
+    def meaning(self, draft: Draft) -> OptOutType | None:
+        if self._faults.now.advanced_opt_out is Switch.OFF or draft.type is not InboundType.TEXT:
+            return None
+        return opt_out_type(draft.text)
+
+    def answer(self, person: str, meaning: OptOutType) -> None:
+        self._opt_outs.note(person, meaning)
+        self._outbox.send(Outgoing(person, ANSWERS[meaning]))
+
+
+def phone(
+    messages: MessageStore, events: EventLog, faults: FaultSwitch, postman: Postman, opt_out_desk: OptOutDesk
+) -> Blueprint:
     blueprint = Blueprint("phone", __name__)
-
-    @blueprint.errorhandler(BadRequestError)
-    def answer_bad_request(error: BadRequestError) -> ResponseReturnValue:
-        return jsonify(error=str(error)), error.status
-
-    @blueprint.errorhandler(HTTPException)
-    def answer_http_error(error: HTTPException) -> ResponseReturnValue:
-        return jsonify(error=error.description), error.code or 500
+    answer_in_sentences(blueprint)
 
     @blueprint.get("/")
     def chat() -> ResponseReturnValue:
@@ -82,9 +90,11 @@ def phone(messages: MessageStore, events: EventLog, faults: FaultSwitch, postman
 
     @blueprint.post("/sim/messages")
     def write() -> ResponseReturnValue:
-        body = _json_object()
+        body = json_object()
         plan = _plan(body)
-        message = _sent_before(messages, body) if "message_sid" in body else _write(messages, events, body)
+        message = (
+            _sent_before(messages, body) if "message_sid" in body else _write(messages, events, opt_out_desk, body)
+        )
         postman.post(message, plan)
         return jsonify(message_sid=message.sid), 202
 
@@ -92,7 +102,7 @@ def phone(messages: MessageStore, events: EventLog, faults: FaultSwitch, postman
     def follow() -> ResponseReturnValue:
         after = request.headers.get("Last-Event-ID") or request.args.get("after") or "0"
         if not re.fullmatch(r"[0-9]{1,18}", after):
-            _refuse("after must be the id of an event")
+            refuse("after must be the id of an event")
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return Response(events.stream(int(after)), mimetype="text/event-stream", headers=headers)
 
@@ -107,7 +117,7 @@ def phone(messages: MessageStore, events: EventLog, faults: FaultSwitch, postman
     @blueprint.put("/sim/faults")
     def change_faults() -> ResponseReturnValue:
         try:
-            return jsonify(faults.change(_json_object()).as_dict())
+            return jsonify(faults.change(json_object()).as_dict())
         except ValueError as fault:
             raise BadRequestError(str(fault)) from None
 
@@ -122,9 +132,10 @@ def phone(messages: MessageStore, events: EventLog, faults: FaultSwitch, postman
     return blueprint
 
 
-def _write(messages: MessageStore, events: EventLog, body: dict[str, Any]) -> InboundMessage:
+def _write(messages: MessageStore, events: EventLog, opt_out_desk: OptOutDesk, body: dict[str, Any]) -> InboundMessage:
     draft = _draft(messages, body)
-    message = messages.take_in(draft)
+    meaning = opt_out_desk.meaning(draft)
+    message = messages.take_in(draft, meaning)
     events.append(
         Kind.INBOUND,
         draft.person,
@@ -134,6 +145,8 @@ def _write(messages: MessageStore, events: EventLog, body: dict[str, Any]) -> In
         profile_name=draft.profile_name,
     )
     events.append(Kind.STATUS, draft.person, message_sid=message.sid, status="sent")
+    if meaning:
+        opt_out_desk.answer(draft.person, meaning)
     return message
 
 
@@ -147,24 +160,24 @@ def _sent_before(messages: MessageStore, body: dict[str, Any]) -> InboundMessage
 def _draft(messages: MessageStore, body: dict[str, Any]) -> Draft:
     address = _text(body, "from", 80)
     if not _ADDRESS.fullmatch(address):
-        _refuse("from must look like whatsapp:+919876543210 or whatsapp:IN.1234")
+        refuse("from must look like whatsapp:+919876543210 or whatsapp:IN.1234")
     try:
         kind = InboundType(body.get("type", InboundType.TEXT))
     except ValueError:
-        _refuse(f"type must be one of {', '.join(InboundType)}")
+        refuse(f"type must be one of {', '.join(InboundType)}")
     text = _text(body, "text", MESSAGE_MAX_LENGTH)
-    if kind is InboundType.TEXT and not text.strip():
-        _refuse("text is empty")
+    if kind in {InboundType.TEXT, InboundType.BUTTON} and not text.strip():
+        refuse("text is empty")
     known = messages.person(address)
     name = _text(body, "profile_name", _PROFILE_NAME_MAX_LENGTH) or (known.profile_name if known else "")
-    return Draft(address, kind, text, name)
+    return Draft(address, kind, text, name, _text(body, "payload", _PAYLOAD_MAX_LENGTH))
 
 
 def _plan(body: dict[str, Any]) -> Plan:
     try:
         signature = Signature(body.get("signature", Signature.VALID))
     except ValueError:
-        _refuse(f"signature must be one of {', '.join(Signature)}")
+        refuse(f"signature must be one of {', '.join(Signature)}")
     return Plan(
         copies=_number(body, "copies", 1, (1, _MAX_COPIES)),
         gap_seconds=_number(body, "gap_ms", 0, (0, _MAX_WAIT_MS)) / 1000,
@@ -173,31 +186,17 @@ def _plan(body: dict[str, Any]) -> Plan:
     )
 
 
-def _json_object() -> dict[str, Any]:
-    # Another site's page can post a form here, but not JSON: the browser would ask first.
-    if not request.is_json:
-        raise BadRequestError("the body must be JSON, with the Content-Type application/json", 415)
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        _refuse("the body must be a JSON object")
-    return body
-
-
 def _text(body: dict[str, Any], name: str, max_length: int) -> str:
     value = body.get(name, "")
     if not isinstance(value, str) or len(value) > max_length:
-        _refuse(f"{name} must be a text of at most {max_length} characters")
+        refuse(f"{name} must be a text of at most {max_length} characters")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        _refuse(f"{name} has half a character in it")
+        refuse(f"{name} has half a character in it")
     return value
 
 
 def _number(body: dict[str, Any], name: str, default: int, bounds: tuple[int, int]) -> int:
     value = body.get(name, default)
     if type(value) is not int or not bounds[0] <= value <= bounds[1]:
-        _refuse(f"{name} must be a whole number from {bounds[0]} to {bounds[1]}")
+        refuse(f"{name} must be a whole number from {bounds[0]} to {bounds[1]}")
     return value
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise BadRequestError(reason)

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from urllib.parse import urldefrag
 
 from simulator.settings import Settings
 
@@ -16,11 +15,6 @@ def sign(url: str, form: Mapping[str, str], auth_token: str) -> str:
     signed = url + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
-
-
-def without_fragment(url: str) -> str:
-    """A fragment holds connection overrides: it is neither signed nor sent."""
-    return urldefrag(url).url
 
 
 def real_address(url: str, settings: Settings) -> str:

@@ -1,69 +1,82 @@
-"""Twilio's REST API, as far as the bot uses it: send a message, read it back, read the account."""
+"""Twilio's REST API for messages, as far as the bot uses it: send, read back, list and delete; and the account."""
 
 from __future__ import annotations
 
-import hmac
-import json
-import re
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from simulator.clock import rfc2822
-from simulator.messages import API_VERSION, MessageStore, OutboundMessage
-from simulator.outbox import Outbox, Outgoing
+from simulator.clock import iso, rfc2822
+from simulator.messages import API_VERSION, EARLIEST, LATEST, ListedMessage, Media, MessageFilter, MessageStore
+from simulator.send_desk import SendDesk
 from simulator.settings import Settings
-from simulator.twiml import MESSAGE_MAX_LENGTH
+from simulator.twilio_account import Page, guard
+from simulator.twilio_errors import TwilioError, sentence_of
 
 
-class TwilioError(Exception):
-    """What Twilio answers instead: an error code of its own, an HTTP status and a sentence."""
-
-    def __init__(self, code: int, status: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-
-
-def twilio_api(settings: Settings, messages: MessageStore, outbox: Outbox) -> Blueprint:
+def twilio_api(settings: Settings, messages: MessageStore, desk: SendDesk) -> Blueprint:
     blueprint = Blueprint("twilio_api", __name__, url_prefix=f"/{API_VERSION}/Accounts")
-
-    @blueprint.before_request
-    def authenticate() -> None:
-        given = request.authorization
-        password = (given and given.password) or ""
-        known = [hmac.compare_digest(password.encode(), token.encode()) for token in settings.auth_tokens]
-        if not given or given.username != settings.account_sid or not any(known):
-            raise TwilioError(20003, 401, "Authenticate")
-        if (request.view_args or {}).get("account") != settings.account_sid:
-            raise TwilioError(20404, 404, "The requested resource was not found")
-
-    @blueprint.errorhandler(TwilioError)
-    def answer_error(error: TwilioError) -> ResponseReturnValue:
-        answer = jsonify(
-            code=error.code,
-            message=str(error),
-            more_info=f"https://www.twilio.com/docs/errors/{error.code}",
-            status=error.status,
-        )
-        answer.status_code = error.status
-        if error.status == 401:
-            answer.headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
-        return answer
+    guard(blueprint, settings)
 
     @blueprint.post("/<account>/Messages.json")
     def create_message(account: str) -> ResponseReturnValue:
-        outgoing = _outgoing(settings)
-        return _message_json(settings, outbox.send(outgoing)), 201
+        accepted = ListedMessage(desk.take(request.form), inbound=False, num_media=0)
+        return jsonify(_message_json(settings, accepted)), 201
+
+    @blueprint.get("/<account>/Messages.json")
+    def list_messages(account: str) -> ResponseReturnValue:
+        page = Page.asked_for()
+        found = messages.page(_filter(settings), page.offset, page.size + 1)
+        shown = [_message_json(settings, message) for message in found[: page.size]]
+        return jsonify(
+            messages=shown,
+            page=page.number,
+            page_size=page.size,
+            start=page.offset,
+            end=page.offset + max(len(shown) - 1, 0),
+            uri=page.address(page.number),
+            first_page_uri=page.address(0),
+            next_page_uri=page.next(len(found)),
+            previous_page_uri=page.previous(),
+        )
 
     @blueprint.get("/<account>/Messages/<sid>.json")
     def read_message(account: str, sid: str) -> ResponseReturnValue:
-        message = messages.outbound(sid)
+        message = messages.find(sid)
         if message is None:
-            raise TwilioError(20404, 404, "The requested resource was not found")
-        return _message_json(settings, message)
+            raise TwilioError(20404)
+        return jsonify(_message_json(settings, message))
+
+    @blueprint.delete("/<account>/Messages/<sid>.json")
+    def delete_message(account: str, sid: str) -> ResponseReturnValue:
+        if not messages.delete(sid):
+            raise TwilioError(20404)
+        return "", 204
+
+    @blueprint.get("/<account>/Messages/<sid>/Media.json")
+    def list_media(account: str, sid: str) -> ResponseReturnValue:
+        page = Page.asked_for()
+        found = [_media_json(settings, medium) for medium in messages.media_of(sid)]
+        return jsonify(
+            media_list=found,
+            page=0,
+            page_size=page.size,
+            start=0,
+            end=max(len(found) - 1, 0),
+            uri=page.address(0),
+            first_page_uri=page.address(0),
+            next_page_uri=None,
+            previous_page_uri=None,
+        )
+
+    @blueprint.delete("/<account>/Messages/<sid>/Media/<media>.json")
+    def delete_media(account: str, sid: str, media: str) -> ResponseReturnValue:
+        if media not in {medium.sid for medium in messages.media_of(sid)}:
+            raise TwilioError(20404)
+        messages.delete_media(media)
+        return "", 204
 
     @blueprint.get("/<account>.json")
     def read_account(account: str) -> ResponseReturnValue:
@@ -79,68 +92,76 @@ def twilio_api(settings: Settings, messages: MessageStore, outbox: Outbox) -> Bl
     return blueprint
 
 
-def _outgoing(settings: Settings) -> Outgoing:
-    form = request.form
-    to, sender = form.get("To", ""), form.get("From", "")
-    if not to:
-        raise TwilioError(21604, 400, "A 'To' phone number is required.")
-    if not re.fullmatch(r"whatsapp:(\+[0-9]{7,15}|[A-Z]{2}\.\w+)", to):
-        raise TwilioError(21211, 400, "The 'To' number is not a valid WhatsApp address.")
-    if not sender:
-        raise TwilioError(21603, 400, "A 'From' phone number is required.")
-    if sender != settings.whatsapp_number:
-        raise TwilioError(63007, 400, "Twilio could not find a Channel with the specified From address")
-    return Outgoing(to, _body(), form.get("StatusCallback"))
+def _filter(settings: Settings) -> MessageFilter:
+    """``DateSent`` is a day, ``DateSent>`` and ``DateSent<`` the first and the last day or moment of several."""
+    given, own = request.args, settings.whatsapp_number
+    to, sender = given.get("To"), given.get("From")
+    since, until = EARLIEST, LATEST
+    if exactly := given.get("DateSent"):
+        since, until = _moment(exactly), _moment(exactly, ends=True)
+    if after := given.get("DateSent>"):
+        since = _moment(after)
+    if before := given.get("DateSent<"):
+        until = _moment(before, ends=True)
+    people = {address for address in (to, sender) if address and address != own}
+    if len(people) > 1:
+        # From one person to another: nothing passes here.
+        return MessageFilter(until="")
+    inbound = None
+    if to or sender:
+        inbound = to == own if to else sender != own
+    return MessageFilter(next(iter(people), None), inbound, since, until)
 
 
-def _body() -> str:
-    template = request.form.get("ContentSid")
-    if template:
-        return _template_text(template, request.form.get("ContentVariables", "{}"))
-    body = request.form.get("Body", "")
-    if not body:
-        raise TwilioError(21602, 400, "Message body is required.")
-    if len(body) > MESSAGE_MAX_LENGTH:
-        raise TwilioError(
-            21617, 400, f"The concatenated message body exceeds the {MESSAGE_MAX_LENGTH} character limit."
-        )
-    return body
-
-
-def _template_text(template: str, variables: str) -> str:
-    """A template's words are kept at Meta; the chat shows which one it is and what it was filled with."""
+def _moment(text: str, *, ends: bool = False) -> str:
+    """The start of a day or moment in GMT, or with ``ends`` the first moment behind it."""
     try:
-        values = json.loads(variables)
+        moment = datetime.fromisoformat(text if "T" in text else f"{date.fromisoformat(text)}T00:00:00+00:00")
     except ValueError:
-        values = None
-    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
-        raise TwilioError(21656, 400, "The ContentVariables parameter is invalid.")
-    return "\n".join([f"Template {template}", *(f"{name}: {value}" for name, value in values.items())])
+        raise TwilioError(20001, "DateSent must look like 2026-11-22 or 2026-11-22T10:00:00Z") from None
+    if ends:
+        moment += timedelta(milliseconds=1) if "T" in text else timedelta(days=1)
+    return iso(moment)
 
 
-def _message_json(settings: Settings, message: OutboundMessage) -> Response:
+def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
+    message = listed.message
     uri = f"/{API_VERSION}/Accounts/{settings.account_sid}/Messages/{message.sid}"
     created, updated = (rfc2822(datetime.fromisoformat(at)) for at in (message.created_at, message.updated_at))
-    content: dict[str, Any] = {
+    own, person = settings.whatsapp_number, message.person
+    return {
         "account_sid": settings.account_sid,
         "api_version": API_VERSION,
         "body": message.body,
         "date_created": created,
         "date_sent": None if message.status == "queued" else updated,
         "date_updated": updated,
-        "direction": "outbound-api",
-        "error_code": None,
-        "error_message": None,
-        "from": settings.whatsapp_number,
+        "direction": "inbound" if listed.inbound else "outbound-api",
+        "error_code": message.error_code,
+        "error_message": None if message.error_code is None else sentence_of(message.error_code),
+        "from": person if listed.inbound else own,
         "messaging_service_sid": None,
-        "num_media": "0",
+        "num_media": str(listed.num_media),
         "num_segments": "1",
         "price": None,
         "price_unit": None,
         "sid": message.sid,
         "status": message.status,
         "subresource_uris": {"media": f"{uri}/Media.json"},
-        "to": message.person,
+        "to": own if listed.inbound else person,
         "uri": f"{uri}.json",
     }
-    return jsonify(content)
+
+
+def _media_json(settings: Settings, medium: Media) -> dict[str, Any]:
+    created = rfc2822(datetime.fromisoformat(medium.message.created_at))
+    parent = medium.message.sid
+    return {
+        "account_sid": settings.account_sid,
+        "content_type": medium.content_type,
+        "date_created": created,
+        "date_updated": created,
+        "parent_sid": parent,
+        "sid": medium.sid,
+        "uri": f"/{API_VERSION}/Accounts/{settings.account_sid}/Messages/{parent}/Media/{medium.sid}.json",
+    }

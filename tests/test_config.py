@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from dataclasses import FrozenInstanceError, fields
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from onboarding_bot.config import (
     setting_names,
 )
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.rest_hours import RestHours
 from tests.settings import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +70,12 @@ def test_defaults() -> None:
     assert settings.login_link_include_phone is False
     assert settings.redis_url == "redis://localhost:6379/0"
     assert settings.default_language == "en"
+    assert settings.queue_url == settings.redis_url
+    assert settings.messages_per_second == 80
+    assert settings.whatsapp_daily_limit == 250
+    assert settings.quiet_hours == RestHours(time(21), time(9))
+    assert settings.broadcast_waves == (2, 10)
+    assert settings.nudge_after == timedelta(hours=2)
     assert settings.warnings == []
 
 
@@ -106,7 +114,28 @@ def test_defaults() -> None:
                 "redis+sentinel://:pw@a:26379,b:26379/mymaster/0",
             )
         ),
+        *(
+            pytest.param(name, url, field, url, id=f"{name} {url}")
+            for name, field in (("REDIS_URL", "redis_url"), ("QUEUE_REDIS_URL", "queue_url"))
+            for url in (
+                "redis://:pw@[2001:db8::1]:6380/1",
+                "redis+cluster://[2001:db8::1]:7000,[2001:db8::2]:7001",
+                "redis+sentinel://[2001:db8::1]/mymaster",
+            )
+        ),
+        pytest.param("REDIS_URL", "redis://queue-and-all/1", "queue_url", "redis://queue-and-all/1", id="one Redis"),
         pytest.param("DEFAULT_LANGUAGE", "hi", "default_language", "hi", id="language"),
+        pytest.param("TWILIO_MESSAGES_PER_SECOND", "400", "messages_per_second", 400, id="a faster sender"),
+        pytest.param("WHATSAPP_DAILY_LIMIT", "100000", "whatsapp_daily_limit", 100_000, id="a good reputation"),
+        pytest.param("QUIET_HOURS", "off", "quiet_hours", None, id="no rest"),
+        pytest.param("QUIET_HOURS", "22:30 - 7:05", "quiet_hours", RestHours(time(22, 30), time(7, 5)), id="rest"),
+        pytest.param("BROADCAST_WAVES", "OFF", "broadcast_waves", (), id="no waves"),
+        pytest.param("BROADCAST_WAVES", "5", "broadcast_waves", (5,), id="one wave before all"),
+        pytest.param("BROADCAST_WAVES", "10, 2,10", "broadcast_waves", (2, 10), id="waves in any order"),
+        pytest.param("NUDGE_AFTER", "off", "nudge_after", None, id="no nudges"),
+        pytest.param("NUDGE_AFTER", "90s", "nudge_after", timedelta(seconds=90), id="seconds"),
+        pytest.param("NUDGE_AFTER", "30m", "nudge_after", timedelta(minutes=30), id="minutes"),
+        pytest.param("NUDGE_AFTER", "23h", "nudge_after", timedelta(hours=23), id="hours"),
         pytest.param("LOGIN_LINK_INCLUDE_PHONE", "yes", "login_link_include_phone", True, id="yes"),
     ],
 )
@@ -184,6 +213,36 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("REDIS_URL", "redis+cluster://one:port,two"),
         ("REDIS_URL", "redis+sentinel://localhost:26379"),
         ("REDIS_URL", "redis+sentinel://localhost:26379/mymaster/first"),
+        ("REDIS_URL", "redis://localhost:0/0"),
+        ("REDIS_URL", "redis://localhost/first"),
+        ("REDIS_URL", "redis://2001:db8::1/0"),
+        ("REDIS_URL", "redis+cluster://one:7000,,two"),
+        ("QUEUE_REDIS_URL", "amqp://localhost"),
+        ("QUEUE_REDIS_URL", "redis://localhost:port/0"),
+        ("TWILIO_MESSAGES_PER_SECOND", "0"),
+        ("TWILIO_MESSAGES_PER_SECOND", "0.5"),
+        ("WHATSAPP_DAILY_LIMIT", "0"),
+        ("WHATSAPP_DAILY_LIMIT", "off"),
+        ("QUIET_HOURS", "21-9"),
+        ("QUIET_HOURS", "21:00"),
+        ("QUIET_HOURS", "21:00-24:00"),
+        ("QUIET_HOURS", "21:00-09:00-10:00"),
+        ("QUIET_HOURS", "21:00+05:30-09:00+05:30"),
+        ("QUIET_HOURS", "21:00-21:00"),
+        ("QUIET_HOURS", "on"),
+        ("BROADCAST_WAVES", "0"),
+        ("BROADCAST_WAVES", "2,101"),
+        ("BROADCAST_WAVES", "2,"),
+        ("BROADCAST_WAVES", "2 %"),
+        ("BROADCAST_WAVES", "²"),
+        ("NUDGE_AFTER", "2"),
+        ("NUDGE_AFTER", "h"),
+        ("NUDGE_AFTER", "0h"),
+        ("NUDGE_AFTER", "1d"),
+        ("NUDGE_AFTER", "1.5h"),
+        ("NUDGE_AFTER", "²h"),
+        ("NUDGE_AFTER", "24h"),
+        ("NUDGE_AFTER", "9" * 30 + "h"),
         ("DRAFT_RETENTION_DAYS", "0"),
         ("CONTACT_RETENTION_DAYS", "many"),
         ("SUPPORT_CONTACT", "x" * 121),
@@ -218,6 +277,9 @@ CANARY = "canary-canary-canary"
         ("REDIS_URL", f"redis://:{CANARY}℀@localhost/0"),
         ("REDIS_URL", f"redis://:{CANARY}@[localhost/0"),
         ("AUTH_API_URL", f"https://user:{CANARY}℀@localhost"),
+        ("AUTH_API_URL", f"https://user:{CANARY}@localhost:{CANARY}"),
+        ("REDIS_URL", f"redis://:secret/{CANARY}@localhost/0"),
+        ("QUEUE_REDIS_URL", f"redis://:{CANARY}℀@localhost/0"),
         ("WEB_APP_URL", f"{CANARY}://localhost"),
     ],
 )
@@ -361,6 +423,8 @@ def test_a_demo_file_that_lacks_a_secret_is_a_fault(demo: dict[str, str]) -> Non
         pytest.param("TWILIO_API_BASE_URL", "https://api.twilio.com", id="API"),
         pytest.param("TWILIO_API_BASE_URL", "https://API.twilio.com/", id="API in capitals"),
         pytest.param("TWILIO_API_BASE_URL", "https://api.ie1.twilio.com", id="API of a region"),
+        pytest.param("TWILIO_API_BASE_URL", "", id="API by default"),
+        pytest.param("TWILIO_API_BASE_URL", "https://[api.twilio.com", id="no URL at all"),
     ],
 )
 def test_the_demo_refuses_real_twilio_credentials(demo: dict[str, str], name: str, raw: str) -> None:

@@ -13,7 +13,7 @@ from onboarding_bot.conversation.questions import answers_so_far, status
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
-from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
+from onboarding_bot.conversation.turn import Milestone, OptOutType, Turn, TurnResult
 
 # Changes when the line that offers UPDATES says something else.
 NEWS_WORDING = "updates-2026-11"
@@ -31,6 +31,17 @@ def opted_out(scene: Scene) -> Turn:
     consents = {purpose: consent for purpose, consent in scene.contact.consents.items() if purpose != NEWS}
     contact = replace(scene.contact, opt_out=OptOut(scene.now, scene.message.sid), consents=consents)
     return scene.turn_and_question(TurnResult.COMMAND, Part("stop.done"), contact=contact)
+
+
+def heard_by_twilio(scene: Scene) -> Turn:
+    """A word that Twilio's Advanced Opt-Out has answered: written down, and not answered a second time."""
+    match scene.message.opt_out:
+        case OptOutType.STOP if scene.contact.opt_out is None:
+            return replace(opted_out(scene), reply=())
+        case OptOutType.START:
+            return scene.turn(TurnResult.COMMAND, contact=replace(scene.contact, opt_out=None))
+        case _:
+            return scene.turn(TurnResult.COMMAND)
 
 
 def start_over(scene: Scene) -> Turn:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.answer_rules import decline_media, take_answer
-from onboarding_bot.conversation.command_rules import follow, opted_out
+from onboarding_bot.conversation.command_rules import follow, heard_by_twilio, opted_out
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import Contact, Draft
 from onboarding_bot.conversation.reply import Part
@@ -42,12 +42,41 @@ class Engine:
         Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
         """
         contact = _seen(contact, message, now)
+        if message.opt_out:
+            session = session or UserSession.start(OnboardingStep.WELCOME, now)
+            return _remembered(heard_by_twilio(Scene(session, contact, message, now)), message, now)
         if session is None:
             return _remembered(self._open(contact, message, now), message, now)
         scene = Scene(session, contact, message, now)
         known = session.recall(message.sid)
         turn = otp.take_up(scene, known) if known else _answer(scene)
         return _remembered(turn, message, now)
+
+    def nudge(self, session: UserSession, contact: Contact, now: datetime) -> Turn:
+        """A reminder of the pending question; nobody wrote, so nothing else changes."""
+        which = "nudge.first" if session.nudges == 0 else "nudge.last"
+        scene = Scene(session, contact, InboundMessage("", contact.address), now)
+        return scene.turn_and_question(TurnResult.NUDGE, Part(which), nudges=session.nudges + 1)
+
+    def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
+        """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""
+        return otp.try_again(Scene(session, contact, InboundMessage("", contact.address), now))
+
+    def settle_late(
+        self,
+        session: UserSession | None,
+        contact: Contact | None,
+        request: RequestOtp,
+        outcome: OtpOutcome,
+        sender: str,
+        now: datetime,
+    ) -> Turn:
+        """What the outcome of a request changes that ``try_again`` took up."""
+        message = InboundMessage("", sender)
+        contact = contact or _seen(None, message, now)
+        session = session or UserSession.start(OnboardingStep.NAME, now)
+        turn = otp.settle(Scene(session, contact, message, now), request, outcome)
+        return replace(turn, contact=_with_draft(turn.contact, turn.session, now))
 
     def resume(
         self,
@@ -80,6 +109,9 @@ def _answer(scene: Scene) -> Turn:
     if scene.message.kind is not MessageKind.TEXT:
         return decline_media(scene)
     scene = replace(scene, session=replace(scene.session, voice_notes=0))
+    if scene.step is OnboardingStep.WELCOME and scene.contact.draft is None:
+        # All that came so far was answered by Twilio itself: the notice is still owed.
+        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if otp.looks_like_otp(scene):
         return otp.warn_of_otp_in_chat(scene)
     command = find_command(scene.message.text)
@@ -123,7 +155,7 @@ def _remembered(turn: Turn, message: InboundMessage, now: datetime) -> Turn:
         )
     else:
         known = RememberedReply(message.sid, now, turn.reply, turn.contact.language)
-    session = replace(turn.session.remember(known), updated_at=now)
+    session = replace(turn.session.remember(known), updated_at=now, nudges=0)
     return replace(turn, session=session, contact=_with_draft(turn.contact, session, now))
 
 

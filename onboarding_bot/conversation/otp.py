@@ -31,6 +31,9 @@ from onboarding_bot.conversation.typed import plain
 
 # Longer than the auth API's deadline of 8 s, so that a live process never loses its intention.
 LEASE = timedelta(seconds=10)
+# How long the bot goes on by itself after an outage, and how often it tries.
+TRIED_AGAIN_FOR = timedelta(minutes=15)
+TRIED_AGAIN_EVERY = timedelta(seconds=60)
 
 _SIX_DIGITS = re.compile(r"[0-9]{3}[ -]?[0-9]{3}")
 _OTP_WORDS = re.compile(r"\b(?:my|the|otp|code|is|hai|mera|here|ओटीपी|कोड|मेरा|है)\b|[:.,!]", re.IGNORECASE)
@@ -56,6 +59,14 @@ def ask_for_otp(scene: Scene, purpose: OtpPurpose) -> Turn:
     if limit := _sender_limit(scene, intention):
         return scene.turn(TurnResult.COMMAND, limit)
     return _claim(scene, intention)
+
+
+def try_again(scene: Scene) -> Turn | None:
+    """Claim an intention that an outage left open, without the person's doing; None when there is nothing to do."""
+    intention = scene.session.intention
+    if intention is None or scene.otp_is_being_requested or scene.now - intention.since >= TRIED_AGAIN_FOR:
+        return None
+    return None if _sender_limit(scene, intention) else _claim(scene, intention)
 
 
 def take_up(scene: Scene, known: RememberedReply) -> Turn:
@@ -107,7 +118,7 @@ def _new_intention(scene: Scene, purpose: OtpPurpose) -> OtpIntention:
     phone = scene.session.data["phone"]
     spare = scene.session.spare_reservation
     reservation = spare if spare and spare.phone == phone else Reservation(f"{intention_id}.1", phone)
-    return OtpIntention(intention_id, purpose, reservation, lease_until=None)
+    return OtpIntention(intention_id, purpose, reservation, lease_until=None, since=scene.now)
 
 
 def _next_attempt(intention: OtpIntention) -> OtpIntention:

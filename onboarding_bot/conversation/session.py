@@ -50,13 +50,15 @@ class OtpIntention:
     """An OTP that this person wants, from the wish until its outcome is known.
 
     ``id`` is the auth API's idempotency key. Until ``lease_until`` one process is at work on it; afterwards, or
-    when that is None, the next YES claims it. ``attempt`` counts the calls that may have sent an SMS.
+    when that is None, the next YES claims it. ``attempt`` counts the calls that may have sent an SMS, ``since``
+    says when it was wished for.
     """
 
     id: str
     purpose: OtpPurpose
     reservation: Reservation
     lease_until: datetime | None
+    since: datetime
     attempt: int = 1
 
     def in_flight(self, now: datetime) -> bool:
@@ -95,6 +97,7 @@ class UserSession:
     changing: bool = False
     wrong_answers: int = 0
     voice_notes: int = 0
+    nudges: int = 0
     intention: OtpIntention | None = None
     spare_reservation: Reservation | None = None
     handoff_id: str | None = None
@@ -130,6 +133,7 @@ class UserSession:
             "changing": self.changing,
             "wrong_answers": self.wrong_answers,
             "voice_notes": self.voice_notes,
+            "nudges": self.nudges,
             "intention": _intention_to_record(self.intention),
             "spare_reservation": _reservation_to_record(self.spare_reservation),
             "handoff_id": self.handoff_id,
@@ -152,6 +156,7 @@ class UserSession:
                 changing=record.get("changing", False),
                 wrong_answers=record.get("wrong_answers", 0),
                 voice_notes=record.get("voice_notes", 0),
+                nudges=record.get("nudges", 0),
                 intention=_intention_from_record(record.get("intention")),
                 spare_reservation=_reservation_from_record(record.get("spare_reservation")),
                 handoff_id=record.get("handoff_id"),
@@ -187,6 +192,7 @@ def _intention_to_record(intention: OtpIntention | None) -> dict[str, Any] | Non
         "purpose": intention.purpose.value,
         "reservation": _reservation_to_record(intention.reservation),
         "lease_until": time_to_record(intention.lease_until),
+        "since": intention.since.isoformat(),
         "attempt": intention.attempt,
     }
 
@@ -200,6 +206,7 @@ def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | N
         purpose=OtpPurpose(record["purpose"]),
         reservation=Reservation(token=reservation["token"], phone=reservation["phone"]),
         lease_until=time_from_record(record["lease_until"]),
+        since=datetime.fromisoformat(record["since"]),
         attempt=record["attempt"],
     )
 

@@ -26,14 +26,26 @@ class MessageKind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class OptOutType(StrEnum):
+    """A word that Twilio's Advanced Opt-Out has answered already."""
+
+    STOP = "STOP"
+    START = "START"
+    HELP = "HELP"
+
+
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like."""
+    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like.
+
+    With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time.
+    """
 
     sid: str
     sender: str
     text: str = ""
     kind: MessageKind = MessageKind.TEXT
+    opt_out: OptOutType | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,7 @@ class TurnResult(StrEnum):
     OTP_IN_CHAT = "otp_in_chat"
     EFFECT = "effect"
     OUTCOME = "outcome"
+    NUDGE = "nudge"
 
 
 class Milestone(StrEnum):

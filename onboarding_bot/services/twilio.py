@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from onboarding_bot.conversation.turn import InboundMessage, MessageKind
+from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OptOutType
 from onboarding_bot.errors import BadFormError
 
 # A caption is an answer; the text of any other medium is a file's name or a place's.
@@ -57,7 +57,9 @@ def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:
         kind = MessageKind.TEXT
     if kind is MessageKind.TEXT and not text.strip():
         kind = MessageKind.UNKNOWN
-    return InboundMessage(sid, sender, text if kind is MessageKind.TEXT else "", kind)
+    named = form.get("OptOutType", "").upper()
+    opt_out = OptOutType(named) if named in set(OptOutType) else None
+    return InboundMessage(sid, sender, text if kind is MessageKind.TEXT else "", kind, opt_out)
 
 
 def _kind(form: MultiDict[str, str]) -> MessageKind:

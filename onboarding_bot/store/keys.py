@@ -46,6 +46,10 @@ class Keys:
         """The index of contacts of this person's shard, scored by the time of the last message."""
         return f"{_tag(person_id)}:contacts"
 
+    def due(self, person_id: str) -> str:
+        """What is due later in this person's shard, scored by its time."""
+        return f"{_tag(person_id)}:due"
+
     def permit(self, person_id: str) -> str:
         """What a script has to know before it lets a message go out: consent, suppression, marketing sent lately."""
         return f"{_tag(person_id)}:permit:{person_id}"
@@ -77,6 +81,11 @@ def counters_of(shard: int) -> str:
 def contacts_of(shard: int) -> str:
     """The index of contacts of one shard."""
     return f"{{s{shard}}}:contacts"
+
+
+def due_in(shard: int) -> str:
+    """What is due later in one shard."""
+    return f"{{s{shard}}}:due"
 
 
 def shard_of(digest: str) -> int:

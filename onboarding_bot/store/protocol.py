@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+from onboarding_bot.outbound.due import DueTimes, DueWork
+
+NOTHING_DUE = DueTimes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,9 @@ class SessionStore(Protocol):
         contact: Contact,
         counters: Mapping[str, int],
         now: datetime,
+        due: DueTimes = NOTHING_DUE,
     ) -> StoredPerson | Conflict:
-        """Write session, contact, step index and counters together, if nothing changed since ``known``.
+        """Write session, contact, step index, due work and counters together, if nothing changed since ``known``.
 
         Returns the person as stored now, with the versions for the next commit.
         """
@@ -67,6 +71,12 @@ class SessionStore(Protocol):
 
     def add_up(self, now: datetime) -> Sums:
         """Live sessions by step and all counters: a fixed number of look-ups, never a scan of keys."""
+
+    def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
+        """What is due, with whom; due again after ``lease``, unless a commit or ``forget_due`` says otherwise."""
+
+    def forget_due(self, work: DueWork, person_id: str) -> None:
+        """There is nothing (more) to be done."""
 
     def ping(self) -> None:
         """Return when the store answers."""

@@ -19,15 +19,18 @@ from onboarding_bot.conversation.contact import (
 )
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
 from onboarding_bot.logs import describe, logger
+from onboarding_bot.outbound.due import DueTimes, DueWork
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import HEAD_BYTES, version_of
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.store.keys import SHARDS, Keys, counters_of, step_index
-from onboarding_bot.store.protocol import Conflict, StoredPerson, Sums
+from onboarding_bot.store.keys import SHARDS, Keys, counters_of, due_in, step_index
+from onboarding_bot.store.protocol import NOTHING_DUE, Conflict, StoredPerson, Sums
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
 
 _STEPS = tuple(OnboardingStep)
+# How much due work of one shard is taken in one second.
+DUE_AT_ONCE = 50
 # Stands for an opt-out whose time and source nobody can read any more.
 _UNREADABLE_OPT_OUT = OptOut(datetime.fromtimestamp(0, UTC), "unreadable")
 
@@ -67,6 +70,7 @@ class RedisStore:
         contact: Contact,
         counters: Mapping[str, int],
         now: datetime,
+        due: DueTimes = NOTHING_DUE,
     ) -> StoredPerson | Conflict:
         """One Lua call; a repeat of it after a lost answer finds its own work and reports a conflict."""
         person_id = known.person_id
@@ -81,6 +85,7 @@ class RedisStore:
                     self._keys.draft(person_id),
                     self._keys.opt_out(person_id),
                     self._keys.permit(person_id),
+                    self._keys.due(person_id),
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
                     *self._keys.steps(person_id).values(),
@@ -101,6 +106,7 @@ class RedisStore:
                     unix_milliseconds(contact.last_inbound_at),
                     _STEPS.index(session.current_step) + 1,
                     unix_milliseconds(now),
+                    *_due_arguments(due, person_id),
                     *(item for counter in counters.items() for item in counter),
                 ],
             )
@@ -141,6 +147,27 @@ class RedisStore:
             for name, count in next(answers).items():
                 counters[name.decode()] = counters.get(name.decode(), 0) + int(count)
         return Sums(sessions, counters)
+
+    def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
+        """One look at all shards, and one call more for each shard where something is due."""
+        moment = unix_milliseconds(now)
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zcount(due_in(shard), "-inf", moment)
+            waiting = [shard for shard, count in enumerate(pipeline.execute()) if count]
+            taken: list[bytes] = []
+            for shard in waiting:
+                taken += self._scripts.run(
+                    "take_due", [due_in(shard)], [moment, moment + milliseconds(lease), DUE_AT_ONCE]
+                )
+        pairs = (member.decode().split(":", 1) for member in taken)
+        return [(DueWork(work), person_id) for work, person_id in pairs]
+
+    def forget_due(self, work: DueWork, person_id: str) -> None:
+        """See ``SessionStore``."""
+        with unavailable_on_error():
+            self._client.zrem(self._keys.due(person_id), f"{work}:{person_id}")
 
     def ping(self) -> None:
         """Return when Redis answers."""
@@ -183,3 +210,13 @@ def _read_opt_out(value: bytes) -> OptOut:
     except (ValueError, KeyError, TypeError) as error:
         logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
         return _UNREADABLE_OPT_OUT
+
+
+def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
+    """Pairs for the script: a member of the due set, and its time or nothing."""
+    times = {DueWork.NUDGE: due.nudge, DueWork.OTP: due.otp}
+    return [
+        item
+        for work, moment in times.items()
+        for item in (f"{work}:{person_id}", unix_milliseconds(moment) if moment else "")
+    ]

@@ -80,7 +80,8 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
 
 def _twiml(text: str) -> Response:
     response = MessagingResponse()
-    response.message(text)
+    if text:
+        response.message(text)
     return Response(str(response), mimetype="text/xml")
 
 

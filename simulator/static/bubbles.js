@@ -25,14 +25,18 @@ export function dayRow(at) {
   return node("li", { class: "day" }, node("time", { datetime: at, text: showDay(at) }));
 }
 
-export function bubbleOf(message) {
+export function bubbleOf(message, onButton) {
   const row = node("li", {
     class: `bubble ${message.direction} of-${message.type}`,
     "data-testid": "bubble",
     "data-direction": message.direction,
     "data-message-sid": message.sid,
   });
+  row.toggleAttribute("data-unasked", message.unasked === true);
   row.append(hidden(SPEAKERS[message.direction]), ...bodyOf(message));
+  if (message.buttons?.length) {
+    row.append(buttonsOf(message.buttons, onButton));
+  }
   showState(row, message);
   return row;
 }
@@ -73,12 +77,22 @@ function textOf({ text }) {
   return shown;
 }
 
-function metaOf({ at, direction }) {
-  const meta = node("span", { class: "meta" }, node("time", { datetime: at, text: showTime(at) }));
+function metaOf({ at, direction, unasked }) {
+  const label = unasked ? [node("span", { class: "unasked", text: "not a reply" })] : [];
+  const meta = node("span", { class: "meta" }, ...label, node("time", { datetime: at, text: showTime(at) }));
   if (direction === "out") {
     meta.append(node("span", { class: "ticks", role: "img" }));
   }
   return meta;
+}
+
+function buttonsOf(buttons, onButton) {
+  const shown = buttons.map((button) => {
+    const made = node("button", { class: "quick-reply", type: "button", dir: "auto", text: button.title });
+    made.addEventListener("click", () => onButton(button));
+    return made;
+  });
+  return node("div", { class: "quick-replies" }, ...shown);
 }
 
 function smsHead({ at }) {

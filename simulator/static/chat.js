@@ -20,8 +20,8 @@ const openedAt = new Date().toISOString();
 const narrow = matchMedia("(max-width: 47.99rem)");
 
 const conversations = new Conversations();
-const people = new PeopleList(part("people"));
-const log = new Log();
+const people = new PeopleList(part("people"), part("people-more"));
+const log = new Log({ onButton: ({ id, title }) => sendFromPhone({ type: "button", text: title, payload: id }) });
 const composer = new Composer({
   onText: (text) => sendFromPhone({ type: "text", text }),
   onMedia: (type) => sendFromPhone({ type, text: "" }),

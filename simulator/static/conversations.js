@@ -7,7 +7,7 @@ export class Conversations {
   #byAddress = new Map();
   #sent = new Map();
   attempts = [];
-  faults = { authApi: "ok", redeliver: "off" };
+  faults = {};
 
   // The latest first; before them who has not written yet, being new.
   get all() {
@@ -43,7 +43,7 @@ export class Conversations {
         this.#takeSms(event);
         break;
       case "fault":
-        this.faults = { authApi: event.auth_api, redeliver: event.redeliver };
+        this.faults = event;
         break;
     }
   }
@@ -97,9 +97,13 @@ export class Conversations {
     this.of(person).typingUntil = on ? Date.parse(at) + TYPING_LASTS_MS : 0;
   }
 
-  #takeReply({ person, message_sid: sid, text, in_reply_to: answered, at }) {
-    this.of(person).typingUntil = 0;
-    this.#add(person, { direction: "in", sid, type: "text", text, at });
+  // What answers nothing that the owner wrote came unasked: a broadcast, a reminder, a late outcome.
+  #takeReply({ person, message_sid: sid, text, in_reply_to: answered, buttons = [], at }) {
+    const unasked = answered === null;
+    if (!unasked) {
+      this.of(person).typingUntil = 0;
+    }
+    this.#add(person, { direction: "in", sid, type: "text", text, at, buttons, unasked });
     const message = this.#sent.get(answered);
     if (message) {
       advance(message, "answered");

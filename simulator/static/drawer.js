@@ -1,4 +1,4 @@
-// Owns the drawer for engineers: the hard cases, the auth API's faults, the webhook attempts and the transcript.
+// Owns the drawer for engineers: the hard cases, the faults of the outside world, the webhook attempts and the transcript.
 
 import { changeFaults, readTranscript } from "./api.js";
 import { showTimeWithSeconds } from "./dates.js";
@@ -24,11 +24,43 @@ const REDELIVER = {
   lost_answer: ["again, the first answer got lost", "As after a read time-out: the repeat brings the reply that was stored."],
 };
 
+const MESSAGES_PER_SECOND = {
+  1: ["1 a second", "As slow as a sandbox: most messages are refused at first (429)."],
+  20: ["20 a second", "Slow enough to watch a broadcast arrive."],
+  80: ["80 a second", "Twilio’s usual rate for a sender: beyond it 429 (20429), and the broadcast slows down."],
+  400: ["400 a second", "Twilio’s rate for a sender on request."],
+  off: ["without a limit", "Every message is taken."],
+};
+const CALLBACKS = {
+  ok: ["in order", "queued, sent, delivered, read."],
+  shuffled: ["out of order", "“read” may come before “sent”: no message moves backwards."],
+  repeated: ["twice", "Each again up to a second later: counted once."],
+  delayed: ["late", "Each up to 3 s late."],
+  off: ["never", "Messages stay as the answer to the call left them."],
+};
+const WINDOW = {
+  off: ["everybody", "Whoever is written to gets it."],
+  enforced: ["only who wrote within 24 hours", "Others get approved templates only; free text fails by callback (63016) and no bubble appears."],
+};
+const ADVANCED_OPT_OUT = {
+  off: ["the bot", "STOP, START and HELP are the bot’s own matter."],
+  on: ["Twilio itself", "Advanced Opt-Out: Twilio answers and the webhook carries OptOutType; the bot notes it and stays silent. After STOP a message is refused (21610)."],
+};
+// Each fault's choices; the page has a select called `<name>-fault` and its `<name>-meaning`.
+const FAULTS = {
+  auth_api: AUTH_API,
+  redeliver: REDELIVER,
+  messages_per_second: MESSAGES_PER_SECOND,
+  callbacks: CALLBACKS,
+  window: WINDOW,
+  advanced_opt_out: ADVANCED_OPT_OUT,
+};
+const HEALTHY = new Set(["ok", "off"]);
+
 export class Drawer {
   #dialog = part("drawer");
   #toggle = part("drawer-toggle");
-  #authApi = new FaultField(part("auth-api-fault"), part("auth-api-meaning"), AUTH_API, (fault) => ({ auth_api: fault }));
-  #redeliver = new FaultField(part("redeliver-fault"), part("redeliver-meaning"), REDELIVER, (fault) => ({ redeliver: fault }));
+  #fields = Object.entries(FAULTS).map(([name, choices]) => new FaultField(name, choices));
   #current;
   #latestAttempt;
 
@@ -49,11 +81,11 @@ export class Drawer {
     part("save-transcript").addEventListener("click", () => this.#saveTranscript());
   }
 
-  showFaults({ authApi, redeliver }) {
-    this.#authApi.show(authApi);
-    this.#redeliver.show(redeliver);
+  // Before the first event about faults everything is healthy.
+  showFaults(faults) {
+    this.#fields.forEach((field) => field.show(faults[field.name] ?? field.healthy));
     const alarm = part("fault-alarm");
-    alarm.hidden = authApi === "ok" && redeliver === "off";
+    alarm.hidden = this.#fields.every((field) => field.isHealthy);
     alarm.replaceChildren(node("span", { class: "visually-hidden", text: ": a fault is switched on" }));
   }
 
@@ -119,29 +151,55 @@ export class Drawer {
 
 // A choice of faults with what each means below it.
 class FaultField {
+  name;
   #select;
   #meaning;
-  #faults;
+  #choices;
 
-  constructor(select, meaning, faults, changeOf) {
-    this.#select = select;
-    this.#meaning = meaning;
-    this.#faults = faults;
-    select.append(...Object.entries(faults).map(([value, [label]]) => node("option", { value, text: label })));
-    select.addEventListener("change", () =>
-      report(meaning, async () => {
-        await changeFaults(changeOf(select.value));
-        return this.#faults[select.value][1];
+  constructor(name, choices) {
+    const id = name.replaceAll("_", "-");
+    this.name = name;
+    this.#choices = choices;
+    this.#select = part(`${id}-fault`);
+    this.#meaning = part(`${id}-meaning`);
+    this.#select.append(...Object.entries(choices).map(([value, [label]]) => node("option", { value, text: label })));
+    this.#select.addEventListener("change", () =>
+      report(this.#meaning, async () => {
+        const { value } = this.#select;
+        await changeFaults({ [name]: isNumber(value) ? Number(value) : value });
+        return this.#meaningOf(value);
       }),
     );
   }
 
-  show(fault) {
-    if (this.#select.value !== fault || !this.#meaning.textContent) {
-      this.#select.value = fault;
-      this.#meaning.textContent = this.#faults[fault][1];
-    }
+  get healthy() {
+    return Object.keys(this.#choices).find((value) => HEALTHY.has(value));
   }
+
+  get isHealthy() {
+    return this.#select.value === this.healthy;
+  }
+
+  show(fault) {
+    const value = `${fault}`;
+    if (this.#select.value === value && this.#meaning.textContent) {
+      return;
+    }
+    // Set over the control API to something that the page does not offer.
+    if (![...this.#select.options].some((option) => option.value === value)) {
+      this.#select.append(node("option", { value, text: value }));
+    }
+    this.#select.value = value;
+    this.#meaning.textContent = this.#meaningOf(value);
+  }
+
+  #meaningOf(value) {
+    return this.#choices[value]?.[1] ?? "Set by a test.";
+  }
+}
+
+function isNumber(value) {
+  return /^\d+$/.test(value);
 }
 
 // Says what came of an action beside the button that started it.

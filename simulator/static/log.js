@@ -21,7 +21,11 @@ export class Log {
   #missed = 0;
   #quietTimer = 0;
 
-  constructor() {
+  #onButton;
+
+  // `onButton` gets the quick reply that was tapped.
+  constructor({ onButton }) {
+    this.#onButton = onButton;
     this.#scroller.addEventListener("scroll", () => this.#noteScroll());
     this.#jump.addEventListener("click", () => {
       this.#toEnd();
@@ -61,7 +65,7 @@ export class Log {
     if (newDay) {
       this.#list.append(dayRow(message.at));
     }
-    const row = bubbleOf(message);
+    const row = bubbleOf(message, this.#onButton);
     row.toggleAttribute("data-first", newDay || previous.direction !== message.direction);
     this.#rows.set(message, row);
     this.#last = message;

@@ -7,21 +7,30 @@ import { plain } from "./formatting.js";
 import { draftOf } from "./memory.js";
 
 const TONES = 6;
+// A broadcast reaches thousands of phones; a list of all of them would only be slow.
+const MOST_SHOWN = 100;
 const MEDIA_NAMES = { audio: "Voice note", image: "Photo", location: "Location", sticker: "Sticker", contacts: "Contact card" };
 
 export class PeopleList {
   #list;
+  #more;
   #rows = new Map();
 
-  constructor(list) {
+  // `more` says how many phones the list leaves out.
+  constructor(list, more) {
     this.#list = list;
+    this.#more = more;
   }
 
   show(conversations, chosen, unreadOf) {
-    for (const conversation of conversations) {
+    const shown = conversations.filter(({ address }, place) => place < MOST_SHOWN || address === chosen);
+    for (const conversation of shown) {
       this.#fill(this.#rowOf(conversation.address), conversation, conversation.address === chosen, unreadOf(conversation));
     }
-    this.#order(conversations.map(({ address }) => this.#rowOf(address)));
+    this.#order(shown.map(({ address }) => this.#rowOf(address)));
+    const hidden = conversations.length - shown.length;
+    this.#more.hidden = hidden === 0;
+    this.#more.textContent = `… and ${hidden} more phones.`;
   }
 
   #rowOf(address) {
@@ -51,7 +60,7 @@ export class PeopleList {
 
   // Moving a focused row would drop the focus, so it is put back.
   #order(rows) {
-    if (rows.every((row, place) => row === this.#list.children[place])) {
+    if (rows.length === this.#list.children.length && rows.every((row, place) => row === this.#list.children[place])) {
       return;
     }
     const focused = document.activeElement;

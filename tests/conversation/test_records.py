@@ -45,7 +45,9 @@ SESSION = UserSession(
     changing=True,
     wrong_answers=2,
     voice_notes=1,
-    intention=OtpIntention("id", OtpPurpose.LOGIN, RESERVATION, lease_until=NOW + timedelta(seconds=10), attempt=3),
+    intention=OtpIntention(
+        "id", OtpPurpose.LOGIN, RESERVATION, lease_until=NOW + timedelta(seconds=10), since=NOW, attempt=3
+    ),
     spare_reservation=Reservation("id.0", "+919876543211"),
     handoff_id="handoff",
     remembered=(
@@ -185,7 +187,7 @@ def test_a_contact_without_a_later_field_takes_its_default(field: str) -> None:
 
 
 def test_fields_of_a_newer_release_do_no_harm() -> None:
-    newer_session = through_json(SESSION.to_record()) | {"schema": 2, "nudges": [1, 2]}
+    newer_session = through_json(SESSION.to_record()) | {"schema": 2, "reminders": [1, 2]}
     newer_session["remembered"][0]["media"] = "x"
     newer_session["intention"]["channel"] = "voice"
     assert UserSession.from_record(newer_session) == SESSION

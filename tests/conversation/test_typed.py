@@ -34,6 +34,8 @@ def test_one_line(typed: str, line: str) -> None:
         pytest.param("5\u200b6\u200d0\ufeff", "560", id="invisible signs"),
         pytest.param("\u202a+91\u202c", "+91", id="direction marks"),
         pytest.param("7\ufe0f", "7", id="variation selector"),
+        pytest.param("7\ufe0f\u20e3", "7", id="a keycap"),
+        pytest.param("1\u20e3 2\ufe0f\u20e3", "1 2", id="keycaps of some phones"),
         pytest.param("\uff21\uff22", "AB", id="full-width letters"),
         pytest.param("፩", "፩", id="numbers that do not count in tens stay"),
     ],

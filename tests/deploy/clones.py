@@ -29,7 +29,7 @@ SHIPPED = (
     "requirements-dev.txt",
 )
 # Names that the machine of a developer may have set, and that would change what a test sees.
-SETTINGS_PREFIXES = ("TWILIO_", "AUTH_API_", "SIMULATOR_", "FLASK_", "REDIS_", "WEB_", "PIP_")
+SETTINGS_PREFIXES = ("TWILIO_", "AUTH_API_", "SIMULATOR_", "FLASK_", "REDIS_", "QUEUE_", "QUIET_", "WEB_", "PIP_")
 SETTINGS_NAMES = ("PORT", "PUBLIC_BASE_URL", "ADMIN_API_KEY", "HANDOFF_API_KEY", "DEMO_ENV_FILE", "CI", "NO_COLOR")
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dotenv import dotenv_values
 
 from tests.deploy.clones import Clone, copy_project, end_processes, free_ports, lend_packages, status_of, wait_until
 
@@ -51,6 +52,21 @@ class RunningDemo:
         with urllib.request.urlopen(f"{self.chat}/sim/transcript?person={OWNER.replace('+', '%2B')}") as answer:
             turns = json.load(answer)["turns"]
         return turns[-1]["reply"] if turns else None
+
+    def broadcast(self, text: str, admin_key: str) -> None:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {admin_key}"}
+        request = urllib.request.Request(f"{self.bot}/send-broadcast", json.dumps({"message": text}).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 202
+
+    def waits_for_bubble(self, text: str) -> dict[str, object]:
+        """The event with which the chat page shows that text of the bot's."""
+        with urllib.request.urlopen(f"{self.chat}/sim/events", timeout=START_SECONDS) as events:
+            for line in events:
+                event = json.loads(line[5:]) if line.startswith(b"data:") else {}
+                if event.get("kind") == "reply" and event["text"] == text:
+                    return dict(event)
+        raise AssertionError("the log of events has ended")
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
         self.process.send_signal(number)
@@ -89,9 +105,13 @@ def demo(clone: Clone, **ports: str) -> Iterator[RunningDemo]:
             process.communicate()
 
 
-def redis_of(clone: Clone) -> int:
-    (redis,) = (number for number, command in clone.processes().items() if re.search("redis-server|valkey", command))
-    return redis
+def secret_of(clone: Clone, name: str) -> str:
+    return str(dotenv_values(clone.folder / "var" / "demo.env")[name])
+
+
+def leader_of(clone: Clone, command: str) -> int:
+    """The oldest process whose command looks like that: its own children carry the same one."""
+    return min(number for number, line in clone.processes().items() if re.search(command, line))
 
 
 def test_the_chat_page_comes_first_and_the_data_stays(clone: Clone) -> None:
@@ -121,6 +141,18 @@ def test_the_chat_page_comes_first_and_the_data_stays(clone: Clone) -> None:
     assert clone.processes() == {}
     for name in ("redis", "bot", "simulator"):
         assert (clone.folder / "var" / "log" / f"{name}.log").stat().st_size > 0
+
+
+def test_a_broadcast_arrives_on_the_chat_page_at_any_hour(clone: Clone) -> None:
+    with demo(clone) as running:
+        running.write("Hi")
+        wait_until(lambda: running.last_reply() is not None)
+        running.broadcast("The fair opens on Monday", secret_of(clone, "ADMIN_API_KEY"))
+        bubble = running.waits_for_bubble("The fair opens on Monday")
+        assert (bubble["person"], bubble["in_reply_to"]) == (OWNER, None)
+        assert running.end(signal.SIGTERM) == (0, "Stopped.\n")
+    assert clone.processes() == {}
+    assert '"broadcast_begins"' in (clone.folder / "var" / "log" / "worker.log").read_text()
 
 
 @pytest.mark.parametrize("name", ["PORT", "SIMULATOR_PORT"])
@@ -157,12 +189,13 @@ def test_one_demo_for_each_folder_and_clones_do_not_meet(clone: Clone, tmp_path:
         end_processes(other)
 
 
-def test_when_a_child_dies_the_demo_says_which_and_ends(clone: Clone) -> None:
+@pytest.mark.parametrize(("name", "command"), [("redis", "redis-server|valkey"), ("worker", r"onboarding_bot\.worker")])
+def test_when_a_child_dies_the_demo_says_which_and_ends(clone: Clone, name: str, command: str) -> None:
     with demo(clone) as running:
-        os.kill(redis_of(clone), signal.SIGKILL)
+        os.kill(leader_of(clone, command), signal.SIGKILL)
         rest, complaints = running.process.communicate(timeout=30)
     assert running.process.returncode == 1
-    assert complaints.startswith("demo: redis was ended by SIGKILL; the last lines of var/log/redis.log:\n")
+    assert complaints.startswith(f"demo: {name} was ended by SIGKILL; the last lines of var/log/{name}.log:\n")
     assert "Stopped." not in rest
     assert clone.processes() == {}
 

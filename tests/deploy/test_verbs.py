@@ -175,7 +175,7 @@ def calls(docker: dict[str, str]) -> list[str]:
 UP = "compose up --detach --no-build --remove-orphans --wait --wait-timeout 120"
 KEEP = "tag sha256:old msmebazaar-whatsapp-bot:previous"
 GO_BACK = "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest"
-LAST_WORDS = "compose logs --no-color --tail 50 whatsapp-bot"
+LAST_WORDS = "compose logs --no-color --tail 50 whatsapp-bot worker"
 
 
 def test_deploy_keeps_the_running_image_before_it_builds(clone: Clone, docker: dict[str, str]) -> None:

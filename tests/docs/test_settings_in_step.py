@@ -8,7 +8,7 @@ from dataclasses import fields
 from onboarding_bot.config import Settings, setting_names
 from tests.docs.pages import ROOT, rows, section
 
-NEEDED = "needed"
+NEEDED, NONE = "needed", "none"
 
 
 def test_readme_names_every_setting_in_its_order() -> None:
@@ -18,7 +18,10 @@ def test_readme_names_every_setting_in_its_order() -> None:
 
 def test_readme_names_every_default() -> None:
     named = {row[0].strip("`"): row[1].strip("`") for row in rows(section(ROOT / "README.md", "Settings"))}
-    defaults = {setting.metadata["name"]: setting.metadata["default"] or NEEDED for setting in fields(Settings)}
+    defaults = {
+        setting.metadata["name"]: setting.metadata["default"] or (NEEDED if setting.metadata["needed_in"] else NONE)
+        for setting in fields(Settings)
+    }
     assert named == defaults
 
 

@@ -31,7 +31,13 @@ def settings(tmp_path: Path) -> Settings:
 def world(settings: Settings) -> Iterator[World]:
     clock = Clock()
     pauses: list[float] = []
-    simulator = create_simulator(settings, clock=clock, sleep=pauses.append, run=lambda work: work())
+    simulator = create_simulator(
+        settings,
+        clock=clock,
+        sleep=pauses.append,
+        run=lambda work: work(),
+        monotonic=clock.monotonic,
+    )
     with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
         yield World(simulator.app.test_client(), simulator.events, clock, Bot(http), pauses)
     simulator.close()

@@ -21,6 +21,7 @@ BOT_URL = "http://bot.internal:5000"
 TOKEN = "t" * 32
 OLD_TOKEN = "o" * 32
 ACCOUNT = "AC" + "0" * 32
+SENDER = "whatsapp:+14155238886"
 
 
 def body_of(answer: TestResponse) -> Any:
@@ -37,6 +38,9 @@ class Clock:
 
     def __call__(self) -> datetime:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.now.timestamp()
 
     def advance(self, **duration: float) -> None:
         self.now += timedelta(**duration)
@@ -83,7 +87,26 @@ class World:
     def write(self, text: str = "Hi", *, person: str = ASHA, **more: Any) -> TestResponse:
         return self.client.post("/sim/messages", json={"from": person, "text": text} | more)
 
-    def break_down(self, **faults: str) -> None:
+    def send(self, token: str = TOKEN, account: str = ACCOUNT, **form: str) -> TestResponse:
+        """The bot sends a message over the REST API."""
+        return self.client.post(
+            f"/2010-04-01/Accounts/{account}/Messages.json",
+            data={"To": ASHA, "From": SENDER} | form,
+            auth=(account, token),
+        )
+
+    def twilio(self, method: str, path: str, **more: Any) -> TestResponse:
+        """Any other call to the REST API, with credentials."""
+        return self.client.open(path, method=method, auth=(ACCOUNT, TOKEN), **more)
+
+    def rule(self, rule: dict[str, Any], person: str = ASHA) -> None:
+        assert self.client.put(f"/sim/recipients/{person}", json=rule).status_code == 200
+
+    @property
+    def sent(self) -> Any:
+        return body_of(self.client.get("/sim/sent"))
+
+    def break_down(self, **faults: str | int) -> None:
         assert self.client.put("/sim/faults", json=faults).status_code == 200
 
     def happened(self, kind: str) -> list[dict[str, Any]]:

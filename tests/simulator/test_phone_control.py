@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from itertools import islice
 from typing import Any
 
@@ -91,13 +92,46 @@ def test_a_conversation_becomes_a_transcript(world: World) -> None:
     assert world.client.get("/sim/transcript?person=nobody").status_code == 404
 
 
+HEALTHY = {
+    "auth_api": "ok",
+    "redeliver": "off",
+    "messages_per_second": "off",
+    "retry_after_seconds": "off",
+    "send_delay_ms": 0,
+    "callbacks": "ok",
+    "callback_delay_ms": 3000,
+    "window": "off",
+    "advanced_opt_out": "off",
+    "template_approval_seconds": 6,
+    "template_category": "as_submitted",
+    "record_events": "on",
+}
+
+
 def test_faults_are_read_changed_and_told(world: World) -> None:
-    healthy = {"auth_api": "ok", "redeliver": "off"}
-    assert world.client.get("/sim/faults").json == healthy
-    assert world.client.put("/sim/faults", json={"auth_api": "slow"}).json == healthy | {"auth_api": "slow"}
-    assert world.happened("fault") == [healthy | {"auth_api": "slow"}]
-    for wrong in ({"auth_api": "odd"}, {"auth_api": 1}, {"weather": "rain"}):
-        assert world.client.put("/sim/faults", json=wrong).status_code == 400
+    assert world.client.get("/sim/faults").json == HEALTHY
+    assert world.client.put("/sim/faults", json={"auth_api": "slow"}).json == HEALTHY | {"auth_api": "slow"}
+    limited = HEALTHY | {"auth_api": "slow", "messages_per_second": 80}
+    assert world.client.put("/sim/faults", json={"messages_per_second": 80}).json == limited
+    assert world.happened("fault") == [HEALTHY | {"auth_api": "slow"}, limited]
+    assert world.client.put("/sim/faults", json={"messages_per_second": "off"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"auth_api": "odd"},
+        {"auth_api": 1},
+        {"weather": "rain"},
+        {"messages_per_second": 0},
+        {"messages_per_second": "80"},
+        {"send_delay_ms": "off"},
+        {"send_delay_ms": True},
+    ],
+)
+def test_faults_that_do_not_exist_change_nothing(world: World, wrong: dict[str, Any]) -> None:
+    assert world.client.put("/sim/faults", json={"callbacks": "off"} | wrong).status_code == 400
+    assert world.client.get("/sim/faults").json == HEALTHY
 
 
 def test_a_restart_keeps_the_conversation_and_heals_the_faults(world: World, settings: Settings) -> None:
@@ -166,3 +200,29 @@ def test_the_log_is_json_without_anything_personal(world: World, capsys: pytest.
     assert {line["event"] for line in lines} == {"request", "webhook"}
     for secret in ("9876543210", "Asha", "secret", world.code):
         assert secret not in written
+
+
+def test_a_tapped_button_arrives_with_its_payload(world: World) -> None:
+    world.bot.replies("Thank you")
+    world.write("Yes, please", type="button", payload="yes")
+    fields = {"MessageType": "button", "Body": "Yes, please", "ButtonText": "Yes, please", "ButtonPayload": "yes"}
+    assert world.bot.forms[0].items() >= fields.items()
+
+
+def test_a_database_of_an_older_simulator_is_taken_over(settings: Settings) -> None:
+    settings.database.parent.mkdir(parents=True)
+    with sqlite3.connect(settings.database) as old:
+        old.execute(
+            "CREATE TABLE inbound_messages (sid TEXT PRIMARY KEY, person TEXT NOT NULL,"
+            " idempotency_token TEXT NOT NULL, form TEXT NOT NULL)"
+        )
+        old.execute(
+            "CREATE TABLE outbound_messages (sid TEXT PRIMARY KEY, person TEXT NOT NULL, body TEXT NOT NULL,"
+            " status TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL)"
+        )
+        old.execute("INSERT INTO outbound_messages VALUES ('SM1', 'whatsapp:+919876543210', 'Hi', 'read', '', '')")
+    old.close()
+    for _ in range(2):
+        simulator = create_simulator(settings)
+        assert simulator.database.row("SELECT error_code FROM outbound_messages")["error_code"] is None
+        simulator.close()

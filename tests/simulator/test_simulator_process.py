@@ -5,30 +5,13 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
-
-ROOT = Path(__file__).parents[2]
-
-
-def environment(port: int, folder: Path) -> dict[str, str]:
-    return {
-        "PYTHONPATH": str(ROOT),
-        "SIMULATOR_PORT": str(port),
-        "SIMULATOR_DATABASE": str(folder / "simulator.sqlite3"),
-        "TWILIO_ACCOUNT_SID": "AC1",
-        "TWILIO_AUTH_TOKEN": "token",
-        "HANDOFF_API_KEY": "key",
-    }
-
-
-def start(folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "simulator"]
-    return subprocess.Popen(command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+from running_simulator import ROOT, environment, running_simulator, start
 
 
 @pytest.fixture
@@ -78,3 +61,14 @@ def test_missing_settings_are_told(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=10)
     assert process.returncode == 1
     assert "setting TWILIO_AUTH_TOKEN is missing\n" in err
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("how", [{"silence_seconds": 0.2}, {"reset": True}])
+def test_a_send_can_end_without_an_answer(tmp_path: Path, how: dict[str, Any], sent: bool) -> None:
+    with running_simulator(tmp_path) as simulator:
+        requests.put(f"{simulator.url}/sim/rules", json=[{"suffix": "17", "on_send": how | {"sent": sent}}], timeout=5)
+        with pytest.raises(requests.ConnectionError):
+            simulator.send(To="whatsapp:+919999999917", Body="News")
+        assert simulator.send(To="whatsapp:+919999999918", Body="News").status_code == 201
+        assert requests.get(f"{simulator.url}/sim/sent", timeout=5).json()["total"] == 1 + sent

@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 import requests
-from simulated_world import ACCOUNT, ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, TOKEN, World, body_of
+from simulated_world import ACCOUNT, ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, SENDER, TOKEN, World, body_of
 from twilio.request_validator import RequestValidator
-from werkzeug.test import TestResponse
 
 MESSAGES = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
-SENDER = "whatsapp:+14155238886"
-
-
-def send(world: World, token: str = TOKEN, account: str = ACCOUNT, **form: str) -> TestResponse:
-    form = {"To": ASHA, "From": SENDER} | form
-    return world.client.post(f"{MESSAGES}.json", data=form, auth=(account, token))
 
 
 def read(world: World, path: str) -> Any:
@@ -24,7 +17,7 @@ def read(world: World, path: str) -> Any:
 
 
 def test_a_message_is_accepted_and_shown(world: World) -> None:
-    answer = send(world, Body="Your OTP is on its way")
+    answer = world.send(Body="Your OTP is on its way")
     assert answer.status_code == 201
     message = body_of(answer)
     assert message["sid"].startswith("SM")
@@ -36,14 +29,9 @@ def test_a_message_is_accepted_and_shown(world: World) -> None:
     assert read(world, f"{MESSAGES}/{message['sid']}.json")["status"] == "read"
 
 
-def test_a_template_is_shown_with_its_variables(world: World) -> None:
-    assert send(world, ContentSid="HX1", ContentVariables='{"1": "Asha"}').status_code == 201
-    assert world.happened("reply")[0]["text"] == "Template HX1\n1: Asha"
-
-
 def test_status_callbacks_are_signed_and_reach_the_bot(world: World) -> None:
     world.bot.answers(status=204, path="/status-callback?row=7")
-    send(world, Body="Hi", StatusCallback=f"{PUBLIC_URL}/status-callback?row=7#rc=2")
+    world.send(Body="Hi", StatusCallback=f"{PUBLIC_URL}/status-callback?row=7#rc=2")
     assert [form["MessageStatus"] for form in world.bot.forms] == ["queued", "sent", "delivered", "read"]
     assert world.bot.forms[-1]["EventType"] == "READ"
     assert {request.url for request in world.bot.requests} == {f"{BOT_URL}/status-callback?row=7"}
@@ -54,7 +42,7 @@ def test_status_callbacks_are_signed_and_reach_the_bot(world: World) -> None:
 
 def test_a_callback_that_fails_does_not_hold_the_message(world: World) -> None:
     world.bot.http.post("https://bot.example.org/cb", body=requests.ConnectionError())
-    sid = body_of(send(world, Body="Hi", StatusCallback="https://bot.example.org/cb"))["sid"]
+    sid = body_of(world.send(Body="Hi", StatusCallback="https://bot.example.org/cb"))["sid"]
     assert read(world, f"{MESSAGES}/{sid}.json")["status"] == "read"
 
 
@@ -67,12 +55,12 @@ def test_a_callback_that_fails_does_not_hold_the_message(world: World) -> None:
         ({"Body": "Hi", "From": "whatsapp:+10000000000"}, 63007),
         ({}, 21602),
         ({"Body": "x" * 1601}, 21617),
-        ({"ContentSid": "HX1", "ContentVariables": "[]"}, 21656),
-        ({"ContentSid": "HX1", "ContentVariables": "{"}, 21656),
+        ({"ContentSid": "HX1"}, 21655),
+        ({"Body": "Hi", "StatusCallback": "/status-callback"}, 21609),
     ],
 )
 def test_what_twilio_refuses_has_its_error_code(world: World, form: dict[str, str], code: int) -> None:
-    answer = send(world, **form)
+    answer = world.send(**form)
     assert answer.status_code == 400
     assert body_of(answer)["code"] == code
     assert body_of(answer)["more_info"].endswith(str(code))
@@ -82,15 +70,81 @@ def test_what_twilio_refuses_has_its_error_code(world: World, form: dict[str, st
 def test_credentials_are_asked_for(world: World) -> None:
     for answer in (
         world.client.post(f"{MESSAGES}.json", data={"To": ASHA, "From": SENDER, "Body": "Hi"}),
-        send(world, token="wrong", Body="Hi"),
-        send(world, account="ACother", Body="Hi"),
+        world.send(token="wrong", Body="Hi"),
+        world.send(account="ACother", Body="Hi"),
     ):
         assert answer.status_code == 401
         assert body_of(answer)["code"] == 20003
-    assert send(world, token=OLD_TOKEN, Body="Hi").status_code == 201
+    assert world.send(token=OLD_TOKEN, Body="Hi").status_code == 201
 
 
 def test_the_account_can_be_read_and_no_other(world: World) -> None:
     assert read(world, f"/2010-04-01/Accounts/{ACCOUNT}.json")["status"] == "active"
     assert read(world, "/2010-04-01/Accounts/ACother.json")["code"] == 20404
     assert read(world, f"{MESSAGES}/SMunknown.json")["code"] == 20404
+
+
+def test_messages_of_both_directions_are_listed_in_pages(world: World) -> None:
+    world.bot.replies()
+    world.write("Hi")
+    world.clock.advance(days=1)
+    for number in range(3):
+        world.clock.advance(seconds=1)
+        world.send(Body=f"News {number}")
+    world.send(Body="Other", To="whatsapp:+919999999999")
+    page = read(world, f"{MESSAGES}.json?To={ASHA.replace('+', '%2B')}&PageSize=2")
+    assert [message["body"] for message in page["messages"]] == ["News 2", "News 1"]
+    assert (page["page"], page["page_size"], page["start"], page["end"]) == (0, 2, 0, 1)
+    last = read(world, page["next_page_uri"])
+    assert [message["body"] for message in last["messages"]] == ["News 0"]
+    assert last["next_page_uri"] is None
+    assert read(world, last["previous_page_uri"])["messages"] == page["messages"]
+    received = read(world, f"{MESSAGES}.json?From={ASHA.replace('+', '%2B')}")["messages"]
+    assert [(message["body"], message["direction"], message["status"]) for message in received] == [
+        ("Hi", "inbound", "received")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "bodies"),
+    [
+        ("DateSent=2026-11-22", ["first"]),
+        ("DateSent>=2026-11-23", ["third", "second"]),
+        ("DateSent%3E=2026-11-23T10:00:00Z", ["third", "second"]),
+        ("DateSent<=2026-11-23", ["second", "first"]),
+        ("DateSent>=2026-11-23&DateSent<=2026-11-23", ["second"]),
+        ("From=whatsapp:%2B919999999999", []),
+    ],
+)
+def test_lists_are_filtered_by_day(world: World, query: str, bodies: list[str]) -> None:
+    for body in ("first", "second", "third"):
+        world.send(Body=body)
+        world.clock.advance(days=1)
+    assert [message["body"] for message in read(world, f"{MESSAGES}.json?{query}")["messages"]] == bodies
+
+
+def test_a_wrong_day_or_page_is_refused(world: World) -> None:
+    assert read(world, f"{MESSAGES}.json?DateSent=yesterday")["code"] == 20001
+    assert read(world, f"{MESSAGES}.json?Page=last")["code"] == 20001
+
+
+def test_messages_can_be_deleted(world: World) -> None:
+    world.bot.replies()
+    for sid in (body_of(world.send(Body="Hi"))["sid"], body_of(world.write("Hi"))["message_sid"]):
+        assert read(world, f"{MESSAGES}/{sid}.json")["sid"] == sid
+        assert world.twilio("DELETE", f"{MESSAGES}/{sid}.json").status_code == 204
+        assert read(world, f"{MESSAGES}/{sid}.json")["code"] == 20404
+        assert world.twilio("DELETE", f"{MESSAGES}/{sid}.json").status_code == 404
+    assert read(world, f"{MESSAGES}.json")["messages"] == []
+
+
+def test_media_can_be_listed_and_deleted_without_their_message(world: World) -> None:
+    world.bot.replies()
+    sid = body_of(world.write("", type="audio"))["message_sid"]
+    media = read(world, f"{MESSAGES}/{sid}/Media.json")["media_list"]
+    assert [(medium["content_type"], medium["parent_sid"]) for medium in media] == [("audio/ogg", sid)]
+    assert read(world, f"{MESSAGES}/{sid}.json")["num_media"] == "1"
+    assert world.twilio("DELETE", media[0]["uri"]).status_code == 204
+    assert world.twilio("DELETE", media[0]["uri"]).status_code == 404
+    assert read(world, f"{MESSAGES}/{sid}/Media.json")["media_list"] == []
+    assert read(world, f"{MESSAGES}/{sid}.json")["num_media"] == "0"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+import structlog
 
 from onboarding_bot.conversation.contact import Contact, Draft, OptOut
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
@@ -111,6 +112,31 @@ def test_unfinished_answers_expire_on_their_own(store: RedisStore, client: AnyRe
     store.commit(with_draft, a_session(), a_contact(), {}, NOON + DAY)
     assert store.load(stored.person_id).contact == a_contact()
     assert not client.exists(KEYS.draft(stored.person_id))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xff\x00", id="not even text"),
+        pytest.param(b'{"at": "2026-', id="half of it"),
+        pytest.param(b"[]", id="another shape"),
+        pytest.param(b'{"source": "SM1"}', id="without its time"),
+        pytest.param(b'{"at": "yesterday", "source": "SM1"}', id="with a time that is none"),
+    ],
+)
+def test_a_damaged_no_to_messages_is_a_no(store: RedisStore, client: AnyRedis, value: bytes) -> None:
+    """Taking it for a yes would be the worse fault; and what is written next is whole again."""
+    stored = committed(store, a_session())
+    client.set(KEYS.opt_out(stored.person_id), value)
+    with structlog.testing.capture_logs() as lines:
+        known = store.load(stored.person_id)
+    assert known.contact is not None
+    assert known.contact.opt_out is not None
+    assert replace(known.contact, opt_out=None) == a_contact()
+    assert [(line["event"], line["kind"]) for line in lines] == [("stored_value_unreadable", "opt_out")]
+    store.commit(known, a_session(), known.contact, {}, NOON)
+    assert store.load(stored.person_id).contact == known.contact
 
 
 def test_a_no_to_messages_outlives_the_record_and_its_keys(store: RedisStore, client: AnyRedis) -> None:

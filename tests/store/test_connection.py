@@ -82,6 +82,11 @@ def test_a_port_that_nobody_listens_on() -> None:
         connect(f"redis://127.0.0.1:{port}/0", answer_seconds=0.5).ping()
 
 
+def test_one_server_with_an_ipv6_address() -> None:
+    options = options_of("redis://:pw@[2001:db8::1]:6380/3")
+    assert (options["host"], options["port"], options["db"]) == ("2001:db8::1", 6380, 3)
+
+
 # --- Sentinel ------------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +108,15 @@ def test_sentinel() -> None:
     assert [(options["host"], options["port"]) for options in sentinels] == [
         ("one.example.in", 26380),
         ("two.example.in", 26379),
+    ]
+
+
+def test_sentinels_with_ipv6_addresses() -> None:
+    pool = sentinel_pool("redis+sentinel://:pw@[2001:db8::1]:26380,[2001:db8::2]:26379/mymaster")
+    sentinels = [sentinel.connection_pool.connection_kwargs for sentinel in pool.sentinel_manager.sentinels]
+    assert [(options["host"], options["port"]) for options in sentinels] == [
+        ("2001:db8::1", 26380),
+        ("2001:db8::2", 26379),
     ]
 
 
@@ -149,6 +163,12 @@ def test_cluster(cluster: dict[str, Any]) -> None:
     assert (cluster["username"], cluster["password"]) == ("user", "p@ss")
     assert (cluster["socket_connect_timeout"], cluster["socket_timeout"]) == (CONNECT_SECONDS, ANSWER_SECONDS)
     assert "ssl" not in cluster
+
+
+def test_cluster_with_an_ipv6_address(cluster: dict[str, Any]) -> None:
+    connect("redis+cluster://:pw@[2001:db8::1]")
+    assert [(node.host, node.port) for node in cluster["startup_nodes"]] == [("2001:db8::1", 6379)]
+    assert cluster["password"] == "pw"
 
 
 def test_cluster_behind_tls(cluster: dict[str, Any]) -> None:

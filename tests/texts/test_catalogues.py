@@ -14,12 +14,10 @@ from pathlib import Path
 
 import polib
 import pytest
-from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twilio.twiml.messaging_response import MessagingResponse
 
-from onboarding_bot.app import BOT, create_app
 from onboarding_bot.conversation.commands import SPELLINGS
 from onboarding_bot.conversation.contact import Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.engine import Engine
@@ -30,9 +28,9 @@ from onboarding_bot.conversation.session import OnboardingStep, RememberedReply,
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOutcome, OtpResult, Turn
 from onboarding_bot.conversation.validators import InvalidInput, validate_name
 from onboarding_bot.errors import CatalogueError
+from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.texts.catalogue import CATALOGUES, Texts, harmless
 from tests.fakes import NOON
-from tests.settings import settings as bot_settings
 
 LONGEST_MESSAGE = 1600
 PACKAGE = CATALOGUES.parent.parent
@@ -206,9 +204,7 @@ class Walk:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self.app: Flask = create_app(
-            bot_settings(SUPPORT_CONTACT="S" * 120, DRAFT_RETENTION_DAYS="90", CONTACT_RETENTION_DAYS="3650")
-        )
+        self.renderer = ReplyRenderer(TEXTS)
         self.engine = Engine()
         self.replies: dict[str, str] = {}
         self.codes: set[str] = set()
@@ -217,7 +213,7 @@ class Walk:
         for part in turn.reply:
             assert part.values.keys() == TEXTS.codes()[part.code], part.code
             self.codes.add(part.code)
-        text = self.app.extensions[BOT]._render(turn.reply, self.language)
+        text = self.renderer.render(turn.reply, self.language)
         self.replies[where] = max(text, self.replies.get(where, ""), key=len)
 
     def contact(self, **changes: object) -> Contact:
@@ -360,6 +356,12 @@ def test_a_plural_form_that_is_not_there(copies: Path) -> None:
     without = re.sub(r'msgstr\[1\] "“\{typed\}” में \{count\} अंक हैं; पिन.*\n', "", text)
     assert without != text
     (copies / "hi.po").write_text(without)
+    assert "pincode.count" in faults(copies)
+
+
+def test_more_forms_than_the_language_has_are_a_fault_too(copies: Path) -> None:
+    """Whoever changes the rule at a catalogue's head has to look at its texts."""
+    edited(copies, "hi", "nplurals=2; plural=(n > 1);", "nplurals=1; plural=0;")
     assert "pincode.count" in faults(copies)
 
 

@@ -95,6 +95,11 @@ def test_the_schemes_case_does_not_matter(app: Flask, registered: Talker, scheme
         pytest.param({"data": b"{", "content_type": "application/json"}, id="half of JSON"),
         pytest.param({"data": b"\xff", "content_type": "application/json"}, id="not even text"),
         pytest.param({"data": b"token=x"}, id="a form"),
+        pytest.param({"data": b"[" * 60_000, "content_type": "application/json"}, id="nested too deeply"),
+        pytest.param(
+            {"data": b'{"token":' * 6_000 + b"1" + b"}" * 6_000, "content_type": "application/json"},
+            id="objects nested too deeply",
+        ),
     ],
 )
 def test_what_holds_no_token_is_a_bad_request(app: Flask, body: dict[str, Any]) -> None:

@@ -193,7 +193,13 @@ def test_probes_that_hang_do_not_make_redis_look_gone(
 ) -> None:
     """Load balancers ask all the time; while the auth API hangs, only Redis may turn the answer into a 503."""
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.2)
-    check = HealthCheck(well, lambda _timeout: release.wait(timeout=20))
+    asked: list[float] = []
+
+    def hang(timeout: float) -> bool:
+        asked.append(timeout)
+        return release.wait(timeout=20)
+
+    check = HealthCheck(well, hang)
     found: list[str] = []
     askers = [threading.Thread(target=lambda: found.append(check.report().status)) for _ in range(12)]
     for asker in askers:
@@ -202,6 +208,7 @@ def test_probes_that_hang_do_not_make_redis_look_gone(
         asker.join(timeout=10)
     assert check.redis_answers()
     assert found == ["degraded"] * 12
+    assert len(asked) == 1, "the auth API is not asked again while it has not answered"
 
 
 def test_a_slow_answer_is_told_from_the_cache_later(release: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,17 @@ def broken(*_args: object, **_kwargs: object) -> None:
     raise RuntimeError("a fault of ours")
 
 
+def break_next_reply(patch: pytest.MonkeyPatch, app: Flask) -> None:
+    """One text that cannot be put into words; the apology that follows can."""
+    renderer = app.extensions[BOT]._renderer
+    attempts = itertools.chain([broken], itertools.repeat(renderer.render))
+
+    def render(reply: object, language: str | None) -> object:
+        return next(attempts)(reply, language)
+
+    patch.setattr(renderer, "render", render)
+
+
 # --- refused -------------------------------------------------------------------------------------------------------
 
 
@@ -157,7 +168,7 @@ def test_only_posts_are_taken(client: FlaskClient, path: str, method: str) -> No
     assert "POST" in response.headers["Allow"]
 
 
-@pytest.mark.parametrize("path", ["/", "/webhooks", "/webhook/other", "/send-broadcast"])
+@pytest.mark.parametrize("path", ["/", "/webhooks", "/webhook/other", "/send-broadcasts"])
 def test_there_is_nothing_else_to_post_to(client: FlaskClient, path: str) -> None:
     assert post_signed(client, webhook_form("Hi"), path).status_code == 404
 
@@ -275,7 +286,7 @@ def test_failures_count_once_the_store_is_back(frail: Flask, server: fakeredis.F
     [
         pytest.param(lambda patch, _app: patch.setattr(Engine, "advance", broken), id="in the engine"),
         pytest.param(lambda patch, app: patch.setattr(app.extensions[BOT]._store, "commit", broken), id="in the store"),
-        pytest.param(lambda patch, app: patch.setattr(app.extensions[BOT], "_render", broken), id="in the texts"),
+        pytest.param(break_next_reply, id="in the texts"),
     ],
 )
 def test_a_fault_of_ours_is_an_apology_with_a_reference_that_the_log_has_too(
@@ -394,9 +405,13 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
 def test_the_fallback_apologises_whatever_breaks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the last that Twilio asks: after it nobody answers the person any more."""
     monkeypatch.setattr(app.extensions[BOT]._hasty_store, "load", broken)
-    response = post_signed(app.test_client(), webhook_form("Hi"), "/webhook/fallback")
+    with structlog.testing.capture_logs() as lines:
+        response = post_signed(app.test_client(), webhook_form("Hi"), "/webhook/fallback")
     assert response.status_code == 200
     assert "went wrong on our side" in message_in(response)
+    (failed,) = [line for line in lines if line["event"] == "webhook_failed"]
+    assert (failed["log_level"], failed["error"]) == ("error", "RuntimeError")
+    assert failed["reference"] in message_in(response)
 
 
 def test_the_fallback_is_as_good_as_silent_about_other_people(app: Flask, talker: Talker) -> None:

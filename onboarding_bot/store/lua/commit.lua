@@ -1,8 +1,9 @@
 -- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
--- KEYS: session, contact, draft, opt-out, permit, contact index, counters, then the seven step indexes.
+-- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
 --       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), time of the yes to news (ms, empty: none),
---       person, time of the last message (ms), which step index (1 to 7), now (ms), then name and sum of each counter.
+--       person, time of the last message (ms), which step index (1 to 7), now (ms), two kinds of due work with their
+--       times (ms, empty: none), then name and sum of each counter.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -34,11 +35,18 @@ else
   redis.call('HSET', KEYS[5], 'updates', ARGV[11])
 end
 redis.call('PEXPIRE', KEYS[5], contact_life)
-redis.call('ZADD', KEYS[6], ARGV[13], person)
-redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now - contact_life)
+for index = 16, 18, 2 do
+  if ARGV[index + 1] == '' then
+    redis.call('ZREM', KEYS[6], ARGV[index])
+  else
+    redis.call('ZADD', KEYS[6], ARGV[index + 1], ARGV[index])
+  end
+end
+redis.call('ZADD', KEYS[7], ARGV[13], person)
+redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local current = 7 + tonumber(ARGV[14])
-for index = 8, #KEYS do
+local current = 8 + tonumber(ARGV[14])
+for index = 9, #KEYS do
   if index == current then
     redis.call('ZADD', KEYS[index], now + life, person)
     redis.call('ZREMRANGEBYSCORE', KEYS[index], '-inf', now)
@@ -47,7 +55,7 @@ for index = 8, #KEYS do
   end
 end
 
-for index = 16, #ARGV, 2 do
-  redis.call('HINCRBY', KEYS[7], ARGV[index], ARGV[index + 1])
+for index = 20, #ARGV, 2 do
+  redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
 end
 return {1, false, false, false, false}

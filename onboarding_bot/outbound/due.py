@@ -1,0 +1,67 @@
+"""What has to be done later for a person who does not write: reminders, and OTP requests that an outage left open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from onboarding_bot.conversation.contact import Contact
+from onboarding_bot.conversation.flow import QUESTIONS
+from onboarding_bot.conversation.otp import TRIED_AGAIN_EVERY, TRIED_AGAIN_FOR
+from onboarding_bot.conversation.session import OnboardingStep, UserSession
+from onboarding_bot.rest_hours import RestHours
+
+WINDOW = timedelta(hours=24)
+LAST_NUDGE_AFTER = timedelta(hours=23)
+# A message that leaves in the last minutes of the window may arrive after it.
+IN_HAND = timedelta(minutes=5)
+
+
+class DueWork(StrEnum):
+    """The kinds of work that wait for their time."""
+
+    NUDGE = "nudge"
+    OTP = "otp"
+
+
+@dataclass(frozen=True, slots=True)
+class DueTimes:
+    """When each kind is due; None: not at all."""
+
+    nudge: datetime | None = None
+    otp: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timetable:
+    """The rules of when. Without ``nudge_after`` nobody is reminded."""
+
+    nudge_after: timedelta | None = timedelta(hours=2)
+    rest_hours: RestHours | None = None
+
+    def due_times(self, session: UserSession, contact: Contact, now: datetime) -> DueTimes:
+        """When something is due for a person in this state."""
+        return DueTimes(self._next_nudge(session, contact), _next_try(session, now))
+
+    def _next_nudge(self, session: UserSession, contact: Contact) -> datetime | None:
+        """One reminder after a while, one before the window closes; moved out of the rest hours, or dropped."""
+        is_asking = session.current_step in QUESTIONS or session.current_step is OnboardingStep.CONFIRMATION
+        if self.nudge_after is None or not is_asking or contact.opt_out:
+            return None
+        wrote_at = contact.last_inbound_at
+        for after in (self.nudge_after, LAST_NUDGE_AFTER)[session.nudges :]:
+            moment = wrote_at + after
+            rested = self.rest_hours.until(moment) if self.rest_hours else None
+            if (rested or moment) < wrote_at + WINDOW - IN_HAND:
+                return rested or moment
+        return None
+
+
+def _next_try(session: UserSession, now: datetime) -> datetime | None:
+    intention = session.intention
+    if intention is None:
+        return None
+    # A lease that runs out means that its process died; otherwise the service gets a moment to recover.
+    moment = intention.lease_until or now + TRIED_AGAIN_EVERY
+    return moment if moment < intention.since + TRIED_AGAIN_FOR else None

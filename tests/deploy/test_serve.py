@@ -1,0 +1,94 @@
+"""`serve` on a host without Docker: the bot and its worker, started and ended as one."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pytest
+from redis import Redis
+
+from onboarding_bot.store.keys import SWEEPER
+from tests.deploy.clones import Clone, free_ports, status_of, wait_until
+from tests.deploy.test_verbs import GOOD_SETTINGS
+from tests.servers import RedisServer, running_redis
+
+BOT, WORKER = r"gunicorn", r"onboarding_bot\.worker"
+ENDS_WITHIN_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@dataclass
+class Serving:
+    """`deploy.sh serve`, ready."""
+
+    clone: Clone
+    process: subprocess.Popen[str]
+
+    def leader(self, command: str) -> int:
+        return min(number for number, line in self.clone.processes().items() if re.search(command, line))
+
+    def ended(self) -> tuple[int, str]:
+        """The exit code and what it complained about."""
+        _, complaints = self.process.communicate(timeout=ENDS_WITHIN_SECONDS)
+        return self.process.returncode, complaints
+
+
+def has_worker(redis: RedisServer) -> bool:
+    return bool(Redis(port=redis.port).exists(SWEEPER))
+
+
+@contextmanager
+def serving(clone: Clone, redis: RedisServer) -> Iterator[Serving]:
+    port = str(free_ports(1)[0])
+    Redis(port=redis.port).flushall()
+    process = clone.start("serve", **GOOD_SETTINGS, PORT=port, REDIS_URL=redis.url)
+    try:
+        wait_until(lambda: status_of(f"http://127.0.0.1:{port}/health/ready") == 200)
+        wait_until(lambda: has_worker(redis))
+        yield Serving(clone, process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_both_well(clone: Clone, redis: RedisServer, number: signal.Signals) -> None:
+    with serving(clone, redis) as running:
+        running.process.send_signal(number)
+        returncode, complaints = running.ended()
+    assert (returncode, "deploy.sh:" in complaints) == (0, False)
+    assert clone.processes() == {}
+
+
+@pytest.mark.parametrize(
+    ("command", "number"), [(BOT, signal.SIGTERM), (WORKER, signal.SIGTERM), (WORKER, signal.SIGKILL)]
+)
+def test_one_that_ends_takes_the_other_with_it(
+    clone: Clone, redis: RedisServer, command: str, number: signal.Signals
+) -> None:
+    with serving(clone, redis) as running:
+        os.kill(running.leader(command), number)
+        returncode, complaints = running.ended()
+    assert returncode == (128 + number if number is signal.SIGKILL else 1)
+    assert "deploy.sh: the bot or its worker has ended" in complaints
+    wait_until(lambda: clone.processes() == {})
+
+
+def test_what_a_terminals_ctrl_c_sends_to_everybody_ends_both_well(clone: Clone, redis: RedisServer) -> None:
+    with serving(clone, redis) as running:
+        os.killpg(running.process.pid, signal.SIGINT)
+        returncode, _ = running.ended()
+    assert returncode == 0
+    assert clone.processes() == {}

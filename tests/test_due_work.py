@@ -1,0 +1,265 @@
+"""What the bot does for people who do not write: reminders, OTPs after an outage, and words that Twilio answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import fakeredis
+import pytest
+from flask import Flask
+
+from onboarding_bot.app import Parts, build_parts
+from onboarding_bot.conversation.engine import Engine
+from onboarding_bot.conversation.turn import OtpResult
+from onboarding_bot.nudges import Nudges
+from onboarding_bot.outbound.due import DueWork
+from onboarding_bot.services.twilio_messages import SendResult, Sent
+from tests.fakes import FakeOtpService, MovableClock
+from tests.settings import settings
+from tests.talker import Talker, post_signed, webhook_form
+
+MORNING = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)  # 10:00 in India
+LEASE = timedelta(seconds=60)
+
+
+class Worker:
+    """The worker's part, step by step, with a phone that remembers what came in."""
+
+    def __init__(self, parts: Parts, clock: MovableClock) -> None:
+        self.parts = parts
+        self.clock = clock
+        self.heard: list[tuple[str, str]] = []
+        built = parts.nudges
+        self.nudges = Nudges(built._store, built._engine, built._timetable, built._renderer, self._send, parts.now)
+
+    def _send(self, address: str, text: str) -> Sent:
+        self.heard.append((address, text))
+        return Sent(SendResult.ACCEPTED, "SM1")
+
+    def works(self) -> list[tuple[str, str]]:
+        """Everything that is due now is done; what people heard of it."""
+        self.heard.clear()
+        for work, person_id in self.parts.store.take_due(self.clock.moment, LEASE):
+            if work is DueWork.NUDGE:
+                self.nudges.remind(person_id)
+            elif news := self.parts.bot.try_otp_again(person_id):
+                self._send(news.address, news.text)
+        return list(self.heard)
+
+    def works_on_until(self, moment: datetime) -> list[tuple[datetime, str]]:
+        """Look every ten minutes; when somebody heard something, and what."""
+        heard = []
+        while self.clock.moment < moment:
+            heard += [(self.clock.moment, text) for _, text in self.works()]
+            self.clock.pass_(minutes=10)
+        return heard
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(MORNING)
+
+
+@pytest.fixture
+def worker(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Worker:
+    return Worker(build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock()), clock)
+
+
+def hours(count: float) -> timedelta:
+    return timedelta(hours=count)
+
+
+# --- reminders -----------------------------------------------------------------------------------------------------
+
+
+def test_who_stops_in_mid_flow_is_reminded_twice_and_never_again(talker: Talker, worker: Worker) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    heard = worker.works_on_until(MORNING + hours(48))
+    assert [moment - MORNING for moment, _ in heard] == [hours(2), hours(23)]
+    assert all("12. Other" in text for _, text in heard)
+    assert "last reminder" in heard[1][1]
+
+
+def test_an_answer_puts_the_reminder_off(talker: Talker, worker: Worker, clock: MovableClock) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=1, minutes=50)
+    talker.says("Asha Devi")
+    assert worker.works_on_until(MORNING + hours(3.5)) == []
+    assert len(worker.works_on_until(MORNING + hours(4.5))) == 1
+
+
+def test_nobody_is_reminded_at_night(talker: Talker, worker: Worker, clock: MovableClock) -> None:
+    clock.pass_(hours=10)  # 20:00
+    talker.says("Hi")
+    heard = worker.works_on_until(MORNING + hours(40))
+    assert [moment - MORNING for moment, _ in heard] == [hours(23), hours(33)]  # 09:00, and 19:00
+
+
+def test_a_last_reminder_that_the_night_would_push_out_of_the_window_is_dropped(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    clock.pass_(hours=12, minutes=30)  # 22:30: the hour before the window closes is at night
+    talker.says("Hi")
+    heard = worker.works_on_until(MORNING + hours(60))
+    assert [moment - MORNING for moment, _ in heard] == [hours(23)]
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        pytest.param(["Hi", "STOP"], id="after STOP"),
+        pytest.param(["Hi", "Asha Devi", "7", "560001", "1", "YES"], id="after the end"),
+    ],
+)
+def test_who_must_not_be_reminded(talker: Talker, worker: Worker, says: list[str]) -> None:
+    talker.says_all(*says)
+    assert worker.works_on_until(MORNING + hours(30)) == []
+
+
+def test_a_message_at_the_very_moment_wins_over_the_reminder(
+    app: Flask, talker: Talker, worker: Worker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=2)
+    nudge = Engine.nudge
+
+    def answer_meanwhile(engine: Engine, *state: object) -> object:
+        Talker(app).says("Asha Devi")
+        return nudge(engine, *state)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Engine, "nudge", answer_meanwhile)
+    assert worker.works() == []
+    talker.expects_step("sector").expects_data(name="Asha Devi")
+
+
+def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker, redis: fakeredis.FakeRedis) -> None:
+    talker.says("Hi")
+    before = talker.stored.session
+    worker.clock.pass_(hours=2)
+    assert len(worker.works()) == 1
+    assert talker.stored.session.updated_at == before.updated_at
+    store = worker.parts.store
+    assert redis.pttl(store._keys.session(store.identify(talker.sender))) <= 22 * 3600 * 1000  # type: ignore[attr-defined]
+
+
+def test_work_that_a_dead_worker_took_is_taken_again(talker: Talker, worker: Worker, clock: MovableClock) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=2)
+    assert len(worker.parts.store.take_due(clock.moment, LEASE)) == 1
+    assert worker.works() == []
+    clock.pass_(seconds=61)
+    assert len(worker.works()) == 1
+
+
+# --- OTPs after an outage ------------------------------------------------------------------------------------------
+
+
+Outage = Callable[[OtpResult], None]
+
+
+@pytest.fixture
+def outage(talker: Talker, otp_service: FakeOtpService) -> Outage:
+    def break_it(result: OtpResult) -> None:
+        otp_service.result = result
+        talker.answers_everything().says("YES").hears("answers are kept")
+
+    return break_it
+
+
+@pytest.mark.parametrize("result", [OtpResult.NOT_SENT, OtpResult.AMBIGUOUS])
+def test_the_worker_goes_on_after_an_outage_with_the_same_key_and_tells_once(
+    talker: Talker,
+    worker: Worker,
+    otp_service: FakeOtpService,
+    clock: MovableClock,
+    outage: Outage,
+    result: OtpResult,
+) -> None:
+    outage(result)
+    clock.pass_(seconds=61)
+    assert worker.works() == []
+    otp_service.result = OtpResult.SENT
+    clock.pass_(seconds=61)
+    ((address, text),) = worker.works()
+    assert address == talker.sender
+    assert "token=" in text
+    talker.expects_step("completed")
+    assert len({request.intention_id for request in otp_service.requests}) == 1
+    assert worker.works_on_until(clock.moment + hours(1)) == []
+
+
+def test_a_yes_meanwhile_claims_the_same_intention(
+    talker: Talker, worker: Worker, otp_service: FakeOtpService, clock: MovableClock, outage: Outage
+) -> None:
+    outage(OtpResult.NOT_SENT)
+    otp_service.result = OtpResult.SENT
+    clock.pass_(seconds=30)
+    talker.says("YES").expects_step("completed")
+    clock.pass_(seconds=31)
+    assert worker.works() == []
+    assert len(otp_service.requests) == 2
+
+
+def test_after_a_quarter_of_an_hour_only_the_owner_tries_again(
+    talker: Talker, worker: Worker, otp_service: FakeOtpService, clock: MovableClock, outage: Outage
+) -> None:
+    outage(OtpResult.NOT_SENT)
+    for _ in range(40):
+        clock.pass_(seconds=30)
+        assert worker.works() == []
+    tries = len(otp_service.requests)
+    assert 5 < tries < 18
+    clock.pass_(minutes=30)
+    worker.works()
+    assert len(otp_service.requests) == tries
+    otp_service.result = OtpResult.SENT
+    talker.says("YES").expects_step("completed")
+
+
+def test_a_refusal_after_an_outage_is_told(
+    talker: Talker, worker: Worker, otp_service: FakeOtpService, clock: MovableClock, outage: Outage
+) -> None:
+    outage(OtpResult.NOT_SENT)
+    otp_service.result = OtpResult.REFUSED
+    clock.pass_(seconds=61)
+    ((_, text),) = worker.works()
+    assert "check the mobile number" in text
+    talker.expects_step("confirmation")
+
+
+# --- Advanced Opt-Out ----------------------------------------------------------------------------------------------
+
+
+def opt_out_word(app: Flask, word: str) -> str:
+    return post_signed(app.test_client(), webhook_form(word, OptOutType=word)).get_data(as_text=True)
+
+
+def test_a_stop_that_twilio_answered_is_recorded_and_not_answered_again(app: Flask, talker: Talker) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    assert "<Message>" not in opt_out_word(app, "STOP")
+    assert talker.stored.contact.opt_out is not None
+    talker.expects_step("sector").expects_data(name="Asha Devi")
+    assert "<Message>" not in opt_out_word(app, "HELP")
+    assert "<Message>" not in opt_out_word(app, "START")
+    assert talker.stored.contact.opt_out is None
+
+
+def test_whoever_began_with_such_a_word_is_still_shown_the_notice(app: Flask, talker: Talker) -> None:
+    assert "<Message>" not in opt_out_word(app, "START")
+    talker.says("Hi").expects_step("name").hears("Welcome to MSMEBazaar", "PRIVACY")
+
+
+# --- news ----------------------------------------------------------------------------------------------------------
+
+
+def test_updates_is_a_recorded_yes_and_stop_ends_it(talker: Talker) -> None:
+    talker.answers_everything().says("YES").hears("UPDATES")
+    assert "marketing" not in talker.stored.contact.consents
+    talker.says("updates").hears("news of fairs")
+    consent = talker.stored.contact.consents["marketing"]
+    assert (consent.source, consent.wording) == (talker.sid, "updates-2026-11")
+    talker.says("STOP")
+    assert "marketing" not in talker.stored.contact.consents
+    talker.says("UPDATES")
+    assert talker.stored.contact.opt_out is None
