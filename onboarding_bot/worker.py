@@ -57,9 +57,11 @@ class SweepEverySecond(Middleware):
         self._stop = threading.Event()
 
     def after_worker_boot(self, _broker: Any, _worker: Any) -> None:
+        """Dramatiq's word that this process is ready for jobs."""
         threading.Thread(target=self._run, name="sweep", daemon=True).start()
 
     def before_worker_shutdown(self, _broker: Any, _worker: Any) -> None:
+        """Dramatiq's word that this process takes no more jobs."""
         self._stop.set()
 
     def _run(self) -> None:

@@ -54,9 +54,9 @@ class Engine:
 
     def nudge(self, session: UserSession, contact: Contact, now: datetime) -> Turn:
         """A reminder of the pending question; nobody wrote, so nothing else changes."""
-        which = "nudge.first" if session.nudges == 0 else "nudge.last"
+        reminder = Part("nudge.first") if session.nudges == 0 else Part("nudge.last")
         scene = Scene(session, contact, InboundMessage("", contact.address), now)
-        return scene.turn_and_question(TurnResult.NUDGE, Part(which), nudges=session.nudges + 1)
+        return scene.turn_and_question(TurnResult.NUDGE, reminder, nudges=session.nudges + 1)
 
     def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
         """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""

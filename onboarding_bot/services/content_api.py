@@ -218,13 +218,18 @@ def _content(record: Mapping[str, Any]) -> Content:
 
 def _moment(text: str) -> datetime:
     """Twilio writes ISO 8601 here, and documents RFC 2822; a date that is neither counts as very old."""
-    for read in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            moment = read(text)
-        except ValueError:
-            continue
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return datetime.min.replace(tzinfo=UTC)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _rfc_2822(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _rfc_2822(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _approval(record: Mapping[str, Any]) -> Approval:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
-from functools import wraps
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -12,10 +10,10 @@ from twilio.twiml.messaging_response import MessagingResponse
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.services.twilio import SignatureVerifier, parse_inbound
+from onboarding_bot.web.signature import signed
 
 # Read aloud on the phone: no letters and digits that sound or look alike.
 REFERENCE_ALPHABET = "34679ACDEFHJKMNPRTVWXY"
@@ -26,26 +24,10 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
     """``POST /webhook`` and ``POST /webhook/fallback``."""
     routes = Blueprint("webhook", __name__)
 
-    def signed(view: Callable[[InboundMessage], Response]) -> Callable[[], Response]:
-        @wraps(view)
-        def verified() -> Response:
-            url = verifier.signed_url(request.path, request.query_string.decode("latin-1"))
-            if not verifier.is_genuine(url, request.form, request.headers.get("X-Twilio-Signature", "")):
-                logger().warning("signature_refused", verified_url=url)
-                return _plain(HTTPStatus.FORBIDDEN, "The signature does not fit this URL and these fields.")
-            try:
-                message = parse_inbound(request.form)
-            except BadFormError as error:
-                logger().warning("bad_form", **describe(error))
-                return _plain(HTTPStatus.BAD_REQUEST, str(error))
-            return view(message)
-
-        verified.guarded_by = "signature"  # type: ignore[attr-defined]
-        return verified
-
     @routes.post("/webhook", strict_slashes=False)
-    @signed
-    def webhook(message: InboundMessage) -> Response:
+    @signed(verifier)
+    def webhook() -> Response:
+        message = parse_inbound(request.form)
         try:
             return _twiml(bot.answer(message))
         except BotError as error:
@@ -58,12 +40,18 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
             return _apologise(error)
 
     @routes.post("/webhook/fallback", strict_slashes=False)
-    @signed
-    def fallback(message: InboundMessage) -> Response:
+    @signed(verifier)
+    def fallback() -> Response:
+        message = parse_inbound(request.form)
         try:
             return _twiml(bot.fall_back(message))
         except Exception as error:  # noqa: BLE001 - Twilio asks nobody after the fallback
             return _apologise(error)
+
+    @routes.errorhandler(BadFormError)
+    def bad_form(error: BadFormError) -> Response:
+        logger().warning("bad_form", **describe(error))
+        return _plain(HTTPStatus.BAD_REQUEST, str(error))
 
     @routes.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:
