@@ -98,23 +98,20 @@ class WhatsAppBot:
         deadline = self._clock.monotonic() + TURN_SECONDS
         known = self._store.load(self._store.identify(message.sender))
         while True:
-            if (waiting := self._await_copy(known, message, deadline)) is None:
+            before = known.session.recall(message.sid) if known.session else None
+            if before and before.reply is not None:
+                self._log("repeated", known)
+                return self._render_again(before)
+            if before and before.is_running(self._clock.now()):
+                self._clock.sleep(COPY_PAUSE_SECONDS)
+                known = self._store.load(known.person_id)
+            else:
                 turn = self._engine.advance(known.session, known.contact, message, self._clock.now())
                 stored = self._commit(known, turn)
                 if isinstance(stored, StoredPerson):
-                    break
+                    return self._finish(stored, turn, message, deadline)
                 known = stored.newer
-            elif isinstance(waiting, StoredPerson):
-                known = waiting
-            else:
-                self._log("repeated", known)
-                return self._render_again(waiting)
             self._check_time(deadline)
-        self._log(turn.result, stored, turn.step)
-        if turn.effect is None:
-            return self._renderer.render(turn.reply, _language(stored))
-        outcome = self._perform(turn.effect, stored, deadline)
-        return self._settle(stored, turn.effect, outcome, message, deadline)
 
     def try_otp_again(self, person_id: str) -> LateNews | None:
         """Ask once more for an OTP that an outage left open; what the person has to be told of it, if anything.
@@ -135,21 +132,20 @@ class WhatsAppBot:
         stored = self._commit(known, turn)
         if isinstance(stored, Conflict):
             return None
+        request, address = turn.effect, turn.contact.address
         deadline = self._clock.monotonic() + TURN_SECONDS
-        outcome = self._perform(turn.effect, stored, deadline)
-        while True:
-            settled = self._engine.settle_late(
-                stored.session, stored.contact, turn.effect, outcome, turn.contact.address, self._clock.now()
+        outcome = self._perform(request, stored, deadline)
+
+        def settle(person: StoredPerson) -> Turn:
+            return self._engine.settle_late(
+                person.session, person.contact, request, outcome, address, self._clock.now()
             )
-            after = self._commit(stored, settled)
-            if isinstance(after, StoredPerson):
-                break
-            stored = after.newer
-            self._check_time(deadline + FALLBACK_SECONDS)
+
+        after, settled = self._commit_outcome(stored, settle, deadline)
         self._log(outcome.result, after, settled.step)
         if outcome.result not in _WORTH_TELLING:
             return None
-        return LateNews(turn.contact.address, self._renderer.render(settled.reply, _language(after)))
+        return LateNews(address, self._renderer.render(settled.reply, _language(after)))
 
     def fall_back(self, message: InboundMessage) -> str:
         """For Twilio's fallback: the reply that this message was answered with, or else an apology.
@@ -204,20 +200,20 @@ class WhatsAppBot:
         sums = self._store.add_up(self._clock.now())
         return figures(sums.sessions, sums.counters)
 
-    def _await_copy(
-        self, known: StoredPerson, message: InboundMessage, deadline: float
-    ) -> RememberedReply | StoredPerson | None:
-        """What a copy of a message is to do: take the stored reply, look again later, or (None) do the turn."""
-        before = known.session.recall(message.sid) if known.session else None
-        if before is None:
-            return None
-        if before.reply is not None:
-            return before
-        if not before.is_running(self._clock.now()):
-            return None
-        self._check_time(deadline)
-        self._clock.sleep(COPY_PAUSE_SECONDS)
-        return self._store.load(known.person_id)
+    def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, deadline: float) -> str:
+        """The reply of a turn that is stored; with an effect it comes from the effect's outcome."""
+        self._log(turn.result, stored, turn.step)
+        request = turn.effect
+        if request is None:
+            return self._renderer.render(turn.reply, _language(stored))
+        outcome = self._perform(request, stored, deadline)
+
+        def resume(person: StoredPerson) -> Turn:
+            return self._engine.resume(person.session, person.contact, request, outcome, message, self._clock.now())
+
+        after, resumed = self._commit_outcome(stored, resume, deadline)
+        self._log(outcome.result, after, resumed.step)
+        return self._renderer.render(resumed.reply, _language(after))
 
     def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
         now = self._clock.now()
@@ -242,21 +238,17 @@ class WhatsAppBot:
         handoff = Handoff(person.person_id, request.intention_id)
         return OtpOutcome(result, self._login_links.make(handoff, request.data["phone"]))
 
-    def _settle(
-        self,
-        known: StoredPerson,
-        request: RequestOtp,
-        outcome: OtpOutcome,
-        message: InboundMessage,
-        deadline: float,
-    ) -> str:
+    def _commit_outcome(
+        self, known: StoredPerson, settle: Callable[[StoredPerson], Turn], deadline: float
+    ) -> tuple[StoredPerson, Turn]:
+        """Store what an outcome changes in the state as it is by now, however often that moves on meanwhile."""
         while True:
-            turn = self._engine.resume(known.session, known.contact, request, outcome, message, self._clock.now())
+            turn = settle(known)
             stored = self._commit(known, turn)
             if isinstance(stored, StoredPerson):
-                self._log(outcome.result, stored, turn.step)
-                return self._renderer.render(turn.reply, _language(stored))
+                return stored, turn
             known = stored.newer
+            # What happened out there must be written down, even a moment after the reply was due.
             self._check_time(deadline + FALLBACK_SECONDS)
 
     def _check_time(self, deadline: float) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from onboarding_bot.analytics.counters import counters_of
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.logs import logger
 from onboarding_bot.outbound.due import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.twilio_messages import Sent
 from onboarding_bot.store.protocol import Conflict, SessionStore
-
-NUDGES = "nudges"
 
 
 class Nudges:
@@ -46,7 +45,7 @@ class Nudges:
             return
         turn = self._engine.nudge(session, contact, now)
         due_then = self._timetable.due_times(turn.session, turn.contact, now)
-        stored = self._store.commit(known, turn.session, turn.contact, {NUDGES: 1}, now, due_then)
+        stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures=0), now, due_then)
         if isinstance(stored, Conflict):
             return
         sent = self._send(contact.address, self._renderer.render(turn.reply, contact.language))

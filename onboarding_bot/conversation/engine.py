@@ -76,7 +76,8 @@ class Engine:
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
         turn = otp.settle(Scene(session, contact, message, now), request, outcome)
-        return replace(turn, contact=_with_draft(turn.contact, turn.session, now))
+        contact = _with_draft(turn.contact, turn.session, now)
+        return replace(turn, contact=contact, result=TurnResult.LATE_OUTCOME)
 
     def resume(
         self,

@@ -90,6 +90,7 @@ class TurnResult(StrEnum):
     OTP_IN_CHAT = "otp_in_chat"
     EFFECT = "effect"
     OUTCOME = "outcome"
+    LATE_OUTCOME = "late_outcome"
     NUDGE = "nudge"
 
 
