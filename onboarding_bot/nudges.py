@@ -37,13 +37,13 @@ class Nudges:
         """Send the reminder that is due, if it still is. Raises StoreUnavailableError."""
         known, now = self._store.load(person_id), self._now()
         session, contact = known.session, known.contact
-        due = self._timetable.due_times(session, contact, now).nudge if session and contact else None
-        if session is None or contact is None or due is None:
+        reminder = self._timetable.next_reminder(session, contact, now) if session and contact else None
+        if session is None or contact is None or reminder is None:
             self._store.forget_due(DueWork.NUDGE, person_id)
             return
-        if due > now:
+        if reminder.at > now:
             return
-        turn = self._engine.nudge(session, contact, now)
+        turn = self._engine.nudge(session, contact, reminder.number, now)
         due_then = self._timetable.due_times(turn.session, turn.contact, now)
         stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures=0), now, due_then)
         if isinstance(stored, Conflict):

@@ -105,6 +105,30 @@ def test_a_last_reminder_that_the_night_would_push_out_of_the_window_is_dropped(
     assert [moment - MORNING for moment, _ in heard] == [hours(23)]
 
 
+def test_a_worker_that_was_away_disturbs_nobody_at_night(talker: Talker, worker: Worker, clock: MovableClock) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=12)  # 22:00: the reminder of 12:00 is late
+    assert worker.works_on_until(MORNING + hours(22.9)) == []
+    ((_, text),) = worker.works_on_until(MORNING + hours(23.4))
+    assert "last reminder" in text
+
+
+def test_a_worker_that_was_away_sends_one_reminder_and_none_when_the_window_closes(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=23, minutes=30)
+    assert len(worker.works_on_until(MORNING + hours(30))) == 1
+
+
+def test_nobody_is_reminded_in_the_last_minutes_of_the_window(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=23, minutes=56)
+    assert worker.works_on_until(MORNING + hours(30)) == []
+
+
 @pytest.mark.parametrize(
     "says",
     [
@@ -251,6 +275,24 @@ def test_whoever_began_with_such_a_word_is_still_shown_the_notice(app: Flask, ta
 
 
 # --- news ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["START", "UPDATES"])
+def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
+    talker: Talker, worker: Worker, redis: fakeredis.FakeRedis, clock: MovableClock, word: str
+) -> None:
+    talker.says("Hi")
+    store = worker.parts.store
+    permit = store._keys.permit(store.identify(talker.sender))  # type: ignore[attr-defined]
+    worker.parts.ledger.suppress(store.identify(talker.sender), 21610)
+    talker.says("Asha Devi")
+    assert redis.hexists(permit, "suppressed")
+    clock.pass_(seconds=1)
+    talker.says(word)
+    assert not redis.hexists(permit, "suppressed")
+    worker.parts.ledger.suppress(store.identify(talker.sender), 63014)
+    talker.says("STATUS")
+    assert redis.hexists(permit, "suppressed")
 
 
 def test_updates_is_a_recorded_yes_and_stop_ends_it(talker: Talker) -> None:

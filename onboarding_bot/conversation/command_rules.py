@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.commands import Command
-from onboarding_bot.conversation.contact import NEWS, Consent, OptOut
+from onboarding_bot.conversation.contact import NEWS, Consent, Contact, OptOut
 from onboarding_bot.conversation.flow import QUESTIONS, step_before
 from onboarding_bot.conversation.questions import answers_so_far, status
 from onboarding_bot.conversation.reply import Part
@@ -39,7 +39,7 @@ def heard_by_twilio(scene: Scene) -> Turn:
         case OptOutType.STOP if scene.contact.opt_out is None:
             return replace(opted_out(scene), reply=())
         case OptOutType.START:
-            return scene.turn(TurnResult.COMMAND, contact=replace(scene.contact, opt_out=None))
+            return scene.turn(TurnResult.COMMAND, contact=_asking_for_messages(scene))
         case _:
             return scene.turn(TurnResult.COMMAND)
 
@@ -73,16 +73,22 @@ def _hello(scene: Scene) -> Turn:
 
 
 def _start(scene: Scene) -> Turn:
+    contact = _asking_for_messages(scene)
     if not scene.contact.opt_out:
-        return _hello(scene)
-    contact = replace(scene.contact, opt_out=None)
+        return replace(_hello(scene), contact=contact)
     return scene.turn_and_question(TurnResult.COMMAND, Part("start.messages_on"), contact=contact)
+
+
+def _asking_for_messages(scene: Scene) -> Contact:
+    """START and UPDATES alone take back a STOP, and what Twilio said of this number."""
+    return replace(scene.contact, opt_out=None, asked_for_messages_at=scene.now)
 
 
 def _updates(scene: Scene) -> Turn:
     """The recorded yes to news; it takes an earlier STOP back."""
     consent = Consent(scene.now, scene.message.sid, NEWS_WORDING)
-    contact = replace(scene.contact, opt_out=None, consents={**scene.contact.consents, NEWS: consent})
+    consents = {**scene.contact.consents, NEWS: consent}
+    contact = replace(_asking_for_messages(scene), consents=consents)
     return scene.turn_and_question(TurnResult.COMMAND, Part("updates.on"), contact=contact)
 
 

@@ -73,7 +73,8 @@ class OtpRequest:
 class Contact:
     """The contact record: it outlives the session.
 
-    ``language`` is None until one was chosen; ``registration`` holds the answers of a finished sign-up.
+    ``language`` is None until one was chosen; ``registration`` holds the answers of a finished sign-up;
+    ``asked_for_messages_at`` is the last START or UPDATES, which lifts a suppression.
     """
 
     address: str
@@ -87,6 +88,7 @@ class Contact:
     registration: Mapping[str, str] = field(default_factory=dict)
     draft: Draft | None = None
     otp_requests: tuple[OtpRequest, ...] = ()
+    asked_for_messages_at: datetime | None = None
 
     def otp_requested(self, request: OtpRequest) -> Self:
         """This contact with one more OTP request of the day; the same token counts once."""
@@ -114,6 +116,7 @@ class Contact:
             },
             "completed_at": time_to_record(self.completed_at),
             "registration": dict(self.registration),
+            "asked_for_messages_at": time_to_record(self.asked_for_messages_at),
             "otp_requests": [[request.token, request.at.isoformat()] for request in self.otp_requests],
         }
 
@@ -134,6 +137,7 @@ class Contact:
                     purpose: Consent(datetime.fromisoformat(given["at"]), given["source"], given["wording"])
                     for purpose, given in record.get("consents", {}).items()
                 },
+                asked_for_messages_at=time_from_record(record.get("asked_for_messages_at")),
                 completed_at=time_from_record(record.get("completed_at")),
                 registration=dict(record.get("registration", {})),
                 otp_requests=tuple(

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.answer_rules import decline_media, take_answer
-from onboarding_bot.conversation.command_rules import follow, heard_by_twilio, opted_out
+from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import Contact, Draft
 from onboarding_bot.conversation.reply import Part
@@ -52,11 +52,11 @@ class Engine:
         turn = otp.take_up(scene, known) if known else _answer(scene)
         return _remembered(turn, message, now)
 
-    def nudge(self, session: UserSession, contact: Contact, now: datetime) -> Turn:
-        """A reminder of the pending question; nobody wrote, so nothing else changes."""
-        reminder = Part("nudge.first") if session.nudges == 0 else Part("nudge.last")
+    def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
+        """The first or the second reminder of the pending question; nobody wrote, so nothing else changes."""
+        reminder = Part("nudge.first") if number == 1 else Part("nudge.last")
         scene = Scene(session, contact, InboundMessage("", contact.address), now)
-        return scene.turn_and_question(TurnResult.NUDGE, reminder, nudges=session.nudges + 1)
+        return scene.turn_and_question(TurnResult.NUDGE, reminder, nudges=number)
 
     def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
         """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""
@@ -124,12 +124,14 @@ def _is_command(message: InboundMessage) -> bool:
 
 
 def _welcome(scene: Scene) -> Turn:
-    """The notice comes before the first question, whatever the first message says; a STOP in it counts."""
+    """The notice comes before the first question, whatever the first message says; a STOP, START or UPDATES counts."""
     contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
     welcome = (Part("welcome"), *scene.question())
-    if find_command(scene.message.text) is Command.STOP:
-        stopped = opted_out(replace(scene, contact=contact))
-        contact, welcome = stopped.contact, (stopped.reply[0], *welcome)
+    command = find_command(scene.message.text)
+    if command in {Command.STOP, Command.START, Command.UPDATES}:
+        followed = follow(command, replace(scene, contact=contact))
+        confirmed = followed.reply[:1] if command is not Command.START else ()
+        contact, welcome = followed.contact, (*confirmed, *welcome)
     turn = scene.turn(TurnResult.GREETED, *welcome, contact=contact)
     return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
 

@@ -34,6 +34,14 @@ class DueTimes:
 
 
 @dataclass(frozen=True, slots=True)
+class Reminder:
+    """Which of a person's two reminders comes next, and when."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Timetable:
     """The rules of when. Without ``nudge_after`` nobody is reminded."""
 
@@ -42,19 +50,26 @@ class Timetable:
 
     def due_times(self, session: UserSession, contact: Contact, now: datetime) -> DueTimes:
         """When something is due for a person in this state."""
-        return DueTimes(self._next_nudge(session, contact), _next_try(session, now))
+        reminder = self.next_reminder(session, contact, now)
+        return DueTimes(reminder.at if reminder else None, _next_try(session, now))
 
-    def _next_nudge(self, session: UserSession, contact: Contact) -> datetime | None:
-        """One reminder after a while, one before the window closes; moved out of the rest hours, or dropped."""
+    def next_reminder(self, session: UserSession, contact: Contact, now: datetime) -> Reminder | None:
+        """One reminder after a while, one before the window closes; moved out of the rest hours, or dropped.
+
+        A reminder that is late goes out now, unless it is night, or time for the other one.
+        """
         is_asking = session.current_step in QUESTIONS or session.current_step is OnboardingStep.CONFIRMATION
         if self.nudge_after is None or not is_asking or contact.opt_out:
             return None
         wrote_at = contact.last_inbound_at
-        for after in (self.nudge_after, LAST_NUDGE_AFTER)[session.nudges :]:
-            moment = wrote_at + after
-            rested = self.rest_hours.until(moment) if self.rest_hours else None
-            if (rested or moment) < wrote_at + WINDOW - IN_HAND:
-                return rested or moment
+        plan = ((1, wrote_at + self.nudge_after), (2, wrote_at + LAST_NUDGE_AFTER))
+        for number, planned in plan[session.nudges :]:
+            if number == 1 and now >= plan[1][1]:
+                continue
+            moment = max(planned, now)
+            rested = (self.rest_hours.until(moment) if self.rest_hours else None) or moment
+            if rested < wrote_at + WINDOW - IN_HAND:
+                return Reminder(number, rested)
         return None
 
 

@@ -102,6 +102,7 @@ class RedisStore:
                     *self._draft_to_store(contact.draft, person_id, now),
                     json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
                     unix_milliseconds(contact.consents[NEWS].at) if NEWS in contact.consents else "",
+                    unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
                     person_id,
                     unix_milliseconds(contact.last_inbound_at),
                     _STEPS.index(session.current_step) + 1,

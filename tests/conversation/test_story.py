@@ -34,6 +34,20 @@ def test_a_stop_as_the_first_message_counts(talker: Talker) -> None:
     assert talker.stored.contact.opt_out is not None
 
 
+@pytest.mark.parametrize("word", ["START", "UPDATES"])
+def test_a_stop_outlives_the_record_until_it_is_taken_back(talker: Talker, word: str) -> None:
+    talker.says_all("Hi", "STOP")
+    store = talker.app.extensions["whatsapp_bot"]._store
+    person_id = store.identify(talker.sender)
+    keys = store._keys
+    store._client.delete(keys.session(person_id), keys.contact(person_id), keys.draft(person_id))
+    talker.says("Hi").expects_step("name").hears("Welcome to MSMEBazaar")
+    assert talker.stored.contact.opt_out is not None
+    store._client.delete(keys.session(person_id), keys.contact(person_id), keys.draft(person_id))
+    talker.says(word).expects_step("name").hears("Welcome to MSMEBazaar")
+    assert talker.stored.contact.opt_out is None
+
+
 def test_a_newcomer_who_writes_hindi_is_answered_in_hindi(talker: Talker) -> None:
     talker.says("नमस्ते").hears("स्वागत", "पूरा नाम")
 

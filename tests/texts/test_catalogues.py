@@ -257,9 +257,9 @@ class Walk:
             for session in (None, *(self.sessions() if contact else ())):
                 for message in self.messages():
                     self.visit(number, session, contact, message)
-                for nudges in (0, 1) if session and contact else ():
-                    nudge = self.engine.nudge(replace(session, nudges=nudges), contact, NOON)  # type: ignore[arg-type,type-var]
-                    self.note(f"contact {number}, {session.current_step}, reminder {nudges}", nudge)  # type: ignore[union-attr]
+                for number_of_nudge in (1, 2) if session and contact else ():
+                    nudge = self.engine.nudge(session, contact, number_of_nudge, NOON)  # type: ignore[arg-type]
+                    self.note(f"contact {number}, {session.current_step}, reminder {number_of_nudge}", nudge)  # type: ignore[union-attr]
 
     def visit(self, number: int, session: UserSession | None, contact: Contact | None, message: InboundMessage) -> None:
         where = f"contact {number}, {session and session.current_step}, {message.kind} {message.text[:20]}"

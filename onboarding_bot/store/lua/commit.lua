@@ -2,15 +2,15 @@
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
 --       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), time of the yes to news (ms, empty: none),
---       person, time of the last message (ms), which step index (1 to 7), now (ms), two kinds of due work with their
---       times (ms, empty: none), then name and sum of each counter.
+--       time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms), which step index
+--       (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), then name and sum of each counter.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
   return {0, session, contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
 end
 
-local person, now, life, contact_life = ARGV[12], tonumber(ARGV[15]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local person, now, life, contact_life = ARGV[13], tonumber(ARGV[16]), tonumber(ARGV[5]), tonumber(ARGV[7])
 redis.call('SET', KEYS[1], ARGV[4], 'PX', life)
 redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_life)
 if ARGV[9] == '0' then
@@ -34,18 +34,22 @@ if ARGV[11] == '' then
 else
   redis.call('HSET', KEYS[5], 'updates', ARGV[11])
 end
+if ARGV[12] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[12] then
+  redis.call('HSET', KEYS[5], 'asked_at', ARGV[12])
+  redis.call('HDEL', KEYS[5], 'suppressed')
+end
 redis.call('PEXPIRE', KEYS[5], contact_life)
-for index = 16, 18, 2 do
+for index = 17, 19, 2 do
   if ARGV[index + 1] == '' then
     redis.call('ZREM', KEYS[6], ARGV[index])
   else
     redis.call('ZADD', KEYS[6], ARGV[index + 1], ARGV[index])
   end
 end
-redis.call('ZADD', KEYS[7], ARGV[13], person)
+redis.call('ZADD', KEYS[7], ARGV[14], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local current = 8 + tonumber(ARGV[14])
+local current = 8 + tonumber(ARGV[15])
 for index = 9, #KEYS do
   if index == current then
     redis.call('ZADD', KEYS[index], now + life, person)
@@ -55,7 +59,7 @@ for index = 9, #KEYS do
   end
 end
 
-for index = 20, #ARGV, 2 do
+for index = 21, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
 end
 return {1, false, false, false, false}
