@@ -58,11 +58,11 @@ class HangingAuthApi:
 
 
 @contextmanager
-def process(*command: str, **environment: str) -> Iterator[None]:
+def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A child that ends with the block."""
     child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
     try:
-        yield
+        yield child
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(30)

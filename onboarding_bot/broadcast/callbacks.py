@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from onboarding_bot.broadcast.pump import LATER, STRIKES
+from onboarding_bot.broadcast.again import again_after_callback
+from onboarding_bot.broadcast.pump import STRIKES
+from onboarding_bot.logs import logger
 from onboarding_bot.outbound.error_codes import DAILY_LIMIT_CODE, Verdict, verdict_on
-from onboarding_bot.outbound.states import STATE_BY_CALLBACK, RowState
+from onboarding_bot.outbound.states import STATE_BY_CALLBACK, BroadcastStatus, RowState
 from onboarding_bot.store.ledger import Ledger
-
-# Meta's limit counts over a moving day: places become free one by one.
-AFTER_DAILY_LIMIT = timedelta(hours=1)
 
 
 class Callbacks:
@@ -24,21 +23,23 @@ class Callbacks:
     def apply(self, broadcast_id: str, person_id: str, message_sid: str, status: str, code: int) -> None:
         """Take in one callback; one about a message that no row knows changes nothing."""
         state = STATE_BY_CALLBACK.get(status)
-        if state is None:
+        if state is None or not message_sid:
             return
-        again_at = self._again_at(code) if state is RowState.FAILED else None
-        moved = self._ledger.apply_callback(
-            broadcast_id, person_id, state, str(code) if code else "", message_sid, again_at
-        )
+        again = again_after_callback(code, self._now()) if state is RowState.FAILED else None
+        moved = self._ledger.apply_callback(broadcast_id, person_id, state, str(code), message_sid, again)
         if moved is None or moved[0] is moved[1] or state is not RowState.FAILED:
             return
+        if moved[1] is RowState.PENDING:
+            # Often the last callbacks come when everything was attempted.
+            self._ledger.reopen(broadcast_id)
         match verdict_on(code):
             case Verdict.SUPPRESS:
                 self._ledger.suppress(person_id, code)
             case Verdict.COUNT_AGAINST:
                 self._ledger.count_against(broadcast_id, person_id, code, STRIKES)
-
-    def _again_at(self, code: int) -> datetime | None:
-        if code == DAILY_LIMIT_CODE:
-            return self._now() + AFTER_DAILY_LIMIT
-        return self._now() + LATER[0] if verdict_on(code) is Verdict.LATER else None
+            case Verdict.STOP_BROADCAST if code != DAILY_LIMIT_CODE:
+                _, stopped = self._ledger.move(
+                    broadcast_id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), f"Twilio error {code}"
+                )
+                if stopped:
+                    logger().error("broadcast_stopped", broadcast=broadcast_id, code=code)

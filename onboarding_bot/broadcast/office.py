@@ -13,6 +13,7 @@ from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
 from onboarding_bot.store.ledger import BroadcastRecord, Ledger
 
 _RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
+_HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
 
 
 class UnknownBroadcastError(BotError):
@@ -25,6 +26,12 @@ class OtherDefinitionError(BotError):
     """The Idempotency-Key was used for another broadcast."""
 
     code = "broadcast.other_definition"
+
+
+class PastScheduleError(BotError):
+    """The moment at which the broadcast should begin is over."""
+
+    code = "broadcast.past_schedule"
 
 
 class WrongStatusError(BotError):
@@ -69,7 +76,13 @@ class BroadcastOffice:
         self._now = now
 
     def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
-        """Begin a broadcast, or return the one that the key stands for. Raises OtherDefinitionError."""
+        """Begin a broadcast, or return the one that the key stands for.
+
+        Raises OtherDefinitionError, and PastScheduleError for a new broadcast that should have begun already.
+        """
+        is_known = idempotency_key is not None and self._ledger.find_by_key(idempotency_key) is not None
+        if definition.is_overdue(self._now()) and not is_known:
+            raise PastScheduleError
         broadcast_id, is_same = self._ledger.create(definition, self._now(), idempotency_key)
         if not is_same:
             raise OtherDefinitionError("this Idempotency-Key belongs to another broadcast")
@@ -105,17 +118,18 @@ class BroadcastOffice:
         return self._move(broadcast_id, BroadcastStatus.PAUSED, _RUNNING, "paused by an admin")
 
     def resume(self, broadcast_id: str) -> BroadcastView:
-        """Go on. A wave that was paused for its failures is judged anew from here."""
+        """Go on; a new broadcast in its place would write to people twice.
+
+        A wave that was paused for its failures is judged anew from here.
+        """
         record = self._find(broadcast_id)
-        goes_on_as = BroadcastStatus.SENDING if "audience" in record.fields else BroadcastStatus.COUNTING
-        self._ledger.note(broadcast_id, **baseline(self._ledger.counts(broadcast_id)))
-        return self._move(broadcast_id, goes_on_as, (BroadcastStatus.PAUSED,), "")
+        if record.status in _HELD:
+            self._ledger.note(broadcast_id, **baseline(self._ledger.counts(broadcast_id)))
+        return self._move(broadcast_id, _goes_on_as(record), _HELD, "")
 
     def cancel(self, broadcast_id: str) -> BroadcastView:
         """End it for good; what is out stays out."""
-        return self._move(
-            broadcast_id, BroadcastStatus.CANCELLED, (*_RUNNING, BroadcastStatus.PAUSED), "cancelled by an admin"
-        )
+        return self._move(broadcast_id, BroadcastStatus.CANCELLED, (*_RUNNING, *_HELD), "cancelled by an admin")
 
     def pause_all(self) -> list[str]:
         """Hold everything that runs; the ids of what was held."""
@@ -126,14 +140,18 @@ class BroadcastOffice:
         ]
 
     def resend_uncertain(self, broadcast_id: str) -> int:
-        """Make every uncertain row pending again; how many. Only an admin can know that it is wanted."""
-        self._find(broadcast_id)
+        """Make every uncertain row pending again; how many. Only an admin can know that it is wanted.
+
+        Raises UnknownBroadcastError, and WrongStatusError when it was cancelled.
+        """
+        record = self._find(broadcast_id)
+        if record.status is BroadcastStatus.CANCELLED:
+            raise WrongStatusError(record.status)
         again = 0
         for rows in self._ledger.rows(broadcast_id):
             for row in rows:
                 if row.state is RowState.UNCERTAIN:
-                    self._ledger.send_again(broadcast_id, row, self._now())
-                    again += 1
+                    again += self._ledger.send_again(broadcast_id, row, self._now())
         if again:
             self._ledger.reopen(broadcast_id)
         return again
@@ -170,3 +188,10 @@ class BroadcastOffice:
         seconds = self._now().timestamp() - seen_at if seen_at else 0.0
         gained = sent_count - record.number("seen_count")
         return gained / seconds if seconds >= 1 and gained > 0 else float(record.fields.get("rate", 0))
+
+
+def _goes_on_as(record: BroadcastRecord) -> BroadcastStatus:
+    if "audience" in record.fields:
+        return BroadcastStatus.SENDING
+    # The sweep begins it in time, or at once when its time has passed.
+    return BroadcastStatus.SCHEDULED if record.definition.schedule_at else BroadcastStatus.COUNTING

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from time import monotonic, sleep
 from typing import Protocol
 
+from onboarding_bot.broadcast.again import again_after, backed_off
+from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.logs import logger
 from onboarding_bot.outbound.error_codes import Verdict, verdict_on
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.rest_hours import RestHours
-from onboarding_bot.services.twilio_messages import SendResult, Sent, TwilioMessages
-from onboarding_bot.store.ledger import BroadcastRecord, Claim, Ledger
+from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.store.ledger import BroadcastRecord, Candidate, Ledger
 
 PUMP = "pump"
 PUMP_LEASE = timedelta(seconds=15)
@@ -22,17 +24,20 @@ LOOK_AGAIN_SECONDS = 1.0
 CANDIDATES = 16
 # A slot that was missed by more than this is taken anew: two late ones together would go too fast.
 LATE_SECONDS = 0.02
-TRIES_MAX = 5
 STRIKES = 3
-LATER = (timedelta(hours=24), timedelta(hours=72))
 POSTPONED_AT_MOST = timedelta(minutes=10)
 
 
 class Sender(Protocol):
     """What the pump needs of Twilio's client."""
 
-    send_text: Callable[..., Sent]
-    send_template: Callable[..., Sent]
+    def send_text(self, to: str, body: str, callback: Mapping[str, str] | None = None) -> Sent:
+        """Send free text."""
+
+    def send_template(
+        self, to: str, content_sid: str, variables: Mapping[str, str], callback: Mapping[str, str] | None = None
+    ) -> Sent:
+        """Send an approved template."""
 
 
 class Pump:
@@ -41,12 +46,14 @@ class Pump:
     def __init__(
         self,
         ledger: Ledger,
-        messages: TwilioMessages,
+        messages: Sender,
         *,
         messages_per_second: int,
         daily_limit: int,
         rest_hours: RestHours | None,
         now: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger = ledger
         self._messages = messages
@@ -54,111 +61,119 @@ class Pump:
         self._daily_limit = daily_limit
         self._rest_hours = rest_hours
         self._now = now
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._quickest_trip = float("inf")
 
     def run(self, broadcast_id: str, shard: int) -> bool:
         """Send for a short while; whether there is more to send in this shard right now."""
-        end = monotonic() + SLICE_SECONDS
-        while monotonic() < end:
-            record = self._ledger.find(broadcast_id)
-            if record is None or not self._may_send(record):
-                break
-            self._ledger.renew(broadcast_id, shard, PUMP, PUMP_LEASE)
-            candidates = self._ledger.candidates(broadcast_id, shard, CANDIDATES, self._now())
-            look_again = monotonic() + LOOK_AGAIN_SECONDS
-            for person_id, wrote_lately in candidates:
-                if not self._send_to(record, person_id, wrote_lately=wrote_lately):
-                    self._ledger.give_back(broadcast_id, shard, PUMP)
-                    return False
-                if monotonic() > look_again:
-                    break
-            if not candidates:
-                self._ledger.give_back(broadcast_id, shard, PUMP)
+        end = self._monotonic() + SLICE_SECONDS
+        goes_on = True
+        while goes_on and self._monotonic() < end:
+            goes_on = self._send_some(broadcast_id, shard, end)
+        if not goes_on:
+            self._ledger.give_back(broadcast_id, shard, PUMP)
+        return goes_on
+
+    def _send_some(self, broadcast_id: str, shard: int, end: float) -> bool:
+        """Send to the next few people; whether the shard may go on."""
+        record = self._ledger.find(broadcast_id)
+        if record is None or not self._may_send(record):
+            return False
+        self._ledger.renew(broadcast_id, shard, PUMP, PUMP_LEASE)
+        candidates = self._ledger.candidates(broadcast_id, shard, CANDIDATES, self._now())
+        look_again = self._monotonic() + LOOK_AGAIN_SECONDS
+        for candidate in candidates:
+            if not self._send_to(record, candidate, end):
                 return False
-        else:
-            return True
-        self._ledger.give_back(broadcast_id, shard, PUMP)
-        return False
+            if self._monotonic() > look_again:
+                break
+        return bool(candidates)
 
     def _may_send(self, record: BroadcastRecord) -> bool:
         rests = self._rest_hours is not None and self._rest_hours.until(self._now()) is not None
         return record.status is BroadcastStatus.SENDING and not rests
 
-    def _send_to(self, record: BroadcastRecord, person_id: str, *, wrote_lately: bool) -> bool:
+    def _send_to(self, record: BroadcastRecord, candidate: Candidate, end: float) -> bool:
         """Whether the shard may go on."""
-        if not self._wait_for_slot(record, person_id, wrote_lately=wrote_lately):
-            return False
-        claim = self._ledger.claim(record.id, person_id, record.definition, self._now())
-        if claim is None:
+        person_id = candidate.person_id
+        match self._wait_for_slot(record, candidate, end):
+            case "go":
+                pass
+            case "daily":
+                # Others of this shard may be inside the window.
+                return True
+            case _:
+                return False
+        contact = self._ledger.claim(record.id, person_id, record.definition, self._now())
+        if contact is None:
             return True
-        sent = self._call(record, person_id, claim)
-        return self._write_down(record, person_id, claim, sent)
+        sent = self._call(record, person_id, contact)
+        if sent.retry_after is not None:
+            self._ledger.slow_down(sent.retry_after)
+        return self._write_down(record, person_id, sent)
 
-    def _wait_for_slot(self, record: BroadcastRecord, person_id: str, *, wrote_lately: bool) -> bool:
-        outside = person_id if record.definition.is_template and not wrote_lately else None
-        is_first_try = True
+    def _wait_for_slot(self, record: BroadcastRecord, candidate: Candidate, end: float) -> str:
+        """Sleep until this recipient's moment; the slot's verdict."""
+        outside = candidate.person_id if record.definition.is_template and not candidate.wrote_lately else None
+        is_first_try = candidate.is_first_try
         while True:
-            asked = monotonic()
+            asked = self._monotonic()
             slot = self._ledger.take_slot(
                 record.id, self._seconds_between, outside, self._daily_limit, is_first_try=is_first_try
             )
-            if slot.verdict == "daily":
-                wait = min(timedelta(seconds=slot.wait_seconds), POSTPONED_AT_MOST)
-                self._ledger.postpone(record.id, person_id, self._now() + wait)
-            if slot.verdict != "go":
-                return False
-            sleep(slot.wait_seconds)
-            if monotonic() - asked <= slot.wait_seconds + LATE_SECONDS:
-                return True
-            is_first_try = False
+            # The way to Redis is no delay of ours: where it is long, every slot would look late.
+            self._quickest_trip = min(self._quickest_trip, self._monotonic() - asked)
+            match slot.verdict:
+                case "busy" if self._monotonic() + slot.wait_seconds < end:
+                    self._sleep(slot.wait_seconds)
+                case "go":
+                    self._sleep(slot.wait_seconds)
+                    late = self._monotonic() - asked - slot.wait_seconds - self._quickest_trip
+                    if late <= LATE_SECONDS:
+                        return "go"
+                    is_first_try = False
+                case "daily":
+                    wait = min(timedelta(seconds=slot.wait_seconds), POSTPONED_AT_MOST)
+                    self._ledger.postpone(record.id, candidate.person_id, self._now() + wait)
+                    return "daily"
+                case verdict:
+                    return verdict
 
-    def _call(self, record: BroadcastRecord, person_id: str, claim: Claim) -> Sent:
-        definition, to = record.definition, claim.contact.address
+    def _call(self, record: BroadcastRecord, person_id: str, contact: Contact) -> Sent:
+        definition, to = record.definition, contact.address
         callback = {"broadcast": record.id, "row": person_id}
         if definition.content_sid:
             return self._messages.send_template(to, definition.content_sid, definition.content_variables, callback)
         return self._messages.send_text(to, definition.message or "", callback)
 
-    def _write_down(self, record: BroadcastRecord, person_id: str, claim: Claim, sent: Sent) -> bool:
+    def _write_down(self, record: BroadcastRecord, person_id: str, sent: Sent) -> bool:
+        """Whether the shard may go on."""
         match sent.result:
             case SendResult.ACCEPTED:
                 self._ledger.record(record.id, person_id, RowState.SENT, message_sid=sent.message_sid)
             case SendResult.UNCERTAIN:
                 self._ledger.record(record.id, person_id, RowState.UNCERTAIN)
             case SendResult.NOT_PROCESSED:
-                if sent.retry_after is not None:
-                    self._ledger.slow_down(sent.retry_after)
-                self._try_again(record, person_id, claim, sent.code)
+                self._ledger.record(
+                    record.id, person_id, RowState.FAILED, code=str(sent.code), again=backed_off(self._now())
+                )
             case SendResult.REFUSED:
-                return self._refused(record, person_id, claim, sent.code)
+                return self._refused(record, person_id, sent.code)
         return True
 
-    def _refused(self, record: BroadcastRecord, person_id: str, claim: Claim, code: int) -> bool:
+    def _refused(self, record: BroadcastRecord, person_id: str, code: int) -> bool:
+        """Whether the shard may go on."""
+        again = again_after(code, self._now())
+        self._ledger.record(record.id, person_id, RowState.FAILED, code=str(code), again=again)
         match verdict_on(code):
-            case Verdict.RETRY:
-                self._try_again(record, person_id, claim, code)
             case Verdict.STOP_BROADCAST:
-                self._ledger.record(record.id, person_id, RowState.PENDING, again_at=self._now(), is_known_not_out=True)
                 reason = f"Twilio error {code}"
                 self._ledger.move(record.id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), reason)
                 logger().error("broadcast_stopped", broadcast=record.id, code=code)
                 return False
-            case Verdict.LATER if claim.tries <= len(LATER):
-                again_at = self._now() + LATER[claim.tries - 1]
-                self._ledger.record(record.id, person_id, RowState.PENDING, again_at=again_at, is_known_not_out=True)
-            case verdict:
-                self._fail(record, person_id, code)
-                if verdict is Verdict.SUPPRESS:
-                    self._ledger.suppress(person_id, code)
-                elif verdict is Verdict.COUNT_AGAINST:
-                    self._ledger.count_against(record.id, person_id, code, STRIKES)
+            case Verdict.SUPPRESS:
+                self._ledger.suppress(person_id, code)
+            case Verdict.COUNT_AGAINST:
+                self._ledger.count_against(record.id, person_id, code, STRIKES)
         return True
-
-    def _try_again(self, record: BroadcastRecord, person_id: str, claim: Claim, code: int) -> None:
-        if claim.tries >= TRIES_MAX:
-            self._fail(record, person_id, code)
-            return
-        again_at = self._now() + timedelta(seconds=2**claim.tries)
-        self._ledger.record(record.id, person_id, RowState.PENDING, again_at=again_at, is_known_not_out=True)
-
-    def _fail(self, record: BroadcastRecord, person_id: str, code: int) -> None:
-        self._ledger.record(record.id, person_id, RowState.FAILED, code=str(code), is_known_not_out=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from onboarding_bot.broadcast.audience import ENROL, ENROL_LEASE
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.broadcast.waving import baseline, result_of_wave
-from onboarding_bot.logs import logger
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.outbound.waves import WAVE_PAUSE, reason_to_pause, wave_limits
 from onboarding_bot.rest_hours import RestHours
@@ -44,15 +45,37 @@ class Sweep:
     def tick(self) -> None:
         """Look at every broadcast that is not over."""
         for broadcast_id in self._ledger.active():
-            record = self._ledger.find(broadcast_id)
-            if record is None:
-                continue
-            if record.status is BroadcastStatus.SCHEDULED:
+            try:
+                self._look_after(broadcast_id)
+            except StoreUnavailableError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one broken broadcast must not end the care for all others
+                logger().error("broadcast_postponed", broadcast=broadcast_id, **describe(error))
+
+    def _look_after(self, broadcast_id: str) -> None:
+        record = self._ledger.find(broadcast_id)
+        if record is None:
+            return
+        match record.status:
+            case BroadcastStatus.SCHEDULED:
                 self._begin_on_time(record)
-            elif record.status is BroadcastStatus.COUNTING:
+            case BroadcastStatus.COUNTING:
                 self._begin(record)
-            elif record.status is BroadcastStatus.SENDING:
+            case BroadcastStatus.SENDING:
+                self._settle(record)
                 self._go_on(record)
+            case BroadcastStatus.PAUSED:
+                self._settle(record)
+            case _:
+                self._settle(record)
+                if not self._ledger.in_flight(record.id):
+                    self._ledger.retire(record.id, record.status)
+
+    def _settle(self, record: BroadcastRecord) -> None:
+        """Rows that have lost their worker are uncertain, whatever has become of the broadcast."""
+        lost = self._ledger.mark_uncertain(record.id, self._now() - LOST_AFTER)
+        if lost:
+            logger().warning("broadcast_rows_uncertain", broadcast=record.id, count=lost)
 
     def _begin_on_time(self, record: BroadcastRecord) -> None:
         due = record.definition.schedule_at
@@ -65,28 +88,22 @@ class Sweep:
         if content_sid and self._is_marketing(content_sid):
             self._ledger.note(record.id, is_marketing=1)
         size = self._ledger.copy_audience(record.id, record.definition.target_step, self._now())
-        self._ledger.note(
-            record.id,
-            audience=size,
-            wave=0,
-            wave_limit=wave_limits(size, self._waves)[0],
-            wave_started_at=self._now().timestamp(),
-        )
+        # Until somebody is found, nobody may be attempted.
+        self._ledger.note(record.id, audience=size, wave=0, wave_limit=0)
         self._ledger.move(record.id, BroadcastStatus.SENDING, (BroadcastStatus.COUNTING,))
         logger().info("broadcast_begins", broadcast=record.id, audience=size)
 
     def _go_on(self, record: BroadcastRecord) -> None:
         self._make_rows(record)
-        lost = self._ledger.mark_uncertain(record.id, self._now() - LOST_AFTER)
-        if lost:
-            logger().warning("broadcast_rows_uncertain", broadcast=record.id, count=lost)
         counts = self._ledger.counts(record.id)
         self._measure_rate(record, counts.get("accepted", 0))
         if record.is_counted and not counts.get(RowState.PENDING, 0) + counts.get(RowState.SENDING, 0):
-            self._ledger.move(record.id, BroadcastStatus.COMPLETED, (BroadcastStatus.SENDING,))
-            logger().info("broadcast_completed", broadcast=record.id)
+            _, completed = self._ledger.move(record.id, BroadcastStatus.COMPLETED, (BroadcastStatus.SENDING,))
+            if completed:
+                logger().info("broadcast_completed", broadcast=record.id)
             return
-        if reason := reason_to_pause(result_of_wave(record, counts)):
+        is_over = record.number("wave_ended_at") > 0
+        if reason := reason_to_pause(result_of_wave(record, counts), is_over=is_over):
             self._ledger.move(record.id, BroadcastStatus.PAUSED, (BroadcastStatus.SENDING,), reason)
             logger().warning("broadcast_paused", broadcast=record.id, reason=reason)
             return
@@ -104,7 +121,8 @@ class Sweep:
             if self._ledger.lease(record.id, shard, ENROL, ENROL_LEASE):
                 self._enrol(record.id, shard)
         if not missing:
-            self._ledger.note(record.id, counted_at=self._now().timestamp())
+            recipients = _recipients(self._ledger.counts(record.id))
+            self._ledger.note(record.id, counted_at=self._now().timestamp(), recipients=recipients)
 
     def _measure_rate(self, record: BroadcastRecord, accepted: int) -> None:
         now = self._now().timestamp()
@@ -120,18 +138,25 @@ class Sweep:
             self._ledger.note(record.id, rests_until=text)
         return until is not None
 
-    def _waits_for_next_wave(self, record: BroadcastRecord, counts: dict[str, int]) -> bool:
-        limits = wave_limits(record.number("audience"), self._waves)
+    def _waits_for_next_wave(self, record: BroadcastRecord, counts: Mapping[str, int]) -> bool:
+        """Say how many may be attempted by now; whether that many were, and the pause after them is not over."""
+        recipients = record.number("recipients") if record.is_counted else _recipients(counts)
+        limits = wave_limits(recipients, self._waves, is_counted=record.is_counted)
         wave = min(record.number("wave"), len(limits) - 1)
-        if record.number("started") < record.number("wave_limit") or wave == len(limits) - 1:
-            return False
-        if self._now().timestamp() < record.number("wave_started_at") + WAVE_PAUSE.total_seconds():
-            return True
-        self._ledger.note(
-            record.id,
-            wave=wave + 1,
-            wave_limit=limits[wave + 1],
-            wave_started_at=self._now().timestamp(),
-            **baseline(counts),
-        )
+        limit = limits[wave]
+        if limit is not None and record.is_counted and record.number("started") >= limit:
+            ended_at = record.number("wave_ended_at")
+            if not ended_at:
+                self._ledger.note(record.id, wave_ended_at=self._now().timestamp())
+            if not ended_at or self._now().timestamp() < ended_at + WAVE_PAUSE.total_seconds():
+                return True
+            wave, limit = wave + 1, limits[wave + 1]
+            self._ledger.note(record.id, wave=wave, wave_ended_at=0, **baseline(counts))
+        text = "" if limit is None else str(limit)
+        if record.fields.get("wave_limit") != text:
+            self._ledger.note(record.id, wave_limit=text)
         return False
+
+
+def _recipients(counts: Mapping[str, int]) -> int:
+    return sum(counts.get(state, 0) for state in RowState if state is not RowState.SKIPPED)

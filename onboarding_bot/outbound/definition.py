@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -17,6 +17,8 @@ from onboarding_bot.conversation.session import OnboardingStep
 MESSAGE_MAX = 1600  # Twilio refuses longer ones (21617)
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_NAME_SHOWN = 64
 _PINCODE_PREFIX = re.compile(r"[1-9][0-9]{0,5}")
 _FIELDS = frozenset(
     {
@@ -86,6 +88,10 @@ class Definition:
             and (self.pincode_prefix is None or answers.get("pincode", "").startswith(self.pincode_prefix))
         )
 
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether it should have begun already."""
+        return self.schedule_at is not None and self.schedule_at <= now
+
     def to_json(self) -> str:
         """The definition for the store; equal definitions give equal texts."""
         record = {
@@ -116,17 +122,17 @@ class Definition:
         )
 
 
-def parse_definition(body: Any, now: datetime, languages: Collection[str]) -> tuple[Definition, bool]:
+def parse_definition(body: Any, languages: Collection[str]) -> tuple[Definition, bool]:
     """The definition in a request's JSON, and whether it is only a dry run.
 
     Raises InvalidDefinitionError for the first fault; ``body`` is whatever JSON the client sent.
     """
     if not isinstance(body, dict):
         raise InvalidDefinitionError("body", "must be a JSON object")
-    given = {name: value for name, value in body.items() if value is not None}
-    for name in given:
+    for name in body:
         if name not in _FIELDS:
-            raise InvalidDefinitionError(name, f"is not known here; known are {', '.join(sorted(_FIELDS))}")
+            raise InvalidDefinitionError(_shown(name), f"is not known here; known are {', '.join(sorted(_FIELDS))}")
+    given = {name: value for name, value in body.items() if value is not None}
     message, content_sid = _text(given, "message"), _text(given, "content_sid")
     if (message is None) == (content_sid is None):
         raise InvalidDefinitionError("message", "send either message or content_sid, and not both")
@@ -144,16 +150,25 @@ def parse_definition(body: Any, now: datetime, languages: Collection[str]) -> tu
         sector=_member(given, "sector", [sector.value for sector in Sector]),
         pincode_prefix=_pincode_prefix(given),
         include_completed=_flag(given, "include_completed", default=True),
-        schedule_at=_moment(given, now),
+        schedule_at=_moment(given),
     )
     return definition, _flag(given, "dry_run", default=False)
 
 
 def _text(given: Mapping[str, Any], name: str) -> str | None:
     value = given.get(name)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not _is_text(value):
         raise InvalidDefinitionError(name, "must be a text")
     return value
+
+
+def _is_text(value: Any) -> bool:
+    """JSON can spell half of a character that is written as two; nobody could store or send it."""
+    return isinstance(value, str) and not _HALF_CHARACTER.search(value)
+
+
+def _shown(name: str) -> str:
+    return _HALF_CHARACTER.sub("?", name)[:_NAME_SHOWN]
 
 
 def _flag(given: Mapping[str, Any], name: str, *, default: bool) -> bool:
@@ -179,9 +194,9 @@ def _variables(given: Mapping[str, Any], content_sid: str | None) -> dict[str, s
     value = given.get("content_variables", {})
     if value and content_sid is None:
         raise InvalidDefinitionError("content_variables", "go with content_sid only")
-    if not isinstance(value, dict) or not all(isinstance(text, str) and text for text in value.values()):
+    if not isinstance(value, dict) or not all(_is_text(text) and text for pair in value.items() for text in pair):
         raise InvalidDefinitionError("content_variables", "must be an object of texts, none of them empty")
-    return value
+    return dict(value)
 
 
 def _pincode_prefix(given: Mapping[str, Any]) -> str | None:
@@ -191,16 +206,15 @@ def _pincode_prefix(given: Mapping[str, Any]) -> str | None:
     return value
 
 
-def _moment(given: Mapping[str, Any], now: datetime) -> datetime | None:
+def _moment(given: Mapping[str, Any]) -> datetime | None:
     text = _text(given, "schedule_at")
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the first and the last day there is exist in some time zones only
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidDefinitionError("schedule_at", "must be ISO 8601 with an offset, like 2026-12-01T10:00:00+05:30")
-    if moment <= now:
-        raise InvalidDefinitionError("schedule_at", "is in the past")
     return moment

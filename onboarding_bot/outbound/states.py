@@ -18,7 +18,7 @@ class BroadcastStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing will be sent any more."""
+        """Whether nothing is sent any more by itself; a stopped one goes on when an admin resumes it."""
         return self in {BroadcastStatus.STOPPED, BroadcastStatus.CANCELLED, BroadcastStatus.COMPLETED}
 
 

@@ -11,7 +11,7 @@ NO_WAVES_UNDER = 200
 WAVE_PAUSE = timedelta(minutes=30)
 FAILURES_MAX = 0.05
 STOPS_MAX = 0.02
-# A share of fewer attempts than this says nothing.
+# While a wave goes on, a share of fewer attempts than this says nothing.
 ATTEMPTS_TO_JUDGE = 20
 
 
@@ -24,16 +24,19 @@ class WaveResult:
     stops: int
 
 
-def wave_limits(audience: int, percentages: Sequence[int]) -> list[int]:
-    """How many recipients may have been attempted by the end of each wave; the last wave is everybody."""
-    if not percentages or audience < NO_WAVES_UNDER:
-        return [audience]
-    return [math.ceil(audience * percentage / 100) for percentage in percentages if percentage < 100] + [audience]
+def wave_limits(recipients: int, percentages: Sequence[int], *, is_counted: bool) -> list[int | None]:
+    """How many recipients may have been attempted by the end of each wave; None: everybody, as in the last wave.
+
+    While they are being counted, ``recipients`` are those who were found so far, and there may be many more of them.
+    """
+    if is_counted and recipients < NO_WAVES_UNDER:
+        return [None]
+    return [*(math.ceil(recipients * percentage / 100) for percentage in percentages if percentage < 100), None]
 
 
-def reason_to_pause(result: WaveResult) -> str | None:
-    """Why a wave must not go on, or None."""
-    if result.attempted < ATTEMPTS_TO_JUDGE:
+def reason_to_pause(result: WaveResult, *, is_over: bool = False) -> str | None:
+    """Why neither the next message nor the next wave may follow, or None. A wave that is over is judged whole."""
+    if result.attempted < (1 if is_over else ATTEMPTS_TO_JUDGE):
         return None
     if result.failed > FAILURES_MAX * result.attempted:
         return f"{result.failed} of {result.attempted} messages of this wave failed (more than 5 %)"

@@ -24,6 +24,9 @@ ANSWER_SECONDS = 10.0
 CALLS_AT_ONCE = 64
 TOO_MANY_REQUESTS_CODE = 20429
 WRONG_CREDENTIALS_CODE = 20003
+PAUSE_SECONDS = 1.0
+# A header that says more than this is more likely wrong than meant; the next message asks again.
+LONGEST_PAUSE_SECONDS = 300.0
 
 
 class SendResult(StrEnum):
@@ -101,11 +104,13 @@ def _read(response: requests.Response) -> Sent:
         sid = answer.get("sid")
         return Sent(SendResult.ACCEPTED, message_sid=sid) if isinstance(sid, str) else Sent(SendResult.UNCERTAIN)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Sent(SendResult.UNCERTAIN)
+        return Sent(SendResult.UNCERTAIN, retry_after=_retry_after(response))
     code = answer.get("code")
-    code = code if isinstance(code, int) else 0
+    code = code if isinstance(code, int) and not isinstance(code, bool) else 0
     if status == HTTPStatus.TOO_MANY_REQUESTS or code == TOO_MANY_REQUESTS_CODE:
-        return Sent(SendResult.NOT_PROCESSED, code=TOO_MANY_REQUESTS_CODE, retry_after=_retry_after(response))
+        return Sent(
+            SendResult.NOT_PROCESSED, code=TOO_MANY_REQUESTS_CODE, retry_after=_retry_after(response) or PAUSE_SECONDS
+        )
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         code = code or WRONG_CREDENTIALS_CODE
     return Sent(SendResult.REFUSED, code=code)
@@ -119,6 +124,6 @@ def _json(response: requests.Response) -> Mapping[str, Any]:
     return answer if isinstance(answer, dict) else {}
 
 
-def _retry_after(response: requests.Response) -> float:
+def _retry_after(response: requests.Response) -> float | None:
     header = response.headers.get("Retry-After", "")
-    return float(header) if header.isascii() and header.isdigit() else 1.0
+    return min(float(header), LONGEST_PAUSE_SECONDS) if header.isascii() and header.isdigit() else None

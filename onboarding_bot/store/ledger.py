@@ -24,6 +24,8 @@ WINDOW = timedelta(hours=24)
 # A message that leaves in the last minutes of the window may arrive after it.
 WINDOW_IN_HAND = timedelta(minutes=5)
 IDEMPOTENCY_LIFE = timedelta(days=7)
+# A pause must reach everybody within 2 s: no bulk message has its moment reserved for longer.
+RESERVED_AHEAD_SECONDS = 1.0
 BATCH = 500
 
 
@@ -49,16 +51,28 @@ class BroadcastRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """The right, and the duty, to send one message."""
+class Candidate:
+    """Who is next: whether the person wrote within the window, and whether this would be the row's first try."""
 
-    contact: Contact
-    tries: int
+    person_id: str
+    wrote_lately: bool
+    is_first_try: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """When a message that failed is tried again: at the next moment, by how often the row was put off before.
+
+    ``counted_as`` is retries or later; "" is not counted, and always means the first moment.
+    """
+
+    moments: tuple[datetime, ...]
+    counted_as: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """When the next message may go out, or why none may. ``verdict`` is go, status, wave or daily."""
+    """When the next message may go out, or why none may. ``verdict`` is go, busy, status, wave or daily."""
 
     verdict: str
     wait_seconds: float = 0.0
@@ -111,6 +125,12 @@ class Ledger:
             )
         return _decoded(known_id), bool(is_same)
 
+    def find_by_key(self, idempotency_key: str) -> str | None:
+        """The id of the broadcast that an Idempotency-Key stands for, or None."""
+        with unavailable_on_error():
+            known: Any = self._client.hget(keys.idempotency(idempotency_key), "id")
+        return _decoded(known) if known else None
+
     def find(self, broadcast_id: str) -> BroadcastRecord | None:
         """The broadcast, or None."""
         with unavailable_on_error():
@@ -137,7 +157,7 @@ class Ledger:
         return [_decoded(broadcast_id) for broadcast_id in found]
 
     def active(self) -> list[str]:
-        """The ids of all that are not final."""
+        """The ids of all that are not over, or have messages in flight."""
         with unavailable_on_error():
             found: Any = self._client.smembers(keys.ACTIVE_BROADCASTS)
         return sorted(_decoded(broadcast_id) for broadcast_id in found)
@@ -164,8 +184,13 @@ class Ledger:
     def reopen(self, broadcast_id: str) -> None:
         """Let a completed broadcast send again what has become pending."""
         self.move(broadcast_id, BroadcastStatus.SENDING, (BroadcastStatus.COMPLETED,))
+
+    def retire(self, broadcast_id: str, status: BroadcastStatus) -> None:
+        """Look after a broadcast no more that is over, unless it has left that status meanwhile."""
         with unavailable_on_error():
-            self._client.sadd(keys.ACTIVE_BROADCASTS, broadcast_id)
+            self._scripts.run(
+                "retire", [keys.broadcast(broadcast_id), keys.ACTIVE_BROADCASTS], [broadcast_id, status.value]
+            )
 
     def postpone(self, broadcast_id: str, person_id: str, until: datetime) -> None:
         """Let a pending row wait."""
@@ -189,23 +214,14 @@ class Ledger:
     # --- the audience -----------------------------------------------------------------------------------------------
 
     def copy_audience(self, broadcast_id: str, target_step: OnboardingStep | None, now: datetime) -> int:
-        """Fix the audience as it is now, shard by shard; how many people it has.
-
-        People who move on meanwhile are neither missed nor doubled.
-        """
+        """Fix the audience as it is now, shard by shard; how many people it has. A repeat changes nothing."""
+        size = 0
         with unavailable_on_error():
-            pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
-                source = keys.step_index(shard, target_step) if target_step else keys.contacts_of(shard)
-                alive = f"({unix_milliseconds(now)}" if target_step else "-inf"
-                pipeline.zrangestore(
-                    in_shard(shard, broadcast_id, "audience"),
-                    source,
-                    alive,
-                    "+inf",
-                    byscore=True,
-                )
-            return sum(pipeline.execute())
+                source, lowest = _living(shard, target_step, now)
+                copy = in_shard(shard, broadcast_id, "audience")
+                size += int(self._scripts.run("copy_audience", [copy, source], [lowest]))
+        return size
 
     def audience(self, broadcast_id: str, shard: int, offset: int) -> list[str]:
         """The next people of the fixed audience of a shard."""
@@ -215,12 +231,11 @@ class Ledger:
 
     def living_audience(self, shard: int, target_step: OnboardingStep | None, now: datetime) -> Iterator[list[str]]:
         """The people that an audience would have now, in batches; for a dry run, which fixes nothing."""
-        index = keys.step_index(shard, target_step) if target_step else keys.contacts_of(shard)
-        alive = f"({unix_milliseconds(now)}" if target_step else "-inf"
+        index, lowest = _living(shard, target_step, now)
         offset = 0
         while True:
             with unavailable_on_error():
-                found: Any = self._client.zrangebyscore(index, alive, "+inf", start=offset, num=BATCH)
+                found: Any = self._client.zrangebyscore(index, lowest, "+inf", start=offset, num=BATCH)
             if not found:
                 return
             yield [_decoded(person_id) for person_id in found]
@@ -297,17 +312,16 @@ class Ledger:
                 pipeline.zcount(in_shard(shard, broadcast_id, "pending"), "-inf", unix_milliseconds(now))
             return [shard for shard, count in enumerate(pipeline.execute()) if count]
 
-    def unfinished(self, broadcast_id: str) -> int:
-        """How many rows are pending or being sent."""
+    def in_flight(self, broadcast_id: str) -> int:
+        """How many rows are being sent."""
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
-                pipeline.zcard(in_shard(shard, broadcast_id, "pending"))
                 pipeline.zcard(in_shard(shard, broadcast_id, "inflight"))
             return sum(pipeline.execute())
 
-    def candidates(self, broadcast_id: str, shard: int, count: int, now: datetime) -> list[tuple[str, bool]]:
-        """Who is next in this shard, and whether each wrote within the window."""
+    def candidates(self, broadcast_id: str, shard: int, count: int, now: datetime) -> list[Candidate]:
+        """Who is next in this shard."""
         with unavailable_on_error():
             found: Any = self._client.zrangebyscore(
                 in_shard(shard, broadcast_id, "pending"), "-inf", unix_milliseconds(now), start=0, num=count
@@ -316,8 +330,12 @@ class Ledger:
             if not people:
                 return []
             times: Any = self._client.zmscore(keys.contacts_of(shard), people)
+            texts: Any = self._client.hmget(in_shard(shard, broadcast_id, "rows"), people)
         opens = unix_milliseconds(now - WINDOW + WINDOW_IN_HAND)
-        return [(person_id, bool(time and time > opens)) for person_id, time in zip(people, times, strict=True)]
+        return [
+            Candidate(person_id, bool(time and time > opens), _row(person_id, _decoded(text)).tries == 0)
+            for person_id, time, text in zip(people, times, texts, strict=True)
+        ]
 
     def take_slot(
         self,
@@ -336,32 +354,38 @@ class Ledger:
             verdict, *wait = self._scripts.run(
                 "slot",
                 [keys.SLOTS, keys.broadcast(broadcast_id), keys.OUTSIDE_WINDOW_TODAY],
-                [round(seconds_between * 1_000_000), int(is_first_try), outside_window or "", daily_limit],
+                [
+                    _microseconds(seconds_between),
+                    _microseconds(RESERVED_AHEAD_SECONDS),
+                    int(is_first_try),
+                    outside_window or "",
+                    daily_limit,
+                ],
             )
         return _slot(_decoded(verdict), wait)
 
     def take_urgent_slot(self, seconds_between: float) -> Slot:
         """Reserve the next moment for a message that is no bulk."""
         with unavailable_on_error():
-            verdict, *wait = self._scripts.run("slot", [keys.SLOTS], [round(seconds_between * 1_000_000)])
+            verdict, *wait = self._scripts.run("slot", [keys.SLOTS], [_microseconds(seconds_between)])
         return _slot(_decoded(verdict), wait)
 
     def slow_down(self, seconds: float) -> None:
         """Twilio asked for a pause: every worker keeps it."""
         with unavailable_on_error():
-            self._scripts.run("slow_down", [keys.SLOTS], [round(seconds * 1_000_000)])
+            self._scripts.run("slow_down", [keys.SLOTS], [_microseconds(seconds)])
 
-    def claim(self, broadcast_id: str, person_id: str, definition: Definition, now: datetime) -> Claim | None:
-        """The last decision before the call to Twilio; None when this person is not to be written to (any more)."""
-        shard = keys.shard_of(person_id)
+    def claim(self, broadcast_id: str, person_id: str, definition: Definition, now: datetime) -> Contact | None:
+        """The last decision before the call to Twilio: whom to write to, or None when it may not be (any more)."""
+        *names, permit = self._names_of_row(broadcast_id, person_id)
         with unavailable_on_error():
             answer = self._scripts.run(
                 "claim",
                 [
-                    *(in_shard(shard, broadcast_id, what) for what in ("pending", "rows", "counts", "inflight")),
+                    *names,
                     self._keys.contacts(person_id),
                     self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
+                    permit,
                     self._keys.contact(person_id),
                 ],
                 [person_id, unix_milliseconds(now), *_rules(definition), broadcast_id],
@@ -370,9 +394,8 @@ class Ledger:
             return None
         contact = self._sealer.contact(person_id, answer[1], None)
         if contact is None:
-            self.record(broadcast_id, person_id, RowState.FAILED, code="unreadable", is_known_not_out=True)
-            return None
-        return Claim(contact, int(answer[2]))
+            self.record(broadcast_id, person_id, RowState.FAILED, code="unreadable")
+        return contact
 
     def record(
         self,
@@ -382,26 +405,17 @@ class Ledger:
         *,
         code: str = "",
         message_sid: str = "",
-        again_at: datetime | None = None,
-        is_known_not_out: bool = False,
+        again: Again | None = None,
     ) -> None:
-        """Write down how a send ended; a callback that was quicker is not undone."""
-        shard = keys.shard_of(person_id)
+        """Write down how a send ended: SENT, UNCERTAIN, or FAILED, which waits as long as ``again`` has a moment.
+
+        A callback that was quicker is not undone.
+        """
         with unavailable_on_error():
             self._scripts.run(
                 "record",
-                [
-                    *(in_shard(shard, broadcast_id, what) for what in ("pending", "rows", "counts", "inflight")),
-                    self._keys.permit(person_id),
-                ],
-                [
-                    person_id,
-                    state.value,
-                    code,
-                    message_sid,
-                    unix_milliseconds(again_at) if again_at else 0,
-                    int(is_known_not_out),
-                ],
+                self._names_of_row(broadcast_id, person_id),
+                [person_id, broadcast_id, state.value, code, message_sid, *_moments(again)],
             )
 
     def apply_callback(
@@ -411,15 +425,14 @@ class Ledger:
         state: RowState,
         code: str,
         message_sid: str,
-        again_at: datetime | None = None,
+        again: Again | None = None,
     ) -> tuple[RowState, RowState] | None:
         """Move a row by a status callback, never backwards; the states before and after, None without such a row."""
-        shard = keys.shard_of(person_id)
         with unavailable_on_error():
             answer = self._scripts.run(
                 "callback",
-                [in_shard(shard, broadcast_id, what) for what in ("pending", "rows", "counts", "inflight")],
-                [person_id, state.value, code, message_sid, unix_milliseconds(again_at) if again_at else 0],
+                self._names_of_row(broadcast_id, person_id),
+                [person_id, broadcast_id, state.value, code, message_sid, *_moments(again)],
             )
         return (RowState(_decoded(answer[0])), RowState(_decoded(answer[1]))) if answer else None
 
@@ -439,16 +452,16 @@ class Ledger:
 
     def mark_uncertain(self, broadcast_id: str, claimed_before: datetime) -> int:
         """Rows whose worker must have died become uncertain; how many."""
-        found = 0
-        for shard in range(SHARDS):
-            with unavailable_on_error():
-                stale: Any = self._client.zrangebyscore(
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zrangebyscore(
                     in_shard(shard, broadcast_id, "inflight"), "-inf", unix_milliseconds(claimed_before)
                 )
-            for person_id in stale:
-                self.record(broadcast_id, _decoded(person_id), RowState.UNCERTAIN)
-                found += 1
-        return found
+            stale = [_decoded(person_id) for found in pipeline.execute() for person_id in found]
+        for person_id in stale:
+            self.record(broadcast_id, person_id, RowState.UNCERTAIN)
+        return len(stale)
 
     def rows(self, broadcast_id: str) -> Iterator[list[Row]]:
         """All rows, in batches of one shard each."""
@@ -463,21 +476,17 @@ class Ledger:
                 if not cursor:
                     break
 
-    def send_again(self, broadcast_id: str, row: Row, now: datetime) -> None:
-        """Make an uncertain row pending again, because an admin says so."""
-        shard = keys.shard_of(row.person_id)
+    def send_again(self, broadcast_id: str, row: Row, now: datetime) -> bool:
+        """Make a row pending again, because an admin says so; whether it was uncertain."""
+        pending, rows, counts, _inflight, permit = self._names_of_row(broadcast_id, row.person_id)
         with unavailable_on_error():
-            self._scripts.run(
-                "send_again",
-                [in_shard(shard, broadcast_id, what) for what in ("pending", "rows", "counts")],
-                [row.person_id, unix_milliseconds(now)],
+            return bool(
+                self._scripts.run(
+                    "send_again",
+                    [pending, rows, counts, permit],
+                    [row.person_id, broadcast_id, unix_milliseconds(now)],
+                )
             )
-
-    def stops_among(self, people: Sequence[str]) -> int:
-        """How many of these people, all of one shard, have said STOP."""
-        with unavailable_on_error():
-            found: Any = self._client.exists(*(self._keys.opt_out(person_id) for person_id in people))
-        return int(found)
 
     # --- workers ----------------------------------------------------------------------------------------------------
 
@@ -489,6 +498,11 @@ class Ledger:
             if self._client.get(keys.SWEEPER) != worker.encode():
                 return False
             return bool(self._client.pexpire(keys.SWEEPER, milliseconds(life)))
+
+    def _names_of_row(self, broadcast_id: str, person_id: str) -> list[str]:
+        shard = keys.shard_of(person_id)
+        names = [in_shard(shard, broadcast_id, what) for what in ("pending", "rows", "counts", "inflight")]
+        return [*names, self._keys.permit(person_id)]
 
     def _classify(
         self,
@@ -516,6 +530,23 @@ class Ledger:
         return {_decoded(name): int(count) for name, count in zip(answer[::2], answer[1::2], strict=True)}
 
 
+def _living(shard: int, target_step: OnboardingStep | None, now: datetime) -> tuple[str, str]:
+    """The index that holds an audience's people, and the lowest score of those who belong to it now."""
+    if target_step:
+        return keys.step_index(shard, target_step), f"({unix_milliseconds(now)}"
+    return keys.contacts_of(shard), "-inf"
+
+
+def _moments(again: Again | None) -> list[str | int]:
+    if again is None:
+        return [""]
+    return [again.counted_as, *(unix_milliseconds(moment) for moment in again.moments)]
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * 1_000_000)
+
+
 def _rules(definition: Definition) -> list[int]:
     is_marketing = definition.purpose is Purpose.MARKETING
     return [int(definition.is_template), int(is_marketing), milliseconds(WINDOW - WINDOW_IN_HAND)]
@@ -523,8 +554,8 @@ def _rules(definition: Definition) -> list[int]:
 
 def _slot(verdict: str, wait: Sequence[Any]) -> Slot:
     match verdict:
-        case "go":
-            return Slot("go", int(wait[0]) / 1_000_000)
+        case "go" | "busy":
+            return Slot(verdict, int(wait[0]) / 1_000_000)
         case "daily":
             return Slot("daily", int(wait[0]) / 1000)
         case _:
@@ -532,7 +563,7 @@ def _slot(verdict: str, wait: Sequence[Any]) -> Slot:
 
 
 def _row(person_id: str, text: str) -> Row:
-    state, code, message_sid, tries, _accepted = text.split("|")
+    state, code, message_sid, tries, *_ = text.split("|")
     return Row(person_id, RowState(state), code, message_sid, int(tries))
 
 

@@ -12,9 +12,9 @@ FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
     "enrol": ("permit", "rows"),
     "claim": ("permit", "rows"),
-    "record": ("rows",),
-    "callback": ("rows",),
-    "send_again": ("rows",),
+    "record": ("permit", "rows"),
+    "callback": ("permit", "rows"),
+    "send_again": ("permit", "rows"),
 }
 
 

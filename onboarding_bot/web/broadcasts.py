@@ -17,15 +17,18 @@ from onboarding_bot.broadcast.office import (
     BroadcastOffice,
     BroadcastView,
     OtherDefinitionError,
+    PastScheduleError,
     RecipientLine,
     UnknownBroadcastError,
     WrongStatusError,
 )
 from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
+from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.json_body import json_body
 from onboarding_bot.web.problems import problem
 
-PAGE_SIZE, PAGE_SIZE_MAX = 20, 100
+PAGE_SIZE, PAGE_SIZE_MAX, PAGE_MAX = 20, 100, 1_000_000
 IDEMPOTENCY_KEY_MAX = 200
 
 
@@ -48,9 +51,11 @@ def broadcast_routes(
         if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX:
             return _invalid("Idempotency-Key", f"must have 1 to {IDEMPOTENCY_KEY_MAX} characters")
         try:
-            definition, is_dry_run = parse_definition(request.get_json(silent=True), now(), languages)
+            definition, is_dry_run = parse_definition(json_body(), languages)
         except InvalidDefinitionError as fault:
             return _invalid(fault.name, fault.detail)
+        if is_dry_run and definition.is_overdue(now()):
+            raise PastScheduleError
         if is_dry_run:
             counted = audience.count(definition)
             return jsonify(
@@ -65,9 +70,11 @@ def broadcast_routes(
     @routes.get("/broadcasts")
     @admins_only
     def newest() -> ResponseReturnValue:
-        page, size = _number("page", 1), min(_number("size", PAGE_SIZE), PAGE_SIZE_MAX)
-        if not page or not size:
-            return _invalid("page", "page and size must be whole numbers from 1")
+        page, size = _number("page", 1, PAGE_MAX), _number("size", PAGE_SIZE, PAGE_SIZE_MAX)
+        if page is None:
+            return _invalid("page", f"must be a whole number from 1 to {PAGE_MAX}")
+        if size is None:
+            return _invalid("size", f"must be a whole number from 1 to {PAGE_SIZE_MAX}")
         views = office.newest((page - 1) * size, size)
         return jsonify(
             broadcasts=[_summary(view, public_base_url, now()) for view in views],
@@ -118,6 +125,10 @@ def broadcast_routes(
             "This Idempotency-Key was used for another broadcast. Take a new key for a new broadcast.",
         )
 
+    @routes.errorhandler(PastScheduleError)
+    def past_schedule(_error: PastScheduleError) -> Response:
+        return _invalid("schedule_at", "is in the past")
+
     @routes.errorhandler(WrongStatusError)
     def wrong_status(error: WrongStatusError) -> Response:
         detail = f"The broadcast is {error.status}; that cannot be done with it any more."
@@ -130,9 +141,10 @@ def _invalid(field: str, detail: str) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
 
 
-def _number(name: str, default: int) -> int:
+def _number(name: str, default: int, highest: int) -> int | None:
     text = request.args.get(name, str(default))
-    return int(text) if text.isascii() and text.isdigit() else 0
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
+    return int(text) if is_number and 1 <= int(text) <= highest else None
 
 
 def _timestamp(moment: datetime) -> str:
@@ -153,12 +165,13 @@ def _summary(view: BroadcastView, public_base_url: str, now: datetime) -> dict[s
 
 
 def _details(view: BroadcastView, public_base_url: str, now: datetime) -> dict[str, Any]:
+    is_sending = view.record.status is BroadcastStatus.SENDING
     return _summary(view, public_base_url, now) | {
         "counts": view.counts,
         "errors": view.errors,
         "rate_per_second": view.rate_per_second,
         "eta": _timestamp(view.eta) if view.eta else None,
-        "rests_until": view.record.fields.get("rests_until") or None,
+        "rests_until": view.record.fields.get("rests_until") or None if is_sending else None,
         "audience": int(view.record.fields["audience"]) if "audience" in view.record.fields else None,
         "created_at": _timestamp(view.record.created_at),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -11,6 +12,10 @@ from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.services.twilio import SignatureVerifier
 from onboarding_bot.web.signature import signed
+
+_BROADCAST = re.compile(r"[0-9a-f]{24}")
+_ROW = re.compile(r"[0-9a-f]{32}")
+_ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
 def status_callback_routes(callbacks: Callbacks, verifier: SignatureVerifier) -> Blueprint:
@@ -25,14 +30,14 @@ def status_callback_routes(callbacks: Callbacks, verifier: SignatureVerifier) ->
         if request.form.get("EventType", "").upper() == "READ":
             status = "read"
         code = request.form.get("ErrorCode", "")
-        if broadcast_id and _is_person_id(row):
+        if _BROADCAST.fullmatch(broadcast_id) and _ROW.fullmatch(row):
             try:
                 callbacks.apply(
                     broadcast_id,
                     row,
                     request.form.get("MessageSid", ""),
                     status,
-                    int(code) if code.isascii() and code.isdigit() else 0,
+                    int(code) if _ERROR_CODE.fullmatch(code) else 0,
                 )
             except StoreUnavailableError as error:
                 logger().error("status_callback_postponed", code=error.code, **describe(error))
@@ -40,7 +45,3 @@ def status_callback_routes(callbacks: Callbacks, verifier: SignatureVerifier) ->
         return Response(status=HTTPStatus.NO_CONTENT)
 
     return routes
-
-
-def _is_person_id(text: str) -> bool:
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)

@@ -85,7 +85,7 @@ def read_until_ready(process: subprocess.Popen[str]) -> str:
     deadline = time.monotonic() + START_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while "Ctrl-C" not in said:
+        while not ("Ctrl-C" in said and said.endswith("\n")):
             assert selector.select(deadline - time.monotonic()), f"not ready in time; it said: {said}"
             piece = os.read(process.stdout.fileno(), 4096).decode()
             assert piece, f"it ended: {said}{process.stderr and process.stderr.read()}"

@@ -11,7 +11,8 @@ import pytest
 from redis.crc import key_slot
 
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.store.keys import SHARDS, Keys, counters_of, step_index
+from onboarding_bot.store import keys
+from onboarding_bot.store.keys import SHARDS, Keys, contacts_of, counters_of, in_shard, shard_of, step_index
 
 KEYS = Keys("person-key-of-the-tests")
 SENDERS = ["whatsapp:+919876543210", "whatsapp:+14155238886", "whatsapp:IN.1234", "whatsapp:आशा"]
@@ -23,6 +24,7 @@ def names_of_a_turn(person_id: str) -> list[str]:
         KEYS.contact(person_id),
         KEYS.draft(person_id),
         KEYS.opt_out(person_id),
+        KEYS.permit(person_id),
         KEYS.contacts(person_id),
         KEYS.counters(person_id),
         *KEYS.steps(person_id).values(),
@@ -46,7 +48,7 @@ def test_people_are_told_apart_by_the_whole_address_and_by_the_key() -> None:
 def test_all_names_of_a_turn_are_in_one_slot_and_are_different(sender: str) -> None:
     names = names_of_a_turn(KEYS.person_id(sender))
     assert len({key_slot(name.encode()) for name in names}) == 1
-    assert len(set(names)) == len(names) == 6 + len(OnboardingStep)
+    assert len(set(names)) == len(names) == 7 + len(OnboardingStep)
     assert all(re.match(r"\{s([0-9]|[1-5][0-9]|6[0-3])\}:", name) for name in names)
 
 
@@ -61,7 +63,9 @@ def test_the_index_and_the_counters_of_a_shard_are_those_of_its_people() -> None
     for number in range(50):
         person_id = KEYS.person_id(f"whatsapp:+9198765432{number:02}")
         shard = int(KEYS.session(person_id).split("}")[0].removeprefix("{s"))
+        assert shard_of(person_id) == shard
         assert KEYS.counters(person_id) == counters_of(shard)
+        assert KEYS.contacts(person_id) == contacts_of(shard)
         assert KEYS.steps(person_id) == {step: step_index(shard, step) for step in OnboardingStep}
 
 
@@ -85,3 +89,39 @@ def test_names_never_change() -> None:
     assert KEYS.opt_out(person_id) == f"{tag}:optout:{person_id}"
     assert KEYS.contacts(person_id) == f"{tag}:contacts"
     assert KEYS.steps(person_id)[OnboardingStep.NAME] == f"{tag}:step:name"
+    assert KEYS.permit(person_id) == f"{tag}:permit:{person_id}"
+
+
+# --- broadcasts ----------------------------------------------------------------------------------------------------
+
+BROADCAST = "01a201f28240911e22977b29"
+PARTS = ["audience", "pending", "rows", "counts", "inflight", "progress", "lease-pump", "lease-enrol"]
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+def test_a_broadcasts_part_in_a_shard_is_in_the_slot_of_its_people(sender: str) -> None:
+    """Otherwise one call could not decide about a person and move the row."""
+    person_id = KEYS.person_id(sender)
+    names = [in_shard(shard_of(person_id), BROADCAST, what) for what in PARTS]
+    assert {key_slot(name.encode()) for name in names} == {key_slot(KEYS.permit(person_id).encode())}
+    assert len(set(names)) == len(PARTS)
+    assert names[2] == f"{{s{shard_of(person_id)}}}:broadcast:{BROADCAST}:rows"
+
+
+def test_what_concerns_all_broadcasts_is_in_one_slot() -> None:
+    names = [
+        *(keys.BROADCASTS, keys.ACTIVE_BROADCASTS, keys.SLOTS, keys.OUTSIDE_WINDOW_TODAY, keys.SWEEPER),
+        keys.broadcast(BROADCAST),
+        keys.idempotency("an admin's key"),
+    ]
+    assert len({key_slot(name.encode()) for name in names}) == 1
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("key", ["x", "}{s1}", "schlüssel", "x" * 200])
+def test_an_idempotency_key_is_kept_as_its_hash(key: str) -> None:
+    assert re.fullmatch(r"\{outbound\}:idempotency:[0-9a-f]{64}", keys.idempotency(key))
+
+
+def test_the_shards_of_a_broadcast_are_in_many_slots() -> None:
+    assert len({key_slot(in_shard(shard, BROADCAST, "rows").encode()) for shard in range(SHARDS)}) == SHARDS

@@ -15,8 +15,18 @@ OPEN = {
 GUARDED = {
     "/webhook": "signature",
     "/webhook/fallback": "signature",
+    "/status-callback": "signature",
     "/handoff": "bearer",
     "/stats": "bearer",
+    "/send-broadcast": "bearer",
+    "/broadcasts": "bearer",
+    "/broadcasts/pause-all": "bearer",
+    "/broadcasts/<broadcast_id>": "bearer",
+    "/broadcasts/<broadcast_id>/recipients.csv": "bearer",
+    "/broadcasts/<broadcast_id>/pause": "bearer",
+    "/broadcasts/<broadcast_id>/resume": "bearer",
+    "/broadcasts/<broadcast_id>/cancel": "bearer",
+    "/broadcasts/<broadcast_id>/resend-uncertain": "bearer",
 }
 
 

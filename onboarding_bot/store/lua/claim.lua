@@ -1,7 +1,7 @@
 -- The last word before a message goes out: may this person be written to now? If so the row becomes "sending".
 -- KEYS: pending, rows, counts, inflight, contact index, opt-out, permit, contact.
 -- ARGV: person, now (ms), template (1 or 0), marketing (1 or 0), window (ms), broadcast.
--- Returns {"go", contact, tries}, {"skipped", reason}, or {"taken"} when another worker was quicker.
+-- Returns {"go", contact}, {"skipped", reason}, or {"taken"} when another worker was quicker.
 local person, now, rules = ARGV[1], tonumber(ARGV[2]), read_rules(3)
 if redis.call('ZREM', KEYS[1], person) == 0 then
   return {'taken'}
@@ -19,14 +19,16 @@ if reason then
   redis.call('HINCRBY', KEYS[3], 'skipped:' .. reason, 1)
   return {'skipped', reason}
 end
--- The message of an earlier try, if any: what is still told of it does not concern the new one.
-row.state, row.code, row.sid, row.tries = 'sending', row.sid, '', row.tries + 1
+-- What is still told of the message of an earlier try does not concern the new one.
+if row.sid ~= '' then
+  row.earlier = row.earlier .. ' ' .. row.sid
+end
+row.state, row.code, row.sid, row.tries = 'sending', '', '', row.tries + 1
 write_row(KEYS[2], KEYS[3], person, row, before)
 redis.call('ZADD', KEYS[4], now, person)
 -- A STOP that follows is counted against this broadcast (see commit.lua).
 redis.call('HSET', KEYS[7], 'last_broadcast', ARGV[6])
 if rules.marketing then
-  local last = redis.call('HGET', KEYS[7], 'last_marketing')
-  redis.call('HSET', KEYS[7], 'last_marketing', now, 'marketing_before', last or '0')
+  take_marketing_place(KEYS[7], ARGV[6], now)
 end
-return {'go', contact, row.tries}
+return {'go', contact}

@@ -14,7 +14,10 @@ for index = 6, #ARGV do
       found.outside = (found.outside or 0) + 1
     end
     if not only_count then
-      local row = {state = reason and 'skipped' or 'pending', code = reason or '', sid = '', tries = 0}
+      local row = {
+        state = reason and 'skipped' or 'pending', code = reason or '', sid = '', tries = 0, retries = 0, later = 0,
+        earlier = '',
+      }
       write_row(KEYS[1], KEYS[2], person, row, nil)
       if reason then
         redis.call('HINCRBY', KEYS[2], 'skipped:' .. reason, 1)

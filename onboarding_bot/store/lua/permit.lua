@@ -1,7 +1,7 @@
--- Shared by the scripts that decide about a recipient: why a message must not go out to this person now, or false,
--- and whether the person wrote within the 24-hour window.
+-- Shared by the scripts that let messages out to a person, and take back what they let out.
 local DAY, WEEK = 86400000, 604800000
 
+-- Why a message must not go out to this person now, or false, and whether the person wrote within the 24-hour window.
 local function refusal(contacts, opt_out, permit, person, now, rules)
   if redis.call('EXISTS', opt_out) == 1 then
     return 'opted_out', false
@@ -33,4 +33,19 @@ local function read_rules(first)
     marketing = ARGV[first + 1] == '1',
     window = tonumber(ARGV[first + 2]),
   }
+end
+
+-- A message takes its place among the person's marketing messages when it goes out.
+local function take_marketing_place(permit, broadcast, now)
+  local last = redis.call('HGET', permit, 'last_marketing')
+  redis.call('HSET', permit, 'last_marketing', now, 'marketing_before', last or '0', 'marketing_by', broadcast)
+end
+
+-- The broadcast's message never arrived: its place, if it has the last one, is free again.
+local function give_marketing_place_back(permit, broadcast)
+  local known = redis.call('HMGET', permit, 'marketing_by', 'marketing_before')
+  if known[1] == broadcast then
+    redis.call('HSET', permit, 'last_marketing', known[2], 'marketing_before', '0')
+    redis.call('HDEL', permit, 'marketing_by')
+  end
 end

@@ -1,16 +1,23 @@
--- Shared by the scripts that move a broadcast's rows. A row is state|code|MessageSid|tries|accepted.
+-- Shared by the scripts that move a broadcast's rows. A row is state|code|MessageSid|tries|accepted|retries|later|earlier:
+-- "retries" and "later" count how often it was put off for each of these reasons, "earlier" are the MessageSids of earlier
+-- tries, of which Twilio may still tell something.
 local function read_row(rows, person)
   local text = redis.call('HGET', rows, person)
   if not text then
     return nil
   end
-  local state, code, sid, tries, accepted = string.match(text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
-  return {state = state, code = code, sid = sid, tries = tonumber(tries), accepted = accepted == '1'}
+  local state, code, sid, tries, accepted, retries, later, earlier = string.match(
+    text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+  return {
+    state = state, code = code, sid = sid, tries = tonumber(tries), accepted = accepted == '1',
+    retries = tonumber(retries), later = tonumber(later), earlier = earlier,
+  }
 end
 
 local function write_row(rows, counts, person, row, before)
   local accepted = row.accepted and '1' or '0'
-  local text = table.concat({row.state, row.code, row.sid, tostring(row.tries), accepted}, '|')
+  local text = table.concat({row.state, row.code, row.sid, tostring(row.tries), accepted, tostring(row.retries),
+    tostring(row.later), row.earlier}, '|')
   redis.call('HSET', rows, person, text)
   if before ~= row.state then
     if before then
@@ -25,5 +32,22 @@ local function accept(counts, row)
   if not row.accepted then
     row.accepted = true
     redis.call('HINCRBY', counts, 'accepted', 1)
+  end
+end
+
+-- A message failed. It waits for the next of the moments in ARGV from ``first`` on, by the row's own count named
+-- ``counted_as`` ("" is not counted: it is always the first one); when none is left, the row has failed.
+local function fail_or_wait(pending, counts, person, row, code, counted_as, first)
+  local moment = ARGV[first + (row[counted_as] or 0)]
+  row.code = code
+  if moment then
+    if row[counted_as] then
+      row[counted_as] = row[counted_as] + 1
+    end
+    row.state = 'pending'
+    redis.call('ZADD', pending, moment, person)
+  else
+    row.state = 'failed'
+    redis.call('HINCRBY', counts, 'failed:' .. code, 1)
   end
 end

@@ -5,8 +5,9 @@ local status = redis.call('HGET', KEYS[1], 'status')
 for index = 5, #ARGV do
   if ARGV[index] == status then
     redis.call('HSET', KEYS[1], 'status', ARGV[2], 'reason', ARGV[3])
-    if ARGV[4] == '1' then
-      redis.call('SREM', KEYS[2], ARGV[1])
+    -- One that is over stays among the active ones until the messages in flight are settled (see retire.lua).
+    if ARGV[4] == '0' then
+      redis.call('SADD', KEYS[2], ARGV[1])
     end
     return {status, 1}
   end

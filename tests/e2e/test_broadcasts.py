@@ -1,0 +1,217 @@
+"""Broadcasts through real parts: the worker, gunicorn, Redis and Twilio, one small audience at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from onboarding_bot.conversation.session import OnboardingStep
+from tests.e2e.outbound import BULK, Admin, Worker, wait_for
+from tests.e2e.people import address, settle, store_at
+from tests.e2e.world import World, running_world
+
+# What an admin asks for takes effect within this many seconds.
+TAKES_EFFECT_SECONDS = 2
+CAP = 80
+
+pytestmark = pytest.mark.redis_server
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running_world(tmp_path_factory.mktemp("world"), "--appendonly", "yes") as running:
+        yield running
+
+
+@pytest.fixture
+def admin(world: World) -> Admin:
+    admin = Admin(world)
+    admin.begin_anew()
+    return admin
+
+
+@pytest.fixture
+def workers(world: World, tmp_path: Path) -> Iterator[list[Worker]]:
+    """Workers that a test has started; they end with it."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.end()
+
+
+def start_worker(workers: list[Worker], world: World, folder: Path, **settings: str) -> None:
+    workers.append(Worker.beside(world, folder, **settings))
+    workers[-1].start()
+
+
+def people_at(world: World, count: int, *, first: int = 0, step: OnboardingStep = OnboardingStep.SECTOR) -> list[str]:
+    """So many people who wrote a few minutes ago."""
+    people = [address(number) for number in range(first, first + count)]
+    settle(store_at(world.redis.url), people, step=step)
+    return people
+
+
+def stands_still(admin: Admin) -> bool:
+    """Whether Twilio gets nothing any more, looked at for a good second."""
+    before = admin.sent().total
+    time.sleep(1.2)
+    return admin.sent().total == before
+
+
+def test_pause_resume_and_cancel_take_effect_at_once(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path
+) -> None:
+    people = people_at(world, 600)
+    world.set_fault(**BULK)
+    start_worker(workers, world, tmp_path, TWILIO_MESSAGES_PER_SECOND="50")
+    broadcast_id = admin.broadcast()
+    admin.wait_for_sent(40)
+    assert admin.act(broadcast_id, "pause").json()["status"] == "paused"
+    time.sleep(TAKES_EFFECT_SECONDS)
+    paused_at = admin.sent().total
+    assert stands_still(admin)
+    assert admin.counts(broadcast_id) == {"sent": paused_at, "pending": len(people) - paused_at}
+
+    assert admin.act(broadcast_id, "resume").json()["status"] == "sending"
+    admin.wait_for_sent(paused_at + 40)
+    assert admin.act(broadcast_id, "cancel").json()["status"] == "cancelled"
+    time.sleep(TAKES_EFFECT_SECONDS)
+    cancelled_at = admin.sent().total
+    assert cancelled_at < len(people)
+    assert stands_still(admin)
+    assert sum(admin.look(broadcast_id)["counts"].values()) == len(people)
+    assert admin.look(broadcast_id)["sent_count"] == cancelled_at
+    assert admin.act(broadcast_id, "resume").status_code == 409
+    assert admin.sent().by_recipient_more_than_once == 0
+
+
+def test_a_stop_in_the_middle_ends_it_for_that_person(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path
+) -> None:
+    people = people_at(world, 60)
+    start_worker(workers, world, tmp_path, TWILIO_MESSAGES_PER_SECOND="20")
+    broadcast_id = admin.broadcast()
+    admin.wait_for_sent(10)
+    admin.act(broadcast_id, "pause")
+    time.sleep(TAKES_EFFECT_SECONDS)
+    waiting = next(person for person, row in admin.rows(broadcast_id).items() if row["state"] == "pending")
+    assert world.converse("STOP", waiting)
+    admin.act(broadcast_id, "resume")
+    admin.wait_for_status(broadcast_id, "completed")
+    rows = admin.rows(broadcast_id)
+    assert (rows[waiting]["state"], rows[waiting]["code"]) == ("skipped", "opted_out")
+    assert admin.sent().total == len(people) - 1
+    looked = admin.look(broadcast_id)
+    assert (looked["recipient_count"], looked["skipped"]["opted_out"]) == (len(people) - 1, 1)
+    bulk = [event for event in world.events() if event["kind"] == "reply" and event["in_reply_to"] is None]
+    assert waiting not in {event["person"] for event in bulk}
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["one worker", "two workers"])
+def test_all_workers_together_keep_the_cap_and_use_it(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path, count: int
+) -> None:
+    people = people_at(world, 10 * CAP)
+    world.set_fault(**BULK)
+    for number in range(count):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        start_worker(workers, world, folder, TWILIO_MESSAGES_PER_SECOND=str(CAP))
+    broadcast_id = admin.broadcast()
+    admin.wait_for_status(broadcast_id, "completed", 60)
+    sent = admin.sent()
+    assert (sent.total, sent.by_recipient_more_than_once) == (len(people), 0)
+    assert sent.max_in_any_second <= 1.05 * CAP
+    middle = sent.per_second[1:-2]
+    assert sum(middle) >= 0.95 * CAP * len(middle)
+
+
+def test_only_the_people_in_the_target_step_get_it(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path
+) -> None:
+    people_at(world, 30)
+    there = people_at(world, 20, first=30, step=OnboardingStep.PINCODE)
+    start_worker(workers, world, tmp_path)
+    target = {"target_step": OnboardingStep.PINCODE.value}
+    assert admin.dry_run(**target)["recipient_count"] == len(there)
+    broadcast_id = admin.broadcast(**target)
+    admin.wait_for_status(broadcast_id, "completed")
+    assert sorted(admin.rows(broadcast_id)) == sorted(there)
+    assert admin.sent().total == len(there)
+
+
+def test_each_class_of_errors_is_dealt_with_in_its_own_way(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path
+) -> None:
+    people = people_at(world, 10)
+    world.set_fault(callbacks="ok")
+    admin.break_for(
+        _0000={"on_send": {"code": 63014}},
+        _0001={"on_send": {"code": 21211}},
+        _0002={"on_send": {"code": 63010}, "times": 1},
+        _0003={"on_send": {"code": 20429}, "times": 1},
+        _0004={"on_send": {"code": 63027}},
+        _0005={"on_send": {"status": 500, "sent": True}},
+        _0006={"on_send": {"reset": True}, "times": 1},
+        _0007={"on_callback": {"code": 63024, "status": "undelivered"}},
+    )
+    start_worker(workers, world, tmp_path)
+    broadcast_id = admin.broadcast()
+    admin.wait_for_status(broadcast_id, "completed")
+    admin.wait_for_quiet()
+    rows = admin.rows(broadcast_id)
+    assert [(rows[person]["state"], rows[person]["code"]) for person in people] == [
+        ("failed", "63014"),
+        ("failed", "21211"),
+        ("read", ""),
+        ("read", ""),
+        ("failed", "63027"),
+        ("read", ""),  # its callbacks told
+        ("uncertain", ""),
+        ("failed", "63024"),
+        ("read", ""),
+        ("read", ""),
+    ]
+    assert admin.look(broadcast_id)["errors"] == {"63014": 1, "21211": 1, "63027": 1, "63024": 1}
+    assert admin.sent().by_recipient_more_than_once == 0
+
+    admin.act(broadcast_id, "resend-uncertain")
+    wait_for(lambda: admin.counts(broadcast_id)["read"] == 6, "the uncertain one having been sent again")
+    assert admin.dry_run()["skipped"]["suppressed"] == 1, "only those who block us; a wrong number counts three times"
+    for _ in range(2):
+        admin.wait_for_status(admin.broadcast(), "completed")
+        admin.wait_for_quiet()
+    assert admin.dry_run()["skipped"]["suppressed"] == 3
+
+
+def test_an_error_that_concerns_everybody_stops_the_broadcast(
+    world: World, admin: Admin, workers: list[Worker], tmp_path: Path
+) -> None:
+    people = people_at(world, 200)
+    world.set_fault(**BULK)
+    admin.break_for(_0050={"on_send": {"code": 63018}, "times": 1})
+    start_worker(workers, world, tmp_path, TWILIO_MESSAGES_PER_SECOND="100")
+    broadcast_id = admin.broadcast()
+    admin.wait_for_status(broadcast_id, "stopped")
+    assert "63018" in admin.look(broadcast_id)["reason"]
+    time.sleep(TAKES_EFFECT_SECONDS)
+    assert stands_still(admin)
+    counts = admin.counts(broadcast_id)
+    assert counts["pending"] > 0
+    assert counts["sent"] == admin.sent().total
+    assert sum(counts.values()) == len(people)
+
+
+def test_what_comes_later_stays_pending(world: World, admin: Admin, workers: list[Worker], tmp_path: Path) -> None:
+    people = people_at(world, 5)
+    admin.break_for(_0003={"on_send": {"code": 63049}})
+    start_worker(workers, world, tmp_path)
+    broadcast_id = admin.broadcast()
+    admin.wait_for_sent(4)
+    wait_for(lambda: admin.rows(broadcast_id)[people[3]]["state"] == "pending", "the fifth waiting again")
+    admin.wait_for_quiet()
+    assert admin.counts(broadcast_id) == {"read": 4, "pending": 1}
+    assert admin.look(broadcast_id)["status"] == "sending", "it is not over before tomorrow"

@@ -1,0 +1,194 @@
+"""The worker: its jobs, the sweep beside them, and a broadcast that goes through a real queue."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import dramatiq
+import fakeredis
+import pytest
+import structlog
+
+from onboarding_bot import app as app_module
+from onboarding_bot import logs
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.store.connection import AnyRedis, connect
+from tests.broadcast.people import add_many, sender_of
+from tests.broadcast.world import FakeTwilio
+from tests.fakes import MovableClock
+from tests.servers import running_redis
+from tests.settings import ENVIRONMENT, settings
+
+WITHIN_SECONDS = 15
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The module; when it is imported it reads the environment, as Dramatiq's processes have it do."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(logs, "configure_logs", lambda _level: None)
+    return importlib.import_module("onboarding_bot.worker")
+
+
+@pytest.fixture
+def twilio() -> FakeTwilio:
+    return FakeTwilio()
+
+
+@pytest.fixture
+def declared(
+    worker: ModuleType, twilio: FakeTwilio, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[AnyRedis], tuple[Any, app_module.Parts]]:
+    """A broker on this Redis, with the parts that its jobs use; nothing leaves for Twilio."""
+
+    def declare(redis: AnyRedis) -> tuple[Any, app_module.Parts]:
+        parts = app_module.build_parts(settings(), redis=redis, clock=clock.clock())
+        monkeypatch.setattr(parts.pump, "_messages", twilio)
+        monkeypatch.setattr(worker, "build_parts", lambda _settings: parts)
+        return worker.declare(settings(), redis), parts
+
+    return declare
+
+
+def sweep_of(broker: Any) -> Any:
+    (sweep,) = [one for one in broker.middleware if type(one).__name__ == "SweepEverySecond"]
+    return sweep
+
+
+def test_replies_and_reminders_go_before_bulk(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
+) -> None:
+    broker, _ = declared(redis)
+    jobs = {name: broker.get_actor(name) for name in broker.get_declared_actors()}
+    assert jobs["nudge"].priority == jobs["otp"].priority < jobs["pump"].priority
+    assert jobs["enrol"].priority > jobs["nudge"].priority
+    assert {job.queue_name for job in jobs.values()} == {"outbound"}
+    assert {job.options["max_retries"] for job in jobs.values()} == {0}, "the sweep tries again, and nobody else"
+
+
+def test_the_queue_has_one_slot_of_a_cluster(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
+) -> None:
+    broker, parts = declared(redis)
+    add_many(parts.store, 3)
+    parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    for _ in range(2):
+        sweep_of(broker)._tick()
+    queue = [key for key in redis.scan_iter() if b"dramatiq" in key]
+    assert queue
+    assert all(key.startswith(b"{dramatiq}") for key in queue)
+    for key in queue:
+        for secret in (b"9000000", b"whatsapp", b'Hi"'):
+            assert secret not in (redis.dump(key) or b""), "a job's arguments are ids"
+
+
+def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
+    first, parts = declared(redis)
+    second, _ = declared(redis)
+    broadcast_id, _ = parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    redis.set("{outbound}:sweeper", "somebody else")
+    sweep_of(first)._tick()
+    assert parts.ledger.find(broadcast_id).status is BroadcastStatus.COUNTING
+    redis.delete("{outbound}:sweeper")
+    sweep_of(second)._tick()
+    assert parts.ledger.find(broadcast_id).status is BroadcastStatus.SENDING
+
+
+@pytest.fixture
+def queue_redis(tmp_path: Path) -> Iterator[AnyRedis]:
+    with running_redis(tmp_path) as server:
+        yield connect(server.url, answer_seconds=5.0)
+
+
+@pytest.mark.redis_server
+def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], queue_redis: AnyRedis, twilio: FakeTwilio
+) -> None:
+    broker, parts = declared(queue_redis)
+    add_many(parts.store, 60)
+    broadcast_id, _ = parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    running = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
+    running.start()
+    try:
+        deadline = time.monotonic() + WITHIN_SECONDS
+        while parts.ledger.find(broadcast_id).status is not BroadcastStatus.COMPLETED:
+            assert time.monotonic() < deadline, parts.ledger.counts(broadcast_id)
+            time.sleep(0.1)
+    finally:
+        running.stop()
+    assert sorted(twilio.addresses) == sorted(sender_of(number) for number in range(60))
+    assert parts.ledger.counts(broadcast_id)["sent"] == 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "event"),
+    [
+        pytest.param(StoreUnavailableError("TimeoutError"), "sweep_postponed", id="Redis is away"),
+        pytest.param(RuntimeError("a fault of ours"), "sweep_failed", id="a fault of ours"),
+    ],
+)
+def test_the_sweep_goes_on_whatever_breaks(
+    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, fault: Exception, event: str
+) -> None:
+    ticks: list[Exception] = []
+
+    def tick() -> None:
+        ticks.append(fault)
+        raise fault
+
+    monkeypatch.setattr(worker, "SWEEP_EVERY_SECONDS", 0.01)
+    sweep = worker.SweepEverySecond(tick)
+    with structlog.testing.capture_logs() as lines:
+        sweep.after_worker_boot(None, None)
+        deadline = time.monotonic() + WITHIN_SECONDS
+        while len(ticks) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        sweep.before_worker_shutdown(None, None)
+    assert len(ticks) >= 3
+    assert {line["event"] for line in lines} == {event}
+    time.sleep(0.05)
+    stopped_at = len(ticks)
+    time.sleep(0.1)
+    assert len(ticks) == stopped_at
+
+
+def test_a_job_that_finds_no_redis_is_put_off(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker, parts = declared(redis)
+
+    def gone(*_args: object) -> bool:
+        raise StoreUnavailableError("TimeoutError")
+
+    monkeypatch.setattr(type(parts.pump), "run", gone)
+    with structlog.testing.capture_logs() as lines:
+        broker.get_actor("pump").fn("0" * 24, 3)
+    assert [line["event"] for line in lines] == ["job_postponed"]
+
+
+def test_bad_settings_are_all_told_and_nothing_starts(
+    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(worker, "dramatiq_main", lambda _arguments: pytest.fail("it started"))
+    monkeypatch.setenv("QUIET_HOURS", "always")
+    monkeypatch.setenv("BROADCAST_WAVES", "all")
+    assert worker.main() == 1
+    told = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in told] == ["QUIET_HOURS", "BROADCAST_WAVES"]
+
+
+def test_it_is_dramatiqs_own_supervisor_that_runs(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+    monkeypatch.setattr(worker, "dramatiq_main", started.append)
+    assert worker.main() == 0
+    (arguments,) = started
+    assert arguments.broker == "onboarding_bot.worker:broker"
+    assert (arguments.processes, arguments.threads) == (worker.PROCESSES, worker.THREADS)

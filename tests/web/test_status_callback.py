@@ -1,0 +1,160 @@
+"""Status callbacks over HTTP: signed with their query, and harmless whatever they say."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import fakeredis
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from onboarding_bot.app import create_app
+from onboarding_bot.outbound.states import RowState
+from tests.broadcast.people import add
+from tests.broadcast.world import World
+from tests.fakes import FakeOtpService, MovableClock
+from tests.settings import ENVIRONMENT, settings
+from tests.talker import signature
+
+URL = ENVIRONMENT["PUBLIC_BASE_URL"]
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+    return World(redis=redis, clock=clock)
+
+
+@pytest.fixture
+def row(world: World) -> tuple[str, str]:
+    """A broadcast that one person got as SM1; its id and the person's."""
+    person_id = add(world.store)
+    broadcast_id = world.sending()
+    world.pump_all(broadcast_id)
+    return broadcast_id, person_id
+
+
+def path_of(broadcast_id: str, person_id: str) -> str:
+    return f"/status-callback?{urlencode({'broadcast': broadcast_id, 'row': person_id})}"
+
+
+def tell(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    form: dict[str, Any] = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "whatsapp:+919876543210"} | fields
+    return client.post(path, data=form, headers={"X-Twilio-Signature": signature(URL + path, form)})
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"MessageStatus": "sent"}, RowState.SENT, id="sent"),
+        pytest.param({"MessageStatus": "delivered"}, RowState.DELIVERED, id="delivered"),
+        pytest.param({"MessageStatus": "DELIVERED"}, RowState.DELIVERED, id="in capitals"),
+        pytest.param({"MessageStatus": "read"}, RowState.READ, id="read"),
+        pytest.param({"EventType": "READ", "MessageStatus": "delivered"}, RowState.READ, id="the event READ"),
+        pytest.param({"EventType": "READ", "MessageStatus": ""}, RowState.READ, id="the event READ alone"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "63016"}, RowState.FAILED, id="failed"),
+        pytest.param({"MessageStatus": "undelivered", "ErrorCode": "63003"}, RowState.FAILED, id="undelivered"),
+        pytest.param({"MessageStatus": "failed"}, RowState.FAILED, id="failed without a code"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "63018"}, RowState.PENDING, id="over Meta's limit"),
+        pytest.param({"MessageStatus": "queued"}, RowState.SENT, id="nothing new"),
+        pytest.param({"MessageStatus": "dancing"}, RowState.SENT, id="a status that nobody has heard of"),
+        pytest.param({"MessageStatus": ""}, RowState.SENT, id="no status"),
+        pytest.param({"MessageSid": ""}, RowState.SENT, id="no message"),
+        pytest.param({"MessageSid": "SM999"}, RowState.SENT, id="another message"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "oops"}, RowState.FAILED, id="a code that is none"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "9" * 5000}, RowState.FAILED, id="an endless code"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "²"}, RowState.FAILED, id="a strange digit"),
+    ],
+)
+def test_what_twilio_tells_moves_the_row(
+    client: FlaskClient, world: World, row: tuple[str, str], fields: dict[str, str], expected: RowState
+) -> None:
+    response = tell(client, path_of(*row), **fields)
+    assert (response.status_code, response.get_data()) == (204, b"")
+    assert world.row(*row).state is expected
+    assert world.office.view(row[0]).sent_count == 1
+
+
+def test_shuffled_and_repeated_callbacks_end_where_they_should(
+    client: FlaskClient, world: World, row: tuple[str, str]
+) -> None:
+    for status in ("read", "sent", "delivered", "read", "queued", "sent"):
+        assert tell(client, path_of(*row), MessageStatus=status).status_code == 204
+    assert world.row(*row).state is RowState.READ
+    assert world.states(row[0]) == {"read": 1}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param({}, id="no signature"),
+        pytest.param({"X-Twilio-Signature": "bm90IHRoZSBzaWduYXR1cmU="}, id="wrong signature"),
+        pytest.param({"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}, id="a key instead"),
+    ],
+)
+def test_who_is_not_twilio_is_refused(
+    client: FlaskClient, world: World, row: tuple[str, str], headers: dict[str, str]
+) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610"}
+    assert client.post(path_of(*row), data=form, headers=headers).status_code == 403
+    assert world.row(*row).state is RowState.SENT
+
+
+def test_the_query_is_signed_as_well(client: FlaskClient, world: World, row: tuple[str, str]) -> None:
+    form = {"MessageSid": "SM1", "MessageStatus": "failed"}
+    for signed_path in ("/status-callback", path_of("0" * 24, row[1])):
+        headers = {"X-Twilio-Signature": signature(URL + signed_path, form)}
+        assert client.post(path_of(*row), data=form, headers=headers).status_code == 403
+    assert world.row(*row).state is RowState.SENT
+
+
+PERSON = "0" * 32
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/status-callback", id="no query"),
+        pytest.param("/status-callback?broadcast=&row=", id="an empty query"),
+        pytest.param(path_of("0" * 24, PERSON), id="unknown broadcast and row"),
+        pytest.param(path_of("x" * 24, PERSON), id="no broadcast's id"),
+        pytest.param(path_of("{s1}:x", PERSON), id="a key's name"),
+        pytest.param(path_of("0" * 24, "whatsapp:+919876543210"), id="an address"),
+        pytest.param(path_of("0" * 24, "0" * 31 + "\n"), id="almost a row"),
+        pytest.param(path_of("0" * 24, "é" * 32), id="not ASCII"),
+        pytest.param(f"/status-callback?row={PERSON}&row={PERSON}&broadcast={'0' * 24}", id="twice"),
+    ],
+)
+@pytest.mark.parametrize("status", ["delivered", "failed"])
+def test_what_we_know_nothing_of_changes_nothing(
+    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, status: str
+) -> None:
+    assert tell(client, path, MessageStatus=status, ErrorCode="21610").status_code == 204
+    assert redis.keys() == []
+
+
+def test_another_persons_row_is_not_touched(client: FlaskClient, world: World, row: tuple[str, str]) -> None:
+    assert tell(client, path_of(row[0], PERSON), MessageStatus="failed").status_code == 204
+    assert world.states(row[0]) == {"sent": 1}
+
+
+def test_without_redis_twilio_is_told_so(clock: MovableClock) -> None:
+    server = fakeredis.FakeServer()
+    client = create_app(
+        settings(), redis=fakeredis.FakeRedis(server=server), otp_service=FakeOtpService(), clock=clock.clock()
+    ).test_client()
+    server.connected = False
+    assert tell(client, path_of("0" * 24, PERSON)).status_code == 503
+    assert tell(client, "/status-callback").status_code == 204
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_only_posts_are_taken(client: FlaskClient, method: str) -> None:
+    assert client.open("/status-callback", method=method).status_code == 405
