@@ -24,8 +24,10 @@ def configure_logs(level: str) -> None:
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_LibraryFormatter())
-    # Libraries speak up only when something is wrong; their chatter may quote URLs and bodies.
-    logging.basicConfig(level=max(numeric, logging.WARNING), handlers=[handler], force=True)
+    # Libraries speak up only when something is wrong, whatever level they give their own loggers: their chatter may
+    # quote URLs and bodies.
+    handler.setLevel(max(numeric, logging.WARNING))
+    logging.basicConfig(level=handler.level, handlers=[handler], force=True)
 
 
 def logger() -> FilteringBoundLogger:

@@ -122,7 +122,8 @@ def test_a_librarys_record_says_where_it_comes_from_and_not_what_was_filled_in()
         assert PHONE not in json.dumps(line)
 
 
-def test_a_librarys_chatter_is_not_logged() -> None:
+def test_a_librarys_chatter_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger("werkzeug"), "level", logging.INFO)  # as werkzeug does by itself
     with recorded() as lines:
         logging.getLogger("urllib3.connectionpool").debug('"POST /api/send-otp HTTP/1.1" 200')
         logging.getLogger("werkzeug").info("127.0.0.1 - - GET /login?token=x")

@@ -24,7 +24,7 @@ def renderer(texts: Texts) -> ReplyRenderer:
 
 def test_parts_are_set_apart_by_an_empty_line(renderer: ReplyRenderer, texts: Texts) -> None:
     reply = (Part("apology.try_again"), Part("draft.continued"))
-    expected = f"{texts.render('apology.try_again', {})}\n\n{texts.render('ask.name', {})}"
+    expected = f"{texts.render('apology.try_again', {})}\n\n{texts.render('draft.continued', {})}"
     assert renderer.render(reply, "en") == expected
     assert renderer.render((), "en") == ""
 

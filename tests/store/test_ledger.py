@@ -686,7 +686,7 @@ _numbers = itertools.count(1)
 
 
 @given(events=EVENTS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_told_in_whatever_order_no_row_moves_backwards(
     ledger: Ledger, store: RedisStore, events: list[str]
 ) -> None:
@@ -721,7 +721,7 @@ MANY = st.lists(
 
 
 @given(events=MANY)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_sum_of_all_states_is_the_number_of_rows(
     ledger: Ledger, store: RedisStore, events: list[tuple[int, str]]
 ) -> None:
