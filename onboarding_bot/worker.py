@@ -10,6 +10,7 @@ import secrets
 import socket
 import sys
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -19,9 +20,10 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
-from dramatiq.middleware import Middleware
+from dramatiq.middleware import CurrentMessage, Middleware
 
 from onboarding_bot.app import Parts, build_parts
+from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.broadcast.sweep import Sweep
 from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
@@ -97,6 +99,9 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         )(_traced(work))
 
     def pump_and_go_on(broadcast_id: str, shard: int) -> None:
+        # A job that waited for longer than its lease may have a successor in the queue: one of the two is enough.
+        if _waited() > PUMP_LEASE and not parts.ledger.lease(broadcast_id, shard, PUMP, PUMP_LEASE):
+            return
         if parts.pump.run(broadcast_id, shard):
             pump.send(broadcast_id, shard)
 
@@ -116,6 +121,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         DueWork.NUDGE: job("nudge", parts.nudges.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
     }
+    broker.add_middleware(CurrentMessage())
     broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
     return broker
 
@@ -147,6 +153,12 @@ def _sweeping(
         without_rows.clear()
 
     return tick
+
+
+def _waited() -> timedelta:
+    """How long the job at hand stood in the queue."""
+    message = CurrentMessage.get_current_message()
+    return timedelta(milliseconds=time.time() * 1000 - message.message_timestamp) if message else timedelta()
 
 
 def _put(actor: Actor, *ids: str | int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ import structlog
 
 from onboarding_bot import app as app_module
 from onboarding_bot import logs
+from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus
@@ -126,6 +128,38 @@ def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
         running.stop()
     assert sorted(twilio.addresses) == sorted(sender_of(number) for number in range(60))
     assert parts.ledger.counts(broadcast_id)["sent"] == 60
+
+
+@pytest.mark.parametrize(
+    ("waited_seconds", "successor", "runs"),
+    [
+        pytest.param(1, True, True, id="a fresh job runs on the lease that was taken for it"),
+        pytest.param(16, True, False, id="an old job leaves the shard to its successor"),
+        pytest.param(16, False, True, id="an old job without a successor takes the lease anew"),
+    ],
+)
+def test_a_shard_has_one_job_however_long_the_queue_is(
+    worker: ModuleType,
+    declared: Callable[[AnyRedis], tuple[Any, Any]],
+    redis: fakeredis.FakeRedis,
+    monkeypatch: pytest.MonkeyPatch,
+    waited_seconds: int,
+    successor: bool,
+    runs: bool,
+) -> None:
+    broker, parts = declared(redis)
+    ran: list[int] = []
+
+    def run(_broadcast_id: str, shard: int) -> bool:
+        ran.append(shard)
+        return False
+
+    monkeypatch.setattr(parts.pump, "run", run)
+    monkeypatch.setattr(worker, "_waited", lambda: timedelta(seconds=waited_seconds))
+    if successor:
+        assert parts.ledger.lease("broadcast", 7, PUMP, PUMP_LEASE)
+    broker.actors["pump"]("broadcast", 7)
+    assert ran == ([7] if runs else [])
 
 
 @pytest.mark.parametrize(

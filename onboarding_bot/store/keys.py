@@ -104,7 +104,6 @@ ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
 OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
 SWEEPER = "{outbound}:sweeper"
-WORKERS = "{outbound}:workers"
 
 
 def broadcast(broadcast_id: str) -> str:
