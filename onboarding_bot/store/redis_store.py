@@ -13,6 +13,7 @@ from onboarding_bot.conversation.contact import (
     OTP_DAY,
     OTP_PAUSE,
     OTP_REQUESTS_A_DAY,
+    SERVICE,
     Contact,
     Draft,
     OptOut,
@@ -101,7 +102,7 @@ class RedisStore:
                     milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
                     json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
-                    unix_milliseconds(contact.consents[NEWS].at) if NEWS in contact.consents else "",
+                    *_consent_arguments(contact),
                     unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
                     person_id,
                     unix_milliseconds(contact.last_inbound_at),
@@ -211,6 +212,12 @@ def _read_opt_out(value: bytes) -> OptOut:
     except (ValueError, KeyError, TypeError) as error:
         logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
         return _UNREADABLE_OPT_OUT
+
+
+def _consent_arguments(contact: Contact) -> list[int | str]:
+    """The times of the yes to service and to news, or nothing."""
+    given = [contact.consents.get(purpose) for purpose in (SERVICE, NEWS)]
+    return [unix_milliseconds(consent.at) if consent else "" for consent in given]
 
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from onboarding_bot.conversation.contact import NEWS, Consent, Contact, Draft, OptOut
+from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact, Draft, OptOut
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.store.protocol import StoredPerson
 from onboarding_bot.store.redis_store import RedisStore
@@ -36,7 +36,9 @@ def add(
         language,
         first_inbound_at=wrote_at,
         last_inbound_at=wrote_at,
-        consents={NEWS: Consent(wrote_at, "SM1", "2026-11")} if wants_news else {},
+        consents={
+            purpose: Consent(wrote_at, "SM1", "2026-11") for purpose in ((SERVICE, NEWS) if wants_news else (SERVICE,))
+        },
         opt_out=OptOut(wrote_at, "SM2") if has_stopped else None,
         completed_at=wrote_at if completed else None,
         registration=(answers or {}) if completed else {},

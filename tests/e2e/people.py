@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from onboarding_bot.conversation.contact import NEWS, Consent, Contact
+from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.store.connection import connect
 from onboarding_bot.store.encryption import Cipher
@@ -40,7 +40,8 @@ def settle(
     """Everybody stands at ``step`` and wrote that long ago."""
     now = datetime.now(UTC)
     wrote_at = now - wrote_ago
-    consents = {NEWS: Consent(wrote_at, "SM0", "test")} if wants_news else {}
+    purposes = (SERVICE, NEWS) if wants_news else (SERVICE,)
+    consents = {purpose: Consent(wrote_at, "SM0", "test") for purpose in purposes}
     for sender in people:
         known = store.load(store.identify(sender))
         contact = Contact(sender, "en", wrote_at, wrote_at, consents=consents)

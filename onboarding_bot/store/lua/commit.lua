@@ -1,16 +1,17 @@
 -- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
---       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), time of the yes to news (ms, empty: none),
---       time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms), which step index
---       (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), then name and sum of each counter.
+--       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service and to news
+--       (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
+--       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), then name and
+--       sum of each counter.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
   return {0, session, contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
 end
 
-local person, now, life, contact_life = ARGV[13], tonumber(ARGV[16]), tonumber(ARGV[5]), tonumber(ARGV[7])
+local person, now, life, contact_life = ARGV[14], tonumber(ARGV[17]), tonumber(ARGV[5]), tonumber(ARGV[7])
 redis.call('SET', KEYS[1], ARGV[4], 'PX', life)
 redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_life)
 if ARGV[9] == '0' then
@@ -29,27 +30,29 @@ else
   end
   redis.call('SET', KEYS[4], ARGV[10])
 end
-if ARGV[11] == '' then
-  redis.call('HDEL', KEYS[5], 'updates')
-else
-  redis.call('HSET', KEYS[5], 'updates', ARGV[11])
+for index, consent in ipairs({'service', 'updates'}) do
+  if ARGV[10 + index] == '' then
+    redis.call('HDEL', KEYS[5], consent)
+  else
+    redis.call('HSET', KEYS[5], consent, ARGV[10 + index])
+  end
 end
-if ARGV[12] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[12] then
-  redis.call('HSET', KEYS[5], 'asked_at', ARGV[12])
+if ARGV[13] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[13] then
+  redis.call('HSET', KEYS[5], 'asked_at', ARGV[13])
   redis.call('HDEL', KEYS[5], 'suppressed')
 end
 redis.call('PEXPIRE', KEYS[5], contact_life)
-for index = 17, 19, 2 do
+for index = 18, 20, 2 do
   if ARGV[index + 1] == '' then
     redis.call('ZREM', KEYS[6], ARGV[index])
   else
     redis.call('ZADD', KEYS[6], ARGV[index + 1], ARGV[index])
   end
 end
-redis.call('ZADD', KEYS[7], ARGV[14], person)
+redis.call('ZADD', KEYS[7], ARGV[15], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local current = 8 + tonumber(ARGV[15])
+local current = 8 + tonumber(ARGV[16])
 for index = 9, #KEYS do
   if index == current then
     redis.call('ZADD', KEYS[index], now + life, person)
@@ -59,7 +62,7 @@ for index = 9, #KEYS do
   end
 end
 
-for index = 21, #ARGV, 2 do
+for index = 22, #ARGV, 2 do
   redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
 end
 return {1, false, false, false, false}

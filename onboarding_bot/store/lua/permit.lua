@@ -6,7 +6,7 @@ local function refusal(contacts, opt_out, permit, person, now, rules)
   if redis.call('EXISTS', opt_out) == 1 then
     return 'opted_out', false
   end
-  local known = redis.call('HMGET', permit, 'suppressed', 'updates', 'last_marketing', 'marketing_before')
+  local known = redis.call('HMGET', permit, 'suppressed', 'updates', 'last_marketing', 'marketing_before', 'service')
   if known[1] then
     return 'suppressed', false
   end
@@ -15,7 +15,9 @@ local function refusal(contacts, opt_out, permit, person, now, rules)
   if not rules.template and not inside then
     return 'outside_window', inside
   end
-  if (rules.marketing or not inside) and not known[2] then
+  -- Having written on after the notice allows service messages inside the window; all else needs the yes to news.
+  local only_service = not rules.marketing and inside
+  if not known[2] and not (only_service and known[5]) then
     return 'no_consent', inside
   end
   if rules.marketing then
