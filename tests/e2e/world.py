@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import requests
 from redis import Redis
 
-from tests.servers import RedisServer, free_port, running_redis
+from tests.servers import RedisServer, free_port, running_cluster, running_redis
 from tests.settings import ENVIRONMENT
 from tests.talker import OWNER, new_sid, signature, webhook_form
 
@@ -162,11 +162,11 @@ def _scalars(event: dict[str, Any]) -> set[tuple[str, Any]]:
 
 
 @contextmanager
-def running_world(folder: Path, *redis_options: str) -> Iterator[World]:
+def running_world(folder: Path, *redis_options: str, in_cluster_mode: bool = False) -> Iterator[World]:
     """Start all of it in ``folder``, wait until it is ready, and end it."""
     bot_port, simulator_port = free_port(), free_port()
     bot_url, simulator_url = f"http://127.0.0.1:{bot_port}", f"http://127.0.0.1:{simulator_port}"
-    with running_redis(folder, *redis_options) as redis:
+    with running_cluster(folder) if in_cluster_mode else running_redis(folder, *redis_options) as redis:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TWILIO_", "SIMULATOR_"))},
             **ENVIRONMENT,
@@ -177,7 +177,7 @@ def running_world(folder: Path, *redis_options: str) -> Iterator[World]:
             "AUTH_API_URL": simulator_url,
             "WEB_APP_URL": simulator_url,
             "TWILIO_API_BASE_URL": simulator_url,
-            "REDIS_URL": redis.url,
+            "REDIS_URL": redis.cluster_url if in_cluster_mode else redis.url,
             "SIMULATOR_PORT": str(simulator_port),
             "SIMULATOR_DATABASE": str(folder / "simulator.sqlite3"),
             "SIMULATOR_BOT_URL": bot_url,

@@ -1,0 +1,40 @@
+"""The same product on a Redis in cluster mode: the conversation, the queue, a reminder and a broadcast."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.outbound import Admin, Worker
+from tests.e2e.people import address, settle, store_at
+from tests.e2e.world import eventually, running_world
+from tests.settings import ENVIRONMENT
+from tests.talker import OWNER
+
+pytestmark = pytest.mark.redis_server
+
+
+def test_everything_works_in_cluster_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "NUDGE_AFTER", "2s")
+    monkeypatch.setitem(ENVIRONMENT, "QUIET_HOURS", "off")
+    with running_world(tmp_path, in_cluster_mode=True) as world:
+        settle(store_at(world.environment["REDIS_URL"]), [address(number) for number in range(100)])
+        worker = Worker.beside(world, tmp_path)
+        worker.start()
+        try:
+            assert "Asha Devi" in [world.converse("Hi"), world.converse("Asha Devi")][1]
+            admin = Admin(world)
+            broadcast_id = admin.broadcast()
+            admin.wait_for_status(broadcast_id, "completed")
+            assert admin.look(broadcast_id)["sent_count"] == 101
+            assert world.stats()["total_sessions"] == 101
+
+            def reminder() -> bool:
+                unasked = (event for event in world.events() if event.get("in_reply_to", "") is None)
+                return any(event["person"] == OWNER and "12. Other" in event["text"] for event in unasked)
+
+            assert eventually(reminder, "a reminder")
+            assert worker.stop() == 0
+        finally:
+            worker.end()
