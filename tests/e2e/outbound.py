@@ -78,8 +78,7 @@ class Sent:
     total: int
     recipients: int
     by_recipient_more_than_once: int
-    per_second: list[int]
-    max_in_any_second: int
+    elapsed_ms: int
 
 
 @dataclass
