@@ -93,9 +93,13 @@ class Talker:
     @property
     def stored(self) -> Any:
         """What the store holds of this person."""
+        return self.store.load(self.store.identify(self.sender))
+
+    @property
+    def store(self) -> Any:
+        """The bot's own store."""
         bot: WhatsAppBot = self.app.extensions[BOT]
-        store = bot._store
-        return store.load(store.identify(self.sender))
+        return bot._store
 
     def expects_step(self, step: str) -> Self:
         """The session stands at ``step``."""

@@ -45,6 +45,7 @@ SESSION = UserSession(
     changing=True,
     wrong_answers=2,
     voice_notes=1,
+    nudges=1,
     intention=OtpIntention(
         "id", OtpPurpose.LOGIN, RESERVATION, lease_until=NOW + timedelta(seconds=10), since=NOW, attempt=3
     ),
@@ -64,6 +65,7 @@ CONTACT = Contact(
     notice_version="2026-11",
     consents={"service": Consent(NOW, "SM1", "2026-11")},
     completed_at=NOW,
+    asked_for_messages_at=NOW - timedelta(days=2),
     registration=DATA,
     otp_requests=(OtpRequest("id.1", NOW - timedelta(hours=3)), OtpRequest("id.2", NOW)),
 )
