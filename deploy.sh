@@ -286,6 +286,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from onboarding_bot.admin_keys import Role, parse_admin_keys
 from onboarding_bot.config import read_environment
 
 path, *needs_key = sys.argv[1:]
@@ -293,10 +294,16 @@ environment = {name: value for name, value in read_environment().items() if valu
 demo = dotenv_values(environment.get("DEMO_ENV_FILE", Path("var", "demo.env")))
 request = urllib.request.Request(f"http://127.0.0.1:{environment.get('PORT', '5000')}{path}")
 if needs_key:
-    key = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
-    if not key:
+    keys = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
+    if not keys:
         sys.exit("deploy.sh: ADMIN_API_KEY is set neither in the environment nor in .env")
-    request.add_header("Authorization", f"Bearer {key}")
+    try:
+        key = parse_admin_keys(keys).first_with(Role.READ)
+    except ValueError as fault:
+        sys.exit(f"deploy.sh: ADMIN_API_KEY {fault}")
+    if not key:
+        sys.exit("deploy.sh: no key in ADMIN_API_KEY has the role read")
+    request.add_header("Authorization", f"Bearer {key.secret}")
 try:
     answer = urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10)
 except urllib.error.HTTPError as error:

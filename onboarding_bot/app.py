@@ -167,11 +167,11 @@ def create_app(
         webhook_routes(parts.bot, verifier),
         status_callback_routes(parts.callbacks, verifier),
         handoff_routes(parts.bot, settings.handoff_api_key),
-        ops_routes(parts.bot, parts.health, settings.admin_api_key, parts.now),
+        ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
         broadcast_routes(
             parts.office,
             parts.audience,
-            settings.admin_api_key,
+            settings.admin_keys,
             parts.languages,
             settings.public_base_url,
             parts.now,

@@ -18,6 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
+from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.rest_hours import RestHours
 
@@ -241,7 +242,7 @@ class Settings:
     draft_retention_days: int = _setting("DRAFT_RETENTION_DAYS", _number(1, 90), "7")
     contact_retention_days: int = _setting("CONTACT_RETENTION_DAYS", _number(1, 3650), "180")
 
-    admin_api_key: str = _setting("ADMIN_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
+    admin_keys: AdminKeys = _setting("ADMIN_API_KEY", parse_admin_keys, needed_in=_EVERYWHERE, secret=True)
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
@@ -262,11 +263,14 @@ class Settings:
     @property
     def warnings(self) -> list[str]:
         """What is allowed, but should not stay so where real people's data pass."""
-        return [
+        found = [
             f"{setting.metadata['name']} is not https: what passes there can be read on the way"
             for setting in fields(self)
             if setting.metadata["parse"] is _http_url and getattr(self, setting.name).startswith("http://")
         ]
+        if looks_mistyped(self.admin_keys):
+            found.append("ADMIN_API_KEY is taken as one key with all roles: no entry in it names a known role")
+        return found
 
 
 def setting_names() -> list[str]:

@@ -36,6 +36,16 @@ def logger() -> FilteringBoundLogger:
     return log
 
 
+def audit_log() -> FilteringBoundLogger:
+    """As ``logger``, but heard at every level: whoever turns the log down still learns who did what."""
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.PrintLogger(),
+        processors=_PROCESSORS,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
+    )
+    return log
+
+
 def describe(error: BaseException) -> dict[str, Any]:
     """An error for the log: its kind and where it came from. Its message may quote a person, so it stays out."""
     frames = traceback.extract_tb(error.__traceback__)

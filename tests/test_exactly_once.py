@@ -16,7 +16,7 @@ from onboarding_bot.conversation.otp import LEASE
 from onboarding_bot.conversation.session import REMEMBERED_REPLIES
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
 from tests.fakes import FakeOtpService, MovableClock
-from tests.settings import settings
+from tests.settings import ENVIRONMENT, settings
 from tests.talker import OWNER, Talker, message_in, new_sid, post_signed, webhook_form
 
 
@@ -257,5 +257,5 @@ def test_failed_webhooks_are_written_down_with_the_next_commit(app: Flask, talke
     redis.before_call = lose_connection
     assert post_signed(app.test_client(), webhook_form("Hi", OWNER)).status_code == 503
     talker.says("Hi")
-    key = {"Authorization": f"Bearer {settings().admin_api_key}"}
+    key = {"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}
     assert app.test_client().get("/stats", headers=key).get_json()["error_rate"] == 0.5

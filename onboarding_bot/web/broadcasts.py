@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
+from onboarding_bot.admin_keys import AdminKeys, Role
 from onboarding_bot.broadcast.audience import Audience
 from onboarding_bot.broadcast.office import (
     BroadcastOffice,
@@ -24,28 +26,30 @@ from onboarding_bot.broadcast.office import (
 )
 from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
 from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_body
+from onboarding_bot.web.masking import masked
 from onboarding_bot.web.problems import problem
 
 PAGE_SIZE, PAGE_SIZE_MAX, PAGE_MAX = 20, 100, 1_000_000
 IDEMPOTENCY_KEY_MAX = 200
+_BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def broadcast_routes(
     office: BroadcastOffice,
     audience: Audience,
-    admin_api_key: str,
+    admin_keys: AdminKeys,
     languages: list[str],
     public_base_url: str,
     now: Callable[[], datetime],
 ) -> Blueprint:
     """``POST /send-broadcast`` and everything under ``/broadcasts``; all of it for admins."""
     routes = Blueprint("broadcasts", __name__)
-    admins_only = bearer_only(admin_api_key)
 
     @routes.post("/send-broadcast")
-    @admins_only
+    @admin_only(admin_keys, Role.SEND, audit="broadcast.create")
     def send_broadcast() -> ResponseReturnValue:
         key = request.headers.get("Idempotency-Key")
         if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX:
@@ -56,6 +60,7 @@ def broadcast_routes(
             return _invalid(fault.name, fault.detail)
         if is_dry_run and definition.is_overdue(now()):
             raise PastScheduleError
+        audit_detail(dry_run=is_dry_run)
         if is_dry_run:
             counted = audience.count(definition)
             return jsonify(
@@ -65,10 +70,12 @@ def broadcast_routes(
                 days=counted.days,
                 timestamp=_timestamp(now()),
             )
-        return jsonify(_summary(office.create(definition, key), public_base_url, now())), HTTPStatus.ACCEPTED
+        view = office.create(definition, key)
+        audit_detail(broadcast_id=view.record.id)
+        return jsonify(_summary(view, public_base_url, now())), HTTPStatus.ACCEPTED
 
     @routes.get("/broadcasts")
-    @admins_only
+    @admin_only(admin_keys, Role.READ)
     def newest() -> ResponseReturnValue:
         page, size = _number("page", 1, PAGE_MAX), _number("size", PAGE_SIZE, PAGE_SIZE_MAX)
         if page is None:
@@ -84,27 +91,33 @@ def broadcast_routes(
         )
 
     @routes.post("/broadcasts/pause-all")
-    @admins_only
+    @admin_only(admin_keys, Role.SEND, audit="broadcast.pause-all")
     def pause_all() -> ResponseReturnValue:
-        return jsonify(paused=office.pause_all(), timestamp=_timestamp(now()))
+        paused = office.pause_all()
+        audit_detail(broadcast_ids=paused)
+        return jsonify(paused=paused, timestamp=_timestamp(now()))
 
     @routes.get("/broadcasts/<broadcast_id>")
-    @admins_only
+    @admin_only(admin_keys, Role.READ)
     def one(broadcast_id: str) -> ResponseReturnValue:
         return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
     @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
-    @admins_only
+    @admin_only(admin_keys, Role.READ, audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> ResponseReturnValue:
+        shows_addresses = Role.DATA in current_admin().roles
+        _audit_broadcast(broadcast_id)
+        audit_detail(masked=not shows_addresses)
         lines = office.recipients(broadcast_id)
-        response = Response(stream_with_context(_csv(lines)), mimetype="text/csv")
+        response = Response(stream_with_context(_csv(lines, shows_addresses)), mimetype="text/csv")
         response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
         return response
 
     def action(name: str, act: Callable[[str], Any]) -> None:
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
-        @admins_only
+        @admin_only(admin_keys, Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
+            _audit_broadcast(broadcast_id)
             act(broadcast_id)
             return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
@@ -135,6 +148,12 @@ def broadcast_routes(
         return problem(HTTPStatus.CONFLICT, "wrong-status", detail)
 
     return routes
+
+
+def _audit_broadcast(broadcast_id: str) -> None:
+    """An id from a path goes into the log only when it is one: anything may stand in a path."""
+    if _BROADCAST_ID.fullmatch(broadcast_id):
+        audit_detail(broadcast_id=broadcast_id)
 
 
 def _invalid(field: str, detail: str) -> Response:
@@ -177,12 +196,13 @@ def _details(view: BroadcastView, public_base_url: str, now: datetime) -> dict[s
     }
 
 
-def _csv(lines: Iterator[RecipientLine]) -> Iterator[str]:
+def _csv(lines: Iterator[RecipientLine], shows_addresses: bool) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["recipient", "state", "code", "message_sid"])
     for line in lines:
-        writer.writerow([line.address, line.state, line.code, line.message_sid])
+        recipient = line.address if shows_addresses else masked(line.address)
+        writer.writerow([recipient, line.state, line.code, line.message_sid])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -21,7 +21,7 @@ def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
     routes = Blueprint("handoff", __name__)
 
     @routes.post("/handoff")
-    @bearer_only(api_key, wrong_key_status=HTTPStatus.UNAUTHORIZED)
+    @bearer_only(api_key)
     def hand_over() -> ResponseReturnValue:
         body = json_body()
         token = body.get("token") if isinstance(body, dict) else None

@@ -10,12 +10,13 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot import __version__
+from onboarding_bot.admin_keys import AdminKeys, Role
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.web.authentication import bearer_only
+from onboarding_bot.web.authentication import admin_only
 from onboarding_bot.web.health import HealthCheck
 
 
-def ops_routes(bot: WhatsAppBot, health: HealthCheck, admin_api_key: str, now: Callable[[], datetime]) -> Blueprint:
+def ops_routes(bot: WhatsAppBot, health: HealthCheck, admin_keys: AdminKeys, now: Callable[[], datetime]) -> Blueprint:
     """``/health``, ``/health/live``, ``/health/ready`` (open) and ``/stats`` (for admins)."""
     routes = Blueprint("ops", __name__)
 
@@ -43,7 +44,7 @@ def ops_routes(bot: WhatsAppBot, health: HealthCheck, admin_api_key: str, now: C
         return jsonify(status="not ready", timestamp=_timestamp(now)), HTTPStatus.SERVICE_UNAVAILABLE
 
     @routes.get("/stats")
-    @bearer_only(admin_api_key)
+    @admin_only(admin_keys, Role.READ)
     def stats() -> ResponseReturnValue:
         current = bot.figures()
         return jsonify(

@@ -130,6 +130,22 @@ def test_stats_sends_the_key(clone: Clone, answering_bot: HTTPServer) -> None:
     assert json.loads(told.stdout) == {"path": "/stats", "key": "Bearer a-key-for-the-admins"}
 
 
+@pytest.mark.parametrize(
+    ("keys", "returncode", "said"),
+    [
+        ("a:send:a-key-that-sends-1,b:read:a-key-that-reads-1", 0, '"key": "Bearer a-key-that-reads-1"'),
+        ("a:send:a-key-that-sends-1", 1, "deploy.sh: no key in ADMIN_API_KEY has the role read\n"),
+        ("a:send:short", 1, "deploy.sh: ADMIN_API_KEY entry 1 must have at least 16 characters in its key\n"),
+    ],
+)
+def test_stats_takes_a_key_that_may_read(
+    clone: Clone, answering_bot: HTTPServer, keys: str, returncode: int, said: str
+) -> None:
+    told = clone.run("stats", PORT=str(answering_bot.server_port), ADMIN_API_KEY=keys)
+    assert told.returncode == returncode
+    assert said in told.stdout + told.stderr
+
+
 def test_stats_without_a_key_says_so(clone: Clone, answering_bot: HTTPServer) -> None:
     told = clone.run("stats", PORT=str(answering_bot.server_port), DEMO_ENV_FILE="/nonexistent")
     assert told.returncode == 1

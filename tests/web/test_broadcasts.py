@@ -369,6 +369,26 @@ def test_the_file_has_a_line_for_everybody(client: FlaskClient, world: World) ->
     assert lines["unknown"]["state"] == "sent"
 
 
+def test_the_file_hides_addresses_from_a_key_without_the_role_data(world: World, clock: MovableClock) -> None:
+    person_id = add(world.store)
+    keys = {role: {"Authorization": f"Bearer key-of-{role}-only"} for role in ("send", "read")}
+    app = create_app(
+        settings(ADMIN_API_KEY="a:send:key-of-send-only,b:read:key-of-read-only"),
+        redis=world.redis,
+        otp_service=FakeOtpService(),
+        clock=clock.clock(),
+    )
+    client = app.test_client()
+    broadcast_id = client.post("/send-broadcast", json={"message": "Hi"}, headers=keys["send"]).get_json()[
+        "broadcast_id"
+    ]
+    world.tick(6)
+    response = client.get(f"/broadcasts/{broadcast_id}/recipients.csv", headers=keys["read"])
+    (line,) = lines_of(response)
+    assert line["recipient"] == "whatsapp:+91******3210"
+    assert line["message_sid"] == world.row(broadcast_id, person_id).message_sid
+
+
 def test_the_file_of_nobody_has_its_head(client: FlaskClient) -> None:
     response = client.get(f"/broadcasts/{begin(client)}/recipients.csv", headers=KEY)
     assert response.get_data(as_text=True) == "recipient,state,code,message_sid\r\n"

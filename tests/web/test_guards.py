@@ -1,4 +1,4 @@
-"""Every route is guarded, or is on the list of those that are open to everybody."""
+"""Every route is guarded, by whom is written here, or is on the list of those that are open to everybody."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ OPEN = {
     "/health/live",
     "/health/ready",
 }
+READ, SEND = "admin key: read", "admin key: send"
 GUARDED = {
     "/webhook": "signature",
     "/webhook/fallback": "signature",
     "/status-callback": "signature",
     "/handoff": "bearer",
-    "/stats": "bearer",
-    "/send-broadcast": "bearer",
-    "/broadcasts": "bearer",
-    "/broadcasts/pause-all": "bearer",
-    "/broadcasts/<broadcast_id>": "bearer",
-    "/broadcasts/<broadcast_id>/recipients.csv": "bearer",
-    "/broadcasts/<broadcast_id>/pause": "bearer",
-    "/broadcasts/<broadcast_id>/resume": "bearer",
-    "/broadcasts/<broadcast_id>/cancel": "bearer",
-    "/broadcasts/<broadcast_id>/resend-uncertain": "bearer",
+    "/stats": READ,
+    "/send-broadcast": SEND,
+    "/broadcasts": READ,
+    "/broadcasts/pause-all": SEND,
+    "/broadcasts/<broadcast_id>": READ,
+    "/broadcasts/<broadcast_id>/recipients.csv": READ,
+    "/broadcasts/<broadcast_id>/pause": SEND,
+    "/broadcasts/<broadcast_id>/resume": SEND,
+    "/broadcasts/<broadcast_id>/cancel": SEND,
+    "/broadcasts/<broadcast_id>/resend-uncertain": SEND,
 }
 
 

@@ -1,0 +1,21 @@
+"""How an address looks to those who need not know it."""
+
+from __future__ import annotations
+
+import pytest
+
+from onboarding_bot.web.masking import masked
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("whatsapp:+919876543210", "whatsapp:+91******3210"),
+        ("whatsapp:+14155238886", "whatsapp:+14******8886"),
+        ("whatsapp:IN.1234567890", "whatsapp:IN.******7890"),
+        ("whatsapp:+9198765", "whatsapp:+91******"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_address_shows_its_country_and_its_last_digits(address: str, shown: str) -> None:
+    assert masked(address) == shown
