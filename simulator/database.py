@@ -81,6 +81,7 @@ CREATE TABLE IF NOT EXISTS otp_requests (
 _LATER_COLUMNS = (
     ("inbound_messages", "created_at", "TEXT NOT NULL DEFAULT ''"),
     ("outbound_messages", "error_code", "INTEGER"),
+    ("outbound_messages", "is_reply", "INTEGER NOT NULL DEFAULT 0"),
 )
 
 

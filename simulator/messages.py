@@ -65,7 +65,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A message of the bot and how far it has come."""
+    """A message of the bot and how far it has come; a reply came as TwiML."""
 
     sid: str
     person: str
@@ -74,6 +74,7 @@ class OutboundMessage:
     created_at: str
     updated_at: str
     error_code: int | None = None
+    is_reply: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +146,19 @@ class MessageStore:
         row = self._database.row("SELECT * FROM inbound_messages WHERE sid = ?", sid)
         return _inbound(row) if row else None
 
-    def draft_out(self, person: str, body: str) -> OutboundMessage:
+    def draft_out(self, person: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
         """A message of the bot as it is when Twilio has accepted it; nothing keeps it yet."""
         now = iso(self._clock())
-        return OutboundMessage(new_sid("SM"), person, body, "queued", now, now)
+        return OutboundMessage(new_sid("SM"), person, body, "queued", now, now, is_reply=is_reply)
 
-    def put_out(self, person: str, body: str) -> OutboundMessage:
+    def put_out(self, person: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
         """Accept a message of the bot and keep it."""
-        message = self.draft_out(person, body)
+        message = self.draft_out(person, body, is_reply=is_reply)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO outbound_messages (sid, person, body, status, created_at, updated_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (message.sid, person, body, message.status, message.created_at, message.updated_at),
+                "INSERT INTO outbound_messages (sid, person, body, status, created_at, updated_at, is_reply)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (message.sid, person, body, message.status, message.created_at, message.updated_at, is_reply),
             )
         return message
 

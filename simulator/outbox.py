@@ -94,7 +94,7 @@ class Outbox:
         faults = self._faults.now
         recorded = faults.record_events is Switch.ON
         keep = self._messages.put_out if recorded else self._messages.draft_out
-        message = keep(outgoing.person, outgoing.body)
+        message = keep(outgoing.person, outgoing.body, is_reply=outgoing.in_reply_to is not None)
         if recorded and outgoing.failure is None:
             self._show(message, outgoing)
         callback = None if faults.callbacks is Callbacks.OFF else outgoing.status_callback

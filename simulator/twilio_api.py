@@ -136,7 +136,7 @@ def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
         "date_created": created,
         "date_sent": None if message.status == "queued" else updated,
         "date_updated": updated,
-        "direction": "inbound" if listed.inbound else "outbound-api",
+        "direction": _direction(listed),
         "error_code": message.error_code,
         "error_message": None if message.error_code is None else sentence_of(message.error_code),
         "from": person if listed.inbound else own,
@@ -151,6 +151,12 @@ def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
         "to": own if listed.inbound else person,
         "uri": f"{uri}.json",
     }
+
+
+def _direction(listed: ListedMessage) -> str:
+    if listed.inbound:
+        return "inbound"
+    return "outbound-reply" if listed.message.is_reply else "outbound-api"
 
 
 def _media_json(settings: Settings, medium: Media) -> dict[str, Any]:

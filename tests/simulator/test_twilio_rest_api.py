@@ -105,6 +105,18 @@ def test_messages_of_both_directions_are_listed_in_pages(world: World) -> None:
     ]
 
 
+def test_a_reply_is_told_from_what_the_bot_sends_on_its_own_account(world: World) -> None:
+    world.bot.replies("Your name?")
+    world.write("Hi")
+    world.clock.advance(seconds=1)
+    world.send(Body="News")
+    listed = read(world, f"{MESSAGES}.json?To={ASHA.replace('+', '%2B')}")["messages"]
+    assert [(message["body"], message["direction"]) for message in listed] == [
+        ("News", "outbound-api"),
+        ("Your name?", "outbound-reply"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("query", "bodies"),
     [
