@@ -82,12 +82,17 @@ def test_a_list_by_days_is_cut_to_the_moment(twilio: responses.RequestsMock, log
 
 @pytest.mark.parametrize(
     ("named", "direction"),
-    [("inbound", "inbound"), ("outbound-reply", "outbound-reply"), ("outbound-api", "outbound-api")]
-    + [("outbound-call", "outbound-api"), ("something new", "outbound-api")],
+    [
+        ("inbound", Direction.INBOUND),
+        ("outbound-reply", Direction.REPLY),
+        ("outbound-api", Direction.SENT),
+        ("outbound-call", Direction.SENT),
+        ("something new", Direction.SENT),
+    ],
 )
-def test_whose_message_it_is(twilio: responses.RequestsMock, log: MessageLog, named: str, direction: str) -> None:
+def test_whose_message_it_is(twilio: responses.RequestsMock, log: MessageLog, named: str, direction: Direction) -> None:
     page(twilio, record(direction=named))
-    assert [message.direction for message in log.messages()] == [Direction(direction)]
+    assert [message.direction for message in log.messages()] == [direction]
 
 
 def test_a_message_without_a_time_is_not_on_its_way_yet(twilio: responses.RequestsMock, log: MessageLog) -> None:
