@@ -30,6 +30,7 @@ from onboarding_bot.services.twilio import SignatureVerifier
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
+from onboarding_bot.store.erasure import Erasures
 from onboarding_bot.store.keys import Keys
 from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.protocol import SessionStore
@@ -63,6 +64,7 @@ class Parts:
     bot: WhatsAppBot
     health: HealthCheck
     store: SessionStore
+    erasures: Erasures
     ledger: Ledger
     audience: Audience
     office: BroadcastOffice
@@ -129,6 +131,7 @@ def build_parts(
         ),
         health=HealthCheck(hasty_store.ping, auth_api.is_healthy),
         store=store,
+        erasures=Erasures(client, keys, sealer, store),
         ledger=ledger,
         audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, clock.now),
         office=BroadcastOffice(ledger, clock.now),

@@ -241,6 +241,8 @@ class Settings:
     person_id_key: str = _setting("PERSON_ID_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
     draft_retention_days: int = _setting("DRAFT_RETENTION_DAYS", _number(1, 90), "7")
     contact_retention_days: int = _setting("CONTACT_RETENTION_DAYS", _number(1, 3650), "180")
+    broadcast_retention_days: int = _setting("BROADCAST_RETENTION_DAYS", _number(7, 3650), "90")
+    backup_retention_days: int = _setting("BACKUP_RETENTION_DAYS", _number(1, 3650), "30")
 
     admin_keys: AdminKeys = _setting("ADMIN_API_KEY", parse_admin_keys, needed_in=_EVERYWHERE, secret=True)
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)

@@ -245,6 +245,8 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("NUDGE_AFTER", "9" * 30 + "h"),
         ("DRAFT_RETENTION_DAYS", "0"),
         ("CONTACT_RETENTION_DAYS", "many"),
+        ("BROADCAST_RETENTION_DAYS", "6"),
+        ("BACKUP_RETENTION_DAYS", "0"),
         ("SUPPORT_CONTACT", "x" * 121),
         ("DEFAULT_LANGUAGE", "ta"),
         ("LOGIN_LINK_INCLUDE_PHONE", "perhaps"),

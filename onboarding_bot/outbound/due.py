@@ -23,6 +23,8 @@ class DueWork(StrEnum):
 
     NUDGE = "nudge"
     OTP = "otp"
+    # Of nobody any more: the messages at Twilio of somebody who was erased.
+    MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from dataclasses import dataclass
 
 from onboarding_bot.conversation.session import OnboardingStep
 
 SHARDS = 64
 _ID_BYTES = 16
+_ERASED = "erased:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,18 @@ class Keys:
         """What a script has to know before it lets a message go out: consent, suppression, marketing sent lately."""
         return f"{_tag(person_id)}:permit:{person_id}"
 
+    def goodbye(self, person_id: str, message_sid: str) -> str:
+        """What the message that had its sender erased was answered with; the message stands there as a keyed hash."""
+        return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
+
+    def erasures(self, person_id: str) -> str:
+        """Who was erased in this person's shard, scored by when."""
+        return f"{_tag(person_id)}:erasures"
+
+    def messages_to_delete(self, deletion_id: str) -> str:
+        """Whose messages have to be deleted at Twilio, encrypted; the id leads back to nobody."""
+        return f"{_tag(deletion_id)}:messages:{deletion_id}"
+
     def counters(self, person_id: str) -> str:
         """The counters of this person's shard."""
         return f"{_tag(person_id)}:counters"
@@ -83,6 +97,11 @@ def contacts_of(shard: int) -> str:
     return f"{{s{shard}}}:contacts"
 
 
+def erasures_of(shard: int) -> str:
+    """Who was erased in one shard, scored by when."""
+    return f"{{s{shard}}}:erasures"
+
+
 def due_in(shard: int) -> str:
     """What is due later in one shard."""
     return f"{{s{shard}}}:due"
@@ -91,6 +110,21 @@ def due_in(shard: int) -> str:
 def shard_of(digest: str) -> int:
     """The shard of a person, or of a phone number, by its id."""
     return int(digest[:8], 16) % SHARDS
+
+
+def nameless_id(shard: int) -> str:
+    """A random id that belongs to this shard as a person's would, and leads to nobody."""
+    return f"{secrets.randbelow(2**32 // SHARDS) * SHARDS + shard:08x}{secrets.token_hex(_ID_BYTES - 4)}"
+
+
+def erased_row() -> str:
+    """A new name for a broadcast's row of somebody who was erased: a hash under a key that nobody has."""
+    return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
+
+
+def is_erased(row_name: str) -> bool:
+    """Whether a row, or a member of an audience, is all that is left of somebody who was erased."""
+    return row_name.startswith(_ERASED)
 
 
 def in_shard(shard: int, broadcast_id: str, what: str) -> str:

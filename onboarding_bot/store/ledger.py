@@ -439,16 +439,16 @@ class Ledger:
     def suppress(self, person_id: str, code: int) -> None:
         """Write to this person no more: Twilio says that the number is blocked or opted out."""
         with unavailable_on_error():
-            self._client.hset(self._keys.permit(person_id), "suppressed", str(code))
+            self._scripts.run("suppress", [self._keys.permit(person_id), self._keys.contact(person_id)], [code])
 
     def count_against(self, broadcast_id: str, person_id: str, code: int, strikes: int) -> None:
         """Suppress this person once ``strikes`` different broadcasts met such an error."""
-        permit = self._keys.permit(person_id)
         with unavailable_on_error():
-            self._client.hset(permit, f"trouble:{broadcast_id}", str(code))
-            names: Any = self._client.hkeys(permit)
-            if sum(_decoded(name).startswith("trouble:") for name in names) >= strikes:
-                self._client.hset(permit, "suppressed", str(code))
+            self._scripts.run(
+                "suppress",
+                [self._keys.permit(person_id), self._keys.contact(person_id)],
+                [code, broadcast_id, strikes],
+            )
 
     def mark_uncertain(self, broadcast_id: str, claimed_before: datetime) -> int:
         """Rows whose worker must have died become uncertain; how many."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from onboarding_bot.conversation.contact import Contact
-from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
 from onboarding_bot.outbound.due import DueTimes, DueWork
 
 NOTHING_DUE = DueTimes()
@@ -16,13 +16,17 @@ NOTHING_DUE = DueTimes()
 
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """What is stored of one person, and the versions that a commit has to meet."""
+    """What is stored of one person, and the versions that a commit has to meet.
+
+    ``goodbye`` is what the message at hand was answered with when it had the person erased.
+    """
 
     person_id: str
     session: UserSession | None
     contact: Contact | None
     session_version: bytes = b""
     contact_version: bytes = b""
+    goodbye: RememberedReply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,11 @@ class SessionStore(Protocol):
     def identify(self, sender: str) -> str:
         """The person's id: a keyed hash of ``From`` that never changes, and says nothing without the key."""
 
-    def load(self, person_id: str) -> StoredPerson:
-        """What is stored of this person; a value that cannot be decrypted or read counts as absent."""
+    def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
+        """What is stored of this person; a value that cannot be decrypted or read counts as absent.
+
+        With ``message_sid`` also whether that message is the one that had the person erased.
+        """
 
     def commit(
         self,

@@ -13,7 +13,7 @@ from onboarding_bot.errors import UndecryptableError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.encryption import Cipher
 
-_Record = TypeVar("_Record", UserSession, Contact, Draft)
+_Record = TypeVar("_Record", UserSession, Contact, Draft, dict[str, Any])
 
 
 class Sealer:
@@ -37,6 +37,10 @@ class Sealer:
         if known is None or draft is None:
             return known
         return replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record))
+
+    def record(self, kind: str, bound_to: str, value: bytes | None) -> Mapping[str, Any] | None:
+        """The record in a value that belongs to nobody's session or contact."""
+        return self._open(value, kind, bound_to, dict)
 
     def _open(
         self, value: bytes | None, kind: str, person_id: str, parse: Callable[[Mapping[str, Any]], _Record]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import (
     NEWS,
     OTP_DAY,
@@ -17,8 +18,15 @@ from onboarding_bot.conversation.contact import (
     Contact,
     Draft,
     OptOut,
+    OtpRequest,
 )
-from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, Reservation, UserSession
+from onboarding_bot.conversation.session import (
+    SESSION_LIFETIME,
+    OnboardingStep,
+    RememberedReply,
+    Reservation,
+    UserSession,
+)
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.due import DueTimes, DueWork
 from onboarding_bot.store.connection import AnyRedis
@@ -53,16 +61,18 @@ class RedisStore:
         """The person's id, see ``SessionStore``."""
         return self._keys.person_id(sender)
 
-    def load(self, person_id: str) -> StoredPerson:
+    def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
         """Session and contact record, with its draft and opt-out, in one MGET."""
         with unavailable_on_error():
-            values: Any = self._client.mget(
+            found: Any = self._client.mget(
                 self._keys.session(person_id),
                 self._keys.contact(person_id),
                 self._keys.draft(person_id),
                 self._keys.opt_out(person_id),
+                self._keys.goodbye(person_id, message_sid),
             )
-        return self._person(person_id, *values)
+        *values, goodbye = found
+        return replace(self.person(person_id, *values), goodbye=_read_goodbye(message_sid, goodbye))
 
     def commit(
         self,
@@ -113,7 +123,7 @@ class RedisStore:
                 ],
             )
         if not written:
-            return Conflict(self._person(person_id, *newer))
+            return Conflict(self.person(person_id, *newer))
         return StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
@@ -176,14 +186,7 @@ class RedisStore:
         with unavailable_on_error():
             self._client.ping()
 
-    def _draft_to_store(self, draft: Draft | None, person_id: str, now: datetime) -> tuple[bytes, int]:
-        """The sealed draft and the milliseconds that it has left, or nothing and 0."""
-        left = milliseconds(draft.saved_at + self._draft_life - now) if draft else 0
-        if draft is None or left <= 0:
-            return b"", 0
-        return self._sealer.seal(draft.to_record(), "draft", person_id), left
-
-    def _person(
+    def person(
         self,
         person_id: str,
         session: bytes | None,
@@ -191,11 +194,14 @@ class RedisStore:
         draft: bytes | None,
         opt_out: bytes | None,
     ) -> StoredPerson:
+        """The person in the values of these four keys."""
         known = self._sealer.contact(person_id, contact, draft)
         if opt_out is not None:
-            stopped = _read_opt_out(opt_out)
-            # Of somebody whose record has expired, the no is all that is left.
-            known = replace(known or Contact("", None, stopped.at, stopped.at), opt_out=stopped)
+            stopped, otp_requests = _read_opt_out(opt_out)
+            # Of somebody whose record has expired or was erased, the no is all that is left.
+            known = replace(
+                known or Contact("", None, stopped.at, stopped.at, otp_requests=otp_requests), opt_out=stopped
+            )
         return StoredPerson(
             person_id,
             self._sealer.session(person_id, session),
@@ -204,14 +210,37 @@ class RedisStore:
             version_of(contact),
         )
 
+    def _draft_to_store(self, draft: Draft | None, person_id: str, now: datetime) -> tuple[bytes, int]:
+        """The sealed draft and the milliseconds that it has left, or nothing and 0."""
+        left = milliseconds(draft.saved_at + self._draft_life - now) if draft else 0
+        if draft is None or left <= 0:
+            return b"", 0
+        return self._sealer.seal(draft.to_record(), "draft", person_id), left
 
-def _read_opt_out(value: bytes) -> OptOut:
-    """The opt-out in a value; a damaged one is a no all the same, as it is for the scripts that let messages out."""
+
+def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
+    """The opt-out in a value, and the OTP requests of somebody who was erased that still count (see ``erasure``).
+
+    A damaged one is a no all the same, as it is for the scripts that let messages out.
+    """
     try:
-        return OptOut.from_record(json.loads(value))
-    except (ValueError, KeyError, TypeError) as error:
+        record = json.loads(value)
+        requests = enumerate(record.get("otp_requests", []))
+        return OptOut.from_record(record), tuple(
+            OtpRequest(f"erased.{number}", datetime.fromisoformat(at)) for number, at in requests
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
-        return _UNREADABLE_OPT_OUT
+        return _UNREADABLE_OPT_OUT, ()
+
+
+def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | None:
+    """The reply of an erasure, for a copy of the message that asked for it."""
+    if value is None:
+        return None
+    record = json.loads(value)
+    at = datetime.fromisoformat(record["at"])
+    return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
 
 
 def _consent_arguments(contact: Contact) -> list[int | str]:

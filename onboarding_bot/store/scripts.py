@@ -15,6 +15,7 @@ SHARED: Mapping[str, tuple[str, ...]] = {
     "record": ("permit", "rows"),
     "callback": ("permit", "rows"),
     "send_again": ("permit", "rows"),
+    "erase": ("rows",),
 }
 
 

@@ -31,4 +31,8 @@ redis.call('HSET', KEYS[7], 'last_broadcast', ARGV[6])
 if rules.marketing then
   take_marketing_place(KEYS[7], ARGV[6], now)
 end
+local life = redis.call('PTTL', KEYS[8])
+if life > 0 then
+  redis.call('PEXPIRE', KEYS[7], life)
+end
 return {'go', contact}

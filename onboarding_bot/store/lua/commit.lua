@@ -25,8 +25,10 @@ if ARGV[10] == '' then
 else
   local broadcast = redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HGET', KEYS[5], 'last_broadcast')
   if broadcast then
-    local shard = string.match(KEYS[5], '^{s%d+}')
-    redis.call('HINCRBY', shard .. ':broadcast:' .. broadcast .. ':counts', 'stops', 1)
+    local counts = string.match(KEYS[5], '^{s%d+}') .. ':broadcast:' .. broadcast .. ':counts'
+    if redis.call('EXISTS', counts) == 1 then
+      redis.call('HINCRBY', counts, 'stops', 1)
+    end
   end
   redis.call('SET', KEYS[4], ARGV[10])
 end

@@ -6,7 +6,8 @@ local now, only_count, rules = tonumber(ARGV[1]), ARGV[2] == '1', read_rules(3)
 local found = {}
 for index = 6, #ARGV do
   local person, own = ARGV[index], 5 + 2 * (index - 6)
-  if only_count or redis.call('HEXISTS', KEYS[1], person) == 0 then
+  -- Whoever is in no index any more was erased since the audience was fixed.
+  if only_count or (redis.call('HEXISTS', KEYS[1], person) == 0 and redis.call('ZSCORE', KEYS[4], person)) then
     local reason, inside = refusal(KEYS[4], KEYS[own], KEYS[own + 1], person, now, rules)
     local result = reason or 'pending'
     found[result] = (found[result] or 0) + 1

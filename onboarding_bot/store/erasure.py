@@ -1,0 +1,198 @@
+"""The erasure of a person in Redis: what goes, what stays without a name, and the list of those who were erased."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from onboarding_bot.conversation import reply as replies
+from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.reply import Reply
+from onboarding_bot.conversation.session import REMEMBERED_FOR
+from onboarding_bot.outbound.due import DueWork
+from onboarding_bot.store import keys
+from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.encryption import HEAD_BYTES
+from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
+from onboarding_bot.store.keys import SHARDS, Keys, in_shard
+from onboarding_bot.store.protocol import Conflict, StoredPerson
+from onboarding_bot.store.records import Sealer
+from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.scripts import Scripts
+
+# By then the goodbye is at Twilio too, and can be deleted with the rest.
+MESSAGES_DELETED_AFTER = timedelta(minutes=1)
+# A few days of an outage at Twilio are waited for; then people have to see to it.
+MESSAGES_GIVEN_UP_AFTER = timedelta(days=7)
+ERASURE = "erasure"
+_PARTS = ("audience", "rows", "counts", "pending", "inflight")
+_KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """What the message that asks for the erasure is answered with, also when Twilio repeats it afterwards."""
+
+    message_sid: str
+    reply: Reply
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Whose messages at Twilio are to be deleted: those up to the erasure, and the goodbye."""
+
+    address: str
+    erased_at: datetime
+
+
+class Erasures:
+    """Erases people. Every method raises StoreUnavailableError when Redis does not answer in time."""
+
+    def __init__(self, client: AnyRedis, person_keys: Keys, sealer: Sealer, store: RedisStore) -> None:
+        self._client = client
+        self._keys = person_keys
+        self._sealer = sealer
+        self._store = store
+        self._scripts = Scripts(client)
+
+    def erase(self, person_id: str, now: datetime, address: str = "") -> bool:
+        """Erase a person, whoever writes meanwhile; whether there was more than an opt-out.
+
+        With the ``address`` of somebody whose record is gone already, the messages at Twilio are deleted all the same.
+        """
+        known = self._store.load(person_id)
+        while conflict := self.erase_as_known(known, now, address=address):
+            known = conflict.newer
+        return known.session is not None or bool(known.contact and known.contact.address)
+
+    def erase_as_known(
+        self,
+        known: StoredPerson,
+        now: datetime,
+        *,
+        address: str = "",
+        goodbye: Goodbye | None = None,
+        counters: Mapping[str, int] | None = None,
+    ) -> Conflict | None:
+        """Erase a person in one call, unless something changed since ``known``: then nothing is done.
+
+        ``counters`` move with it, as with a commit.
+        """
+        broadcasts = self._broadcasts()
+        with unavailable_on_error():
+            self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_row()])
+        conflict = self._erase(known, now, address, goodbye, counters or {}, broadcasts)
+        # An audience that was fixed in between has the person; one that is fixed from now on has not.
+        late = [] if conflict else [new for new in self._broadcasts() if new not in broadcasts]
+        if late:
+            self._erase(self._store.load(known.person_id), now, "", goodbye, {}, late)
+        return conflict
+
+    def done_since(self, moment: datetime) -> list[tuple[str, datetime]]:
+        """Who was erased since ``moment``, and when last: a restored backup has to forget them again."""
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zrangebyscore(keys.erasures_of(shard), unix_milliseconds(moment), "+inf", withscores=True)
+            found = [pair for answer in pipeline.execute() for pair in answer]
+        return [(person_id.decode(), datetime.fromtimestamp(score / 1000, UTC)) for person_id, score in found]
+
+    def forget_before(self, moment: datetime) -> None:
+        """Shorten the list: no backup is older than ``moment``."""
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zremrangebyscore(keys.erasures_of(shard), "-inf", f"({unix_milliseconds(moment)}")
+            pipeline.execute()
+
+    def deletion(self, deletion_id: str) -> Deletion | None:
+        """Whose messages are to be deleted; None when that is done, or was given up."""
+        with unavailable_on_error():
+            value: Any = self._client.get(self._keys.messages_to_delete(deletion_id))
+        record = self._sealer.record("messages", deletion_id, value)
+        return Deletion(record["address"], datetime.fromisoformat(record["erased_at"])) if record else None
+
+    def deleted(self, deletion_id: str) -> None:
+        """Nothing of it is left at Twilio: forget whose messages they were."""
+        with unavailable_on_error():
+            self._client.delete(self._keys.messages_to_delete(deletion_id))
+        self._store.forget_due(DueWork.MESSAGES, deletion_id)
+
+    def _broadcasts(self) -> list[str]:
+        with unavailable_on_error():
+            found: Any = self._client.zrange(keys.BROADCASTS, 0, -1)
+        return [broadcast_id.decode() for broadcast_id in found]
+
+    def _erase(
+        self,
+        known: StoredPerson,
+        now: datetime,
+        address: str,
+        goodbye: Goodbye | None,
+        counters: Mapping[str, int],
+        broadcasts: Sequence[str],
+    ) -> Conflict | None:
+        person_id, shard = known.person_id, keys.shard_of(known.person_id)
+        deletion_id = keys.nameless_id(shard)
+        address = address or (known.contact.address if known.contact else "")
+        with unavailable_on_error():
+            done, *newer = self._scripts.run(
+                "erase",
+                [
+                    self._keys.session(person_id),
+                    self._keys.contact(person_id),
+                    self._keys.draft(person_id),
+                    self._keys.opt_out(person_id),
+                    self._keys.permit(person_id),
+                    self._keys.due(person_id),
+                    self._keys.contacts(person_id),
+                    self._keys.erasures(person_id),
+                    self._keys.counters(person_id),
+                    self._keys.goodbye(person_id, goodbye.message_sid if goodbye else ""),
+                    self._keys.messages_to_delete(deletion_id),
+                    *self._keys.steps(person_id).values(),
+                    *(in_shard(shard, broadcast_id, part) for broadcast_id in broadcasts for part in _PARTS),
+                ],
+                [
+                    HEAD_BYTES,
+                    known.session_version,
+                    known.contact_version,
+                    person_id,
+                    unix_milliseconds(now),
+                    json.dumps(_tombstone(known.contact, now)),
+                    _goodbye_to_store(goodbye, now) if goodbye else "",
+                    milliseconds(REMEMBERED_FOR),
+                    self._sealed(Deletion(address, now), deletion_id) if address else b"",
+                    milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
+                    f"{DueWork.MESSAGES}:{deletion_id}",
+                    unix_milliseconds(now + MESSAGES_DELETED_AFTER),
+                    _KINDS_OF_DUE_WORK,
+                    len(counters),
+                    *(item for counter in counters.items() for item in counter),
+                    *(keys.erased_row() for _ in broadcasts),
+                ],
+            )
+        return None if done else Conflict(self._store.person(person_id, *newer))
+
+    def _sealed(self, deletion: Deletion, deletion_id: str) -> bytes:
+        record = {"address": deletion.address, "erased_at": deletion.erased_at.isoformat()}
+        return self._sealer.seal(record, "messages", deletion_id)
+
+
+def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:
+    """The no to messages that an erasure is too, or the earlier one.
+
+    With the times of the day's OTP requests: whoever is erased and comes back at once has no more of them than before.
+    """
+    opt_out = (contact.opt_out if contact else None) or OptOut(now, ERASURE)
+    requests = contact.otp_requests if contact else ()
+    return opt_out.to_record() | {"otp_requests": [request.at.isoformat() for request in requests]}
+
+
+def _goodbye_to_store(goodbye: Goodbye, now: datetime) -> str:
+    reply = replies.to_record(goodbye.reply)
+    return json.dumps({"at": now.isoformat(), "reply": reply, "language": goodbye.language})

@@ -1,0 +1,70 @@
+-- Erases a person, if the state is still the one that was looked at; otherwise hands back the newer one. What went out
+-- to the person stays counted, under names that lead back to nobody.
+-- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, goodbye, messages to delete,
+--       the seven step indexes, then audience, rows, counts, pending and inflight of each broadcast.
+-- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, goodbye ("": nobody
+--       waits for it), its life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
+--       work, when it is due (ms), the kinds of due work, how many counters, name and sum of each, then the new name in
+--       each broadcast.
+-- Returns whether it was done, then session, contact, draft and opt-out where it was not.
+local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 12, 19, 5, 15
+local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+local head = tonumber(ARGV[1])
+if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
+  return {0, session, contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
+end
+
+local person, now = ARGV[4], ARGV[5]
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[5])
+redis.call('SET', KEYS[4], ARGV[6])
+for kind in string.gmatch(ARGV[13], '%S+') do
+  redis.call('ZREM', KEYS[6], kind .. ':' .. person)
+end
+redis.call('ZREM', KEYS[7], person)
+redis.call('ZADD', KEYS[8], now, person)
+if ARGV[7] ~= '' then
+  redis.call('SET', KEYS[10], ARGV[7], 'PX', ARGV[8])
+end
+if ARGV[9] ~= '' then
+  redis.call('SET', KEYS[11], ARGV[9], 'PX', ARGV[10])
+  redis.call('ZADD', KEYS[6], ARGV[12], ARGV[11])
+end
+for index = FIRST_STEP, FIRST_BROADCAST - 1 do
+  redis.call('ZREM', KEYS[index], person)
+end
+local after_counters = FIRST_COUNTER + 2 * tonumber(ARGV[14])
+for index = FIRST_COUNTER, after_counters - 1, 2 do
+  redis.call('HINCRBY', KEYS[9], ARGV[index], ARGV[index + 1])
+end
+
+local function make_anonymous(audience, rows, counts, pending, inflight, name)
+  local place = redis.call('ZSCORE', audience, person)
+  if place then
+    -- Rows are made by rank: nobody else may move up.
+    redis.call('ZREM', audience, person)
+    redis.call('ZADD', audience, place, name)
+  end
+  redis.call('ZREM', pending, person)
+  redis.call('ZREM', inflight, person)
+  local row = read_row(rows, person)
+  if not row then
+    return
+  end
+  local before = row.state
+  if before == 'pending' then
+    row.state, row.code = 'skipped', 'opted_out'
+    redis.call('HINCRBY', counts, 'skipped:opted_out', 1)
+  elseif before == 'sending' then
+    -- How it ends can be written down under no name any more.
+    row.state = 'uncertain'
+  end
+  row.sid, row.earlier = '', ''
+  redis.call('HDEL', rows, person)
+  write_row(rows, counts, name, row, before)
+end
+
+for index = FIRST_BROADCAST, #KEYS, IN_A_BROADCAST do
+  local name = ARGV[after_counters + (index - FIRST_BROADCAST) / IN_A_BROADCAST]
+  make_anonymous(KEYS[index], KEYS[index + 1], KEYS[index + 2], KEYS[index + 3], KEYS[index + 4], name)
+end
+return {1, false, false, false, false}

@@ -1,0 +1,387 @@
+"""What an erasure leaves in Redis, run against each server that it may stand on: nothing of the person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from redis.cluster import RedisCluster
+
+from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.outbound.due import DueTimes, DueWork
+from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.store import keys
+from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.encryption import Cipher
+from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, Deletion, Erasures, Goodbye
+from onboarding_bot.store.ledger import Ledger, Row
+from onboarding_bot.store.protocol import Conflict, StoredPerson
+from onboarding_bot.store.records import Sealer
+from onboarding_bot.store.redis_store import RedisStore
+from tests.broadcast.people import add, add_many
+from tests.fakes import NOON
+from tests.store.conftest import KEYS
+
+OWNER = "whatsapp:+919876543210"
+PHONE = "+919812345678"
+PERSON = KEYS.person_id(OWNER)
+ANSWERS = {"name": "Asha Devi", "sector": "Retail", "pincode": "560001", "phone": PHONE}
+TEXT = Definition(message="The fair opens on Monday.")
+TEMPLATE = Definition(content_sid="HX" + "a" * 32)
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    return Sealer(Cipher([b"k" * 32]))
+
+
+@pytest.fixture
+def ledger(client: AnyRedis, sealer: Sealer) -> Ledger:
+    return Ledger(client, KEYS, sealer)
+
+
+@pytest.fixture
+def erasures(client: AnyRedis, sealer: Sealer, store: RedisStore) -> Erasures:
+    return Erasures(client, KEYS, sealer, store)
+
+
+def a_whole_person(store: RedisStore, opt_out: OptOut | None = None) -> StoredPerson:
+    """Somebody of whom everything is kept that can be kept."""
+    session = UserSession.start(OnboardingStep.CONFIRMATION, NOON, ANSWERS)
+    contact = Contact(
+        OWNER,
+        "en",
+        NOON,
+        NOON,
+        consents={SERVICE: Consent(NOON, "SM1", "2026-11")},
+        opt_out=opt_out,
+        registration=ANSWERS,
+        draft=Draft(ANSWERS, NOON),
+        otp_requests=(OtpRequest("token", NOON - MINUTE),),
+    )
+    due = DueTimes(NOON + MINUTE, NOON + MINUTE)
+    stored = store.commit(store.load(PERSON), session, contact, {}, NOON, due)
+    assert isinstance(stored, StoredPerson)
+    store.reserve_otp(Reservation("token", PHONE), NOON)
+    return stored
+
+
+def everything_in(client: AnyRedis) -> Iterator[tuple[str, str]]:
+    """Every key with all that it holds; only a test looks at Redis like this."""
+    for node in _nodes_of(client):
+        for name in node.scan_iter(count=1000):
+            kind, key = node.type(name).decode(), name.decode()
+            match kind:
+                case "string":
+                    held: Any = node.get(name)
+                case "hash":
+                    held = node.hgetall(name)
+                case "zset":
+                    held = node.zrange(name, 0, -1)
+                case "set":
+                    held = node.smembers(name)
+                case _:
+                    raise AssertionError(f"{key} is a {kind}")
+            yield key, repr(held)
+
+
+def _nodes_of(client: AnyRedis) -> list[Redis]:
+    if isinstance(client, RedisCluster):
+        return [client.get_redis_connection(node) for node in client.get_primaries()]
+    return [client]
+
+
+def where_is(client: AnyRedis, *needles: str) -> list[str]:
+    return sorted(key for key, held in everything_in(client) if any(needle in key + held for needle in needles))
+
+
+def rows(ledger: Ledger, broadcast_id: str) -> list[Row]:
+    return [row for batch in ledger.rows(broadcast_id) for row in batch]
+
+
+def enrolled(ledger: Ledger, definition: Definition = TEXT) -> str:
+    """A broadcast to everybody, with all its rows."""
+    broadcast_id, _ = ledger.create(definition, NOON, None)
+    ledger.copy_audience(broadcast_id, None, NOON)
+    ledger.move(broadcast_id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+    for shard in range(keys.SHARDS):
+        ledger.enrol(broadcast_id, shard, ledger.audience(broadcast_id, shard, 0), definition, NOON)
+    return broadcast_id
+
+
+def states(ledger: Ledger, broadcast_id: str) -> dict[str, int]:
+    counts = ledger.counts(broadcast_id)
+    return {state.value: counts[state] for state in RowState if counts.get(state)}
+
+
+# --- nothing is left -----------------------------------------------------------------------------------------------
+
+
+def test_only_the_opt_out_and_the_list_of_erasures_still_know_the_person(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+) -> None:
+    a_whole_person(store)
+    broadcast_id = enrolled(ledger, TEMPLATE)
+    ledger.take_slot(broadcast_id, 0.001, outside_window=PERSON, daily_limit=250)
+    assert len(where_is(client, PERSON)) > 10, "the test looks for what is there"
+    assert erasures.erase(PERSON, NOON)
+    assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
+    assert where_is(client, "9876543210", PHONE, "9812345678", "Asha", "560001", "Retail") == []
+
+
+def test_a_place_among_a_numbers_otps_stays_for_its_day(
+    store: RedisStore, erasures: Erasures, client: AnyRedis
+) -> None:
+    """It protects the number, whoever asks; it names a hash of the number and nobody else."""
+    a_whole_person(store)
+    erasures.erase(PERSON, NOON)
+    assert store.reserve_otp(Reservation("another", PHONE), NOON + SECOND) == 59
+    assert 0 < client.pttl(KEYS.otp_requests(PHONE)) <= 24 * 3600 * 1000
+
+
+def test_nobody_else_is_touched(store: RedisStore, ledger: Ledger, erasures: Erasures) -> None:
+    a_whole_person(store)
+    others = add_many(store, 200)
+    neighbours = [other for other in others if keys.shard_of(other) == keys.shard_of(PERSON)]
+    assert neighbours
+    before = [store.load(other) for other in others]
+    broadcast_id = enrolled(ledger)
+    erasures.erase(PERSON, NOON)
+    assert [store.load(other) for other in others] == before
+    assert states(ledger, broadcast_id) == {"pending": 200, "skipped": 1}
+    assert store.add_up(NOON).sessions[OnboardingStep.SECTOR] == 200
+
+
+def test_an_erasure_is_a_no_to_messages(store: RedisStore, erasures: Erasures) -> None:
+    a_whole_person(store)
+    erasures.erase(PERSON, NOON)
+    left = store.load(PERSON)
+    assert left.session is None
+    assert left.contact is not None
+    assert (left.contact.address, left.contact.opt_out) == ("", OptOut(NOON, "erasure"))
+
+
+def test_an_earlier_stop_stays_as_it_was_said(store: RedisStore, erasures: Erasures) -> None:
+    said = OptOut(NOON - DAY, "SM9")
+    a_whole_person(store, said)
+    erasures.erase(PERSON, NOON)
+    erasures.erase(PERSON, NOON + DAY)
+    contact = store.load(PERSON).contact
+    assert contact is not None
+    assert contact.opt_out == said
+
+
+def test_the_otps_of_the_day_still_count(store: RedisStore, erasures: Erasures) -> None:
+    """Otherwise an erasure would be the way around the limit for a sender."""
+    a_whole_person(store)
+    erasures.erase(PERSON, NOON)
+    erasures.erase(PERSON, NOON + SECOND)
+    contact = store.load(PERSON).contact
+    assert contact is not None
+    assert [request.at for request in contact.otp_requests] == [NOON - MINUTE]
+
+
+def test_whether_there_was_anything_is_told(store: RedisStore, erasures: Erasures) -> None:
+    assert not erasures.erase(PERSON, NOON)
+    a_whole_person(store)
+    assert erasures.erase(PERSON, NOON)
+    assert not erasures.erase(PERSON, NOON)
+
+
+# --- one decision --------------------------------------------------------------------------------------------------
+
+
+def test_whoever_wrote_meanwhile_is_not_erased_by_an_old_decision(store: RedisStore, erasures: Erasures) -> None:
+    known = a_whole_person(store)
+    newer = a_whole_person(store)
+    conflict = erasures.erase_as_known(known, NOON)
+    assert conflict == Conflict(newer)
+    assert store.load(PERSON) == newer
+    assert erasures.done_since(NOON - DAY) == []
+
+
+def test_a_turn_that_was_computed_before_brings_nobody_back(store: RedisStore, erasures: Erasures) -> None:
+    known = a_whole_person(store)
+    assert known.session is not None
+    assert known.contact is not None
+    erasures.erase(PERSON, NOON)
+    late = store.commit(known, known.session, known.contact, {}, NOON)
+    assert isinstance(late, Conflict)
+    assert store.load(PERSON).session is None
+
+
+def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
+    store: RedisStore, erasures: Erasures, client: AnyRedis
+) -> None:
+    goodbye = Goodbye("SM7", (Part("erasure.done"),), "hi")
+    erasures.erase_as_known(a_whole_person(store), NOON, goodbye=goodbye, counters={"webhooks": 1})
+    known = store.load(PERSON, "SM7").goodbye
+    assert known is not None
+    assert (known.reply, known.language) == (goodbye.reply, "hi")
+    assert store.load(PERSON, "SM8").goodbye is None
+    assert where_is(client, "SM7") == []
+    assert client.pttl(KEYS.goodbye(PERSON, "SM7")) <= 15 * 60 * 1000
+    assert store.add_up(NOON).counters == {"webhooks": 1}
+
+
+# --- broadcasts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        ("pending", "skipped", "opted_out"),
+        ("sending", "uncertain", ""),
+        ("sent", "sent", ""),
+        ("delivered", "delivered", ""),
+        ("failed", "failed", "63016"),
+    ],
+)
+def test_a_row_stays_without_a_name(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, before: str, after: str, code: str
+) -> None:
+    add(store, OWNER)
+    broadcast_id = enrolled(ledger)
+    if before != "pending":
+        ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+    if before in {"sent", "delivered"}:
+        ledger.record(broadcast_id, PERSON, RowState.SENT, message_sid="SM1")
+    if before == "delivered":
+        ledger.apply_callback(broadcast_id, PERSON, RowState.DELIVERED, "", "SM1")
+    if before == "failed":
+        ledger.record(broadcast_id, PERSON, RowState.FAILED, code="63016")
+    assert states(ledger, broadcast_id) == {before: 1}
+    erasures.erase(PERSON, NOON)
+    assert states(ledger, broadcast_id) == {after: 1}
+    (row,) = rows(ledger, broadcast_id)
+    assert keys.is_erased(row.person_id)
+    assert (row.state, row.code, row.message_sid) == (after, code, "")
+    assert where_is(client, "SM1") == []
+    assert ledger.counts(broadcast_id).get("skipped:opted_out", 0) == (before == "pending")
+
+
+def test_two_broadcasts_call_the_same_person_by_different_names(
+    store: RedisStore, ledger: Ledger, erasures: Erasures
+) -> None:
+    add(store, OWNER)
+    broadcasts = [enrolled(ledger) for _ in range(3)]
+    erasures.erase(PERSON, NOON)
+    assert len({row.person_id for broadcast_id in broadcasts for row in rows(ledger, broadcast_id)}) == 3
+
+
+def test_what_is_told_of_the_old_row_later_brings_nobody_back(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+) -> None:
+    add(store, OWNER)
+    broadcast_id = enrolled(ledger)
+    ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+    erasures.erase(PERSON, NOON)
+    ledger.record(broadcast_id, PERSON, RowState.SENT, message_sid="SM1")
+    assert ledger.apply_callback(broadcast_id, PERSON, RowState.FAILED, "63024", "SM1") is None
+    assert ledger.claim(broadcast_id, PERSON, TEXT, NOON) is None
+    ledger.suppress(PERSON, 63024)
+    for other in range(3):
+        ledger.count_against(f"{other:024x}", PERSON, 63024, 3)
+    assert ledger.mark_uncertain(broadcast_id, NOON + DAY) == 0
+    assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
+    assert states(ledger, broadcast_id) == {"uncertain": 1}
+
+
+def test_rows_that_are_made_later_leave_the_person_out(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+) -> None:
+    """The worker read the audience, and then the person went."""
+    add(store, OWNER)
+    shard = keys.shard_of(PERSON)
+    neighbours = [other for other in add_many(store, 100) if keys.shard_of(other) == shard]
+    broadcast_id, _ = ledger.create(TEXT, NOON, None)
+    ledger.copy_audience(broadcast_id, None, NOON)
+    read = ledger.audience(broadcast_id, shard, 0)
+    assert sorted(read) == sorted([PERSON, *neighbours])
+    erasures.erase(PERSON, NOON)
+    ledger.enrol(broadcast_id, shard, read, TEXT, NOON)
+    assert sorted(row.person_id for row in rows(ledger, broadcast_id)) == sorted(neighbours)
+    assert KEYS.opt_out(PERSON) in where_is(client, PERSON)
+    assert len(ledger.audience(broadcast_id, shard, 0)) == len(read), "nobody's place among them has changed"
+
+
+def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, OWNER)
+    look = erasures._broadcasts
+
+    def look_and_begin() -> list[str]:
+        found = look()
+        if not found:
+            enrolled(ledger)
+        return found
+
+    monkeypatch.setattr(erasures, "_broadcasts", look_and_begin)
+    erasures.erase(PERSON, NOON)
+    assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
+
+
+def test_a_stop_after_the_broadcast_is_gone_leaves_nothing_of_it(
+    store: RedisStore, ledger: Ledger, client: AnyRedis
+) -> None:
+    add(store, OWNER)
+    broadcast_id = enrolled(ledger)
+    ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+    counts = keys.in_shard(keys.shard_of(PERSON), broadcast_id, "counts")
+    client.delete(counts)
+    add(store, OWNER, has_stopped=True)
+    assert not client.exists(counts)
+
+
+# --- the messages at Twilio, and the list of erasures --------------------------------------------------------------
+
+
+def test_whose_messages_are_to_be_deleted_is_kept_encrypted_until_they_are(
+    store: RedisStore, erasures: Erasures, client: AnyRedis
+) -> None:
+    a_whole_person(store)
+    erasures.erase(PERSON, NOON)
+    assert store.take_due(NOON, MINUTE) == []
+    ((work, deletion_id),) = store.take_due(NOON + MESSAGES_DELETED_AFTER, MINUTE)
+    assert work is DueWork.MESSAGES
+    assert erasures.deletion(deletion_id) == Deletion(OWNER, NOON)
+    erasures.deleted(deletion_id)
+    assert erasures.deletion(deletion_id) is None
+    assert store.take_due(NOON + DAY, MINUTE) == []
+    assert where_is(client, deletion_id) == []
+
+
+def test_an_address_without_a_record_has_its_messages_deleted_too(store: RedisStore, erasures: Erasures) -> None:
+    erasures.erase(PERSON, NOON, OWNER)
+    ((_, deletion_id),) = store.take_due(NOON + DAY, MINUTE)
+    assert erasures.deletion(deletion_id) == Deletion(OWNER, NOON)
+
+
+def test_erasures_are_listed_until_no_backup_is_older(store: RedisStore, erasures: Erasures) -> None:
+    people = add_many(store, 3)
+    for days, person_id in enumerate(people):
+        erasures.erase(person_id, NOON + days * DAY)
+    assert sorted(erasures.done_since(NOON + DAY)) == sorted([(people[1], NOON + DAY), (people[2], NOON + 2 * DAY)])
+    erasures.forget_before(NOON + 2 * DAY)
+    assert erasures.done_since(NOON - DAY) == [(people[2], NOON + 2 * DAY)]
+
+
+def test_a_restored_person_is_erased_again(store: RedisStore, erasures: Erasures) -> None:
+    known = a_whole_person(store)
+    erasures.erase(PERSON, NOON)
+    assert known.session is not None
+    assert known.contact is not None
+    store.commit(store.load(PERSON), known.session, replace(known.contact, opt_out=None), {}, NOON)
+    for person_id, _ in erasures.done_since(NOON - DAY):
+        assert erasures.erase(person_id, NOON + DAY)
+    assert store.load(PERSON).session is None
+    assert erasures.done_since(NOON) == [(PERSON, NOON + DAY)]
