@@ -109,6 +109,10 @@ def build_parts(
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
 
+    def is_marketing(content_sid: str) -> bool:
+        """By Meta's judgement, whatever the template's file says."""
+        return templates.category_of(content_sid) == "marketing"
+
     def send_now(address: str, text: str) -> Sent:
         """Send what is no bulk, at the common rate."""
         clock.sleep(ledger.take_urgent_slot(1 / settings.messages_per_second).wait_seconds)
@@ -133,7 +137,7 @@ def build_parts(
         store=store,
         erasures=Erasures(client, keys, sealer, store),
         ledger=ledger,
-        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, clock.now),
+        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now),
         office=BroadcastOffice(ledger, clock.now),
         callbacks=Callbacks(ledger, clock.now),
         pump=Pump(
@@ -146,7 +150,7 @@ def build_parts(
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         send_now=send_now,
-        is_marketing=lambda content_sid: templates.category_of(content_sid) == "marketing",
+        is_marketing=is_marketing,
         languages=texts.languages,
         now=clock.now,
     )

@@ -120,6 +120,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     due = {
         DueWork.NUDGE: job("nudge", parts.nudges.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
+        DueWork.BROADCAST: job("begin", parts.office.begin, URGENT),
     }
     broker.add_middleware(CurrentMessage())
     broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
@@ -144,8 +145,8 @@ def _sweeping(
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
-        for work, person_id in parts.store.take_due(parts.now(), DUE_LEASE):
-            due[work].send(person_id)
+        for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
+            due[work].send(who)
         sweep.tick()
         for broadcast_id, shards in without_rows.items():
             for lane in range(min(ENROL_LANES, len(shards))):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, SkipReason
 from onboarding_bot.store.keys import SHARDS
 from onboarding_bot.store.ledger import Ledger
@@ -28,22 +28,39 @@ class DryRun:
 class Audience:
     """Looks at people one batch at a time, so that memory stays flat however many there are."""
 
-    def __init__(self, ledger: Ledger, daily_limit: int, default_language: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        daily_limit: int,
+        default_language: str,
+        is_marketing: Callable[[str], bool],
+        now: Callable[[], datetime],
+    ) -> None:
         self._ledger = ledger
+        self._is_marketing = is_marketing
         self._daily_limit = daily_limit
         self._default_language = default_language
         self._now = now
 
     def count(self, definition: Definition) -> DryRun:
         """Who would get it, and who would not, without writing anything down."""
+        if definition.content_sid and self._is_marketing(definition.content_sid):
+            definition = replace(definition, purpose=Purpose.MARKETING)
         now, found = self._now(), dict.fromkeys(("pending", "outside", *SkipReason), 0)
         for shard in range(SHARDS):
             for people in self._ledger.living_audience(shard, definition.target_step, now):
                 reached = self._reached(people, definition)
                 for name, count in self._ledger.classify(shard, reached, definition, now).items():
                     found[name] += count
-        days = math.ceil(found["outside"] / self._daily_limit) or int(found["pending"] > 0)
+        days = self._days(found["outside"], now) or int(found["pending"] > 0)
         return DryRun(found["pending"], {reason.value: found[reason] for reason in SkipReason}, days)
+
+    def _days(self, outside: int, now: datetime) -> int:
+        """How many days it takes to reach so many people outside their window, in the room that others have left."""
+        if not outside:
+            return 0
+        room_today = max(0, self._daily_limit - self._ledger.written_outside_window(now))
+        return 1 + math.ceil(max(0, outside - room_today) / self._daily_limit)
 
     def enrol(self, broadcast_id: str, shard: int) -> None:
         """Give everybody in one shard's part of the audience a row; goes on where an earlier try ended."""

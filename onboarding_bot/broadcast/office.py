@@ -131,6 +131,14 @@ class BroadcastOffice:
         """End it for good; what is out stays out."""
         return self._move(broadcast_id, BroadcastStatus.CANCELLED, (*_RUNNING, *_HELD), "cancelled by an admin")
 
+    def begin(self, broadcast_id: str) -> None:
+        """Begin a scheduled broadcast whose time has come; one that is held, or over, is left as it is.
+
+        Should it be let go later, the sweep schedules it anew.
+        """
+        self._ledger.move(broadcast_id, BroadcastStatus.COUNTING, (BroadcastStatus.SCHEDULED,))
+        self._ledger.unschedule(broadcast_id)
+
     def pause_all(self) -> list[str]:
         """Hold everything that runs; the ids of what was held."""
         return [

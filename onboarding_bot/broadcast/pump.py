@@ -24,6 +24,8 @@ LOOK_AGAIN_SECONDS = 1.0
 CANDIDATES = 16
 # A slot that was missed by more than this is taken anew: two late ones together would go too fast.
 LATE_SECONDS = 0.02
+# Where everything is always late, something has to go out nevertheless: by then it has used up this many slots more.
+MISSED_AT_MOST = 3
 STRIKES = 3
 POSTPONED_AT_MOST = timedelta(minutes=10)
 
@@ -96,27 +98,31 @@ class Pump:
 
     def _send_to(self, record: BroadcastRecord, candidate: Candidate, end: float) -> bool:
         """Whether the shard may go on."""
-        person_id = candidate.person_id
-        match self._wait_for_slot(record, candidate, end):
-            case "go":
-                pass
-            case "daily":
-                # Others of this shard may be inside the window.
-                return True
-            case _:
-                return False
-        contact = self._ledger.claim(record.id, person_id, record.definition, self._now())
-        if contact is None:
-            return True
-        sent = self._call(record, person_id, contact)
-        if sent.retry_after is not None:
-            self._ledger.slow_down(sent.retry_after)
-        return self._write_down(record, person_id, sent)
+        person_id, missed = candidate.person_id, 0
+        while True:
+            verdict, moment = self._wait_for_slot(record, candidate, end, missed)
+            if verdict != "go":
+                # With a full day, others of this shard may be inside the window.
+                return verdict == "daily"
+            if not self._is_missed(moment, missed):
+                contact = self._ledger.claim(record.id, person_id, record.definition, self._now())
+                if contact is None:
+                    return True
+                # Redis, or this machine, may have stood still once more.
+                if not self._is_missed(moment + self._quickest_trip, missed):
+                    return self._send(record, person_id, contact)
+                self._ledger.put_back(record.id, person_id, self._now())
+            missed += 1
 
-    def _wait_for_slot(self, record: BroadcastRecord, candidate: Candidate, end: float) -> str:
-        """Sleep until this recipient's moment; the slot's verdict."""
+    def _is_missed(self, moment: float, before: int) -> bool:
+        return before < MISSED_AT_MOST and self._monotonic() - moment > LATE_SECONDS
+
+    def _wait_for_slot(
+        self, record: BroadcastRecord, candidate: Candidate, end: float, missed: int
+    ) -> tuple[str, float]:
+        """Sleep until this recipient's moment; the slot's verdict, and the moment that it was for."""
         outside = candidate.person_id if record.definition.is_template and not candidate.wrote_lately else None
-        is_first_try = candidate.is_first_try
+        is_first_try = candidate.is_first_try and not missed
         while True:
             asked = self._monotonic()
             slot = self._ledger.take_slot(
@@ -129,16 +135,20 @@ class Pump:
                     self._sleep(slot.wait_seconds)
                 case "go":
                     self._sleep(slot.wait_seconds)
-                    late = self._monotonic() - asked - slot.wait_seconds - self._quickest_trip
-                    if late <= LATE_SECONDS:
-                        return "go"
-                    is_first_try = False
+                    return "go", asked + self._quickest_trip + slot.wait_seconds
                 case "daily":
                     wait = min(timedelta(seconds=slot.wait_seconds), POSTPONED_AT_MOST)
                     self._ledger.postpone(record.id, candidate.person_id, self._now() + wait)
-                    return "daily"
+                    return "daily", asked
                 case verdict:
-                    return verdict
+                    return verdict, asked
+
+    def _send(self, record: BroadcastRecord, person_id: str, contact: Contact) -> bool:
+        """Whether the shard may go on."""
+        sent = self._call(record, person_id, contact)
+        if sent.retry_after is not None:
+            self._ledger.slow_down(sent.retry_after)
+        return self._write_down(record, person_id, sent)
 
     def _call(self, record: BroadcastRecord, person_id: str, contact: Contact) -> Sent:
         definition, to = record.definition, contact.address

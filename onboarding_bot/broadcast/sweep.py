@@ -58,7 +58,7 @@ class Sweep:
             return
         match record.status:
             case BroadcastStatus.SCHEDULED:
-                self._begin_on_time(record)
+                self._ledger.schedule(record.id, record.definition.schedule_at or self._now())
             case BroadcastStatus.COUNTING:
                 self._begin(record)
             case BroadcastStatus.SENDING:
@@ -76,11 +76,6 @@ class Sweep:
         lost = self._ledger.mark_uncertain(record.id, self._now() - LOST_AFTER)
         if lost:
             logger().warning("broadcast_rows_uncertain", broadcast=record.id, count=lost)
-
-    def _begin_on_time(self, record: BroadcastRecord) -> None:
-        due = record.definition.schedule_at
-        if due is None or due <= self._now():
-            self._ledger.move(record.id, BroadcastStatus.COUNTING, (BroadcastStatus.SCHEDULED,))
 
     def _begin(self, record: BroadcastRecord) -> None:
         """Fix the audience; from here on rows are made and messages sent side by side."""

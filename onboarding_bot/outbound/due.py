@@ -1,4 +1,4 @@
-"""What has to be done later for a person who does not write: reminders, and OTP requests that an outage left open."""
+"""What has to be done later: reminders, OTP requests that an outage left open, and scheduled broadcasts."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ class DueWork(StrEnum):
 
     NUDGE = "nudge"
     OTP = "otp"
+    BROADCAST = "broadcast"
     # Of nobody any more: the messages at Twilio of somebody who was erased.
     MESSAGES = "messages"
 
 
 @dataclass(frozen=True, slots=True)
 class DueTimes:
-    """When each kind is due; None: not at all."""
+    """When each kind is due for a person; None: not at all."""
 
     nudge: datetime | None = None
     otp: datetime | None = None

@@ -107,6 +107,12 @@ def due_in(shard: int) -> str:
     return f"{{s{shard}}}:due"
 
 
+def due_for(broadcast_id: str) -> str:
+    """What is due later in the shard that looks after this broadcast."""
+    # The id begins with the time, and ends at random.
+    return due_in(shard_of(broadcast_id[-8:]))
+
+
 def shard_of(digest: str) -> int:
     """The shard of a person, or of a phone number, by its id."""
     return int(digest[:8], 16) % SHARDS

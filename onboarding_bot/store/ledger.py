@@ -12,6 +12,7 @@ from typing import Any
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
+from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
@@ -20,7 +21,8 @@ from onboarding_bot.store.keys import SHARDS, Keys, in_shard
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
 
-WINDOW = timedelta(hours=24)
+DAY = timedelta(hours=24)
+WINDOW = DAY
 # A message that leaves in the last minutes of the window may arrive after it.
 WINDOW_IN_HAND = timedelta(minutes=5)
 IDEMPOTENCY_LIFE = timedelta(days=7)
@@ -191,6 +193,21 @@ class Ledger:
             self._scripts.run(
                 "retire", [keys.broadcast(broadcast_id), keys.ACTIVE_BROADCASTS], [broadcast_id, status.value]
             )
+
+    def schedule(self, broadcast_id: str, at: datetime) -> None:
+        """Have ``take_due`` find a broadcast when its time has come. A repeat changes nothing."""
+        with unavailable_on_error():
+            self._client.zadd(keys.due_for(broadcast_id), {_due(broadcast_id): unix_milliseconds(at)}, nx=True)
+
+    def unschedule(self, broadcast_id: str) -> None:
+        """There is nothing (more) to begin."""
+        with unavailable_on_error():
+            self._client.zrem(keys.due_for(broadcast_id), _due(broadcast_id))
+
+    def written_outside_window(self, now: datetime) -> int:
+        """How many people outside their window were written to in the last 24 hours, over all broadcasts."""
+        with unavailable_on_error():
+            return int(self._client.zcount(keys.OUTSIDE_WINDOW_TODAY, unix_milliseconds(now - DAY), "+inf"))
 
     def postpone(self, broadcast_id: str, person_id: str, until: datetime) -> None:
         """Let a pending row wait."""
@@ -397,6 +414,15 @@ class Ledger:
             self.record(broadcast_id, person_id, RowState.FAILED, code="unreadable")
         return contact
 
+    def put_back(self, broadcast_id: str, person_id: str, now: datetime) -> None:
+        """Take a claim back of which nothing was sent."""
+        with unavailable_on_error():
+            self._scripts.run(
+                "put_back",
+                self._names_of_row(broadcast_id, person_id),
+                [person_id, broadcast_id, unix_milliseconds(now)],
+            )
+
     def record(
         self,
         broadcast_id: str,
@@ -535,6 +561,10 @@ def _living(shard: int, target_step: OnboardingStep | None, now: datetime) -> tu
     if target_step:
         return keys.step_index(shard, target_step), f"({unix_milliseconds(now)}"
     return keys.contacts_of(shard), "-inf"
+
+
+def _due(broadcast_id: str) -> str:
+    return f"{DueWork.BROADCAST}:{broadcast_id}"
 
 
 def _moments(again: Again | None) -> list[str | int]:

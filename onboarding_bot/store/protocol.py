@@ -80,7 +80,7 @@ class SessionStore(Protocol):
         """Live sessions by step and all counters: a fixed number of look-ups, never a scan of keys."""
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """What is due, with whom; due again after ``lease``, unless a commit or ``forget_due`` says otherwise."""
+        """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise."""
 
     def forget_due(self, work: DueWork, person_id: str) -> None:
         """There is nothing (more) to be done."""

@@ -12,6 +12,7 @@ FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
     "enrol": ("permit", "rows"),
     "claim": ("permit", "rows"),
+    "put_back": ("permit", "rows"),
     "record": ("permit", "rows"),
     "callback": ("permit", "rows"),
     "send_again": ("permit", "rows"),

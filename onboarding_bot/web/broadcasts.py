@@ -24,8 +24,10 @@ from onboarding_bot.broadcast.office import (
     UnknownBroadcastError,
     WrongStatusError,
 )
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
 from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.services.content_api import ContentApiError
 from onboarding_bot.web.audit import audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_body
@@ -137,6 +139,14 @@ def broadcast_routes(
             "idempotency-key-in-use",
             "This Idempotency-Key was used for another broadcast. Take a new key for a new broadcast.",
         )
+
+    @routes.errorhandler(ContentApiError)
+    def no_word_on_templates(error: ContentApiError) -> Response:
+        logger().warning("templates_unknown", **describe(error))
+        detail = "Twilio does not say now how Meta sees this template, and so who may get it. Try again in a moment."
+        response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "templates-unknown", detail)
+        response.headers["Retry-After"] = "10"
+        return response
 
     @routes.errorhandler(PastScheduleError)
     def past_schedule(_error: PastScheduleError) -> Response:

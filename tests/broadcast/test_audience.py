@@ -10,7 +10,7 @@ from onboarding_bot.broadcast.audience import DryRun
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.store import ledger as ledger_module
-from onboarding_bot.store.keys import SHARDS
+from onboarding_bot.store.keys import SHARDS, shard_of
 from onboarding_bot.store.ledger import Ledger
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import TEMPLATE, TEXT, World
@@ -90,6 +90,21 @@ def test_the_days_that_the_daily_limit_makes_it_take(outside: int, inside: int, 
     add_many(world.store, outside, wrote_at=NOON - 3 * DAY, wants_news=True)
     add_many(world.store, inside, first=100)
     assert world.audience.count(TEMPLATE).days == days
+
+
+def test_the_days_count_with_the_room_that_other_broadcasts_have_left(world: World) -> None:
+    world = World(daily_limit=3)
+    add_many(world.store, 2, wrote_at=NOON - 3 * DAY, wants_news=True)
+    world.pump_all(world.sending(TEMPLATE))
+    assert world.audience.count(TEMPLATE).days == 2, "one of the two today, the other one tomorrow"
+
+
+def test_a_dry_run_knows_what_meta_makes_of_a_template(world: World) -> None:
+    person_id = add(world.store, wants_news=True)
+    world.redis.hset(f"{{s{shard_of(person_id)}}}:permit:{person_id}", "last_marketing", int(NOON.timestamp() * 1000))
+    assert world.audience.count(TEMPLATE).skipped["frequency"] == 0
+    marketing = World(redis=world.redis, is_marketing=lambda content_sid: content_sid == TEMPLATE.content_sid)
+    assert marketing.audience.count(TEMPLATE).skipped["frequency"] == 1
 
 
 def test_rows_are_made_batch_by_batch_and_go_on_where_an_earlier_try_ended(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, time, timedelta
+from typing import Any
 
 import pytest
 
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
+from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.outbound.definition import Purpose
 from onboarding_bot.outbound.error_codes import Verdict, verdict_on
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
@@ -385,6 +387,62 @@ def test_a_slot_that_was_missed_is_taken_anew(
     world.pump_all(broadcast_id)
     assert taken == expected
     assert len(world.twilio.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("stalls", "slots", "claims"),
+    [
+        pytest.param([0.02], 1, 1, id="just in time"),
+        pytest.param([0.2], 2, 2, id="a stall in the claim"),
+        pytest.param([0.2, 0.2, 0.2, 0.2, 0.2], 4, 4, id="always late: it goes out nevertheless"),
+    ],
+)
+def test_a_claim_that_stalled_is_taken_back_and_its_slot_taken_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch, stalls: list[float], slots: int, claims: int
+) -> None:
+    """Otherwise everything that Redis held up would go out at once when it goes on."""
+    person_id = add(world.store, wants_news=True)
+    broadcast_id = world.sending(replace(TEXT, purpose=Purpose.MARKETING))
+    taken = count_slots(world, monkeypatch, 0.001)
+    stall, claimed, claim = iter(stalls), [], world.ledger.claim
+
+    def stalling(*arguments: Any) -> Contact | None:
+        claimed.append(arguments)
+        contact = claim(*arguments)
+        world.seconds += next(stall, 0.0)
+        return contact
+
+    monkeypatch.setattr(world.ledger, "claim", stalling)
+    world.pump_all(broadcast_id)
+    assert (len(taken), len(claimed)) == (slots, claims)
+    row = world.row(broadcast_id, person_id)
+    assert (row.state, row.tries) == (RowState.SENT, 1)
+    assert len(world.twilio.sent) == 1
+    assert world.ledger.in_flight(broadcast_id) == 0
+
+
+def test_who_says_stop_while_a_claim_is_taken_back_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(world.store)
+    broadcast_id = world.sending()
+    count_slots(world, monkeypatch, 0.001)
+    put_back = world.ledger.put_back
+
+    def stopped_meanwhile(*arguments: Any) -> None:
+        put_back(*arguments)
+        add(world.store, has_stopped=True)
+
+    claim = world.ledger.claim
+
+    def stalling(*arguments: Any) -> Contact | None:
+        contact = claim(*arguments)
+        world.seconds += 0.1
+        return contact
+
+    monkeypatch.setattr(world.ledger, "put_back", stopped_meanwhile)
+    monkeypatch.setattr(world.ledger, "claim", stalling)
+    world.pump_all(broadcast_id)
+    assert world.twilio.sent == []
+    assert world.states(broadcast_id) == {"skipped": 1}
 
 
 def test_a_long_way_to_redis_is_no_missed_slot(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.rest_hours import INDIA, RestHours
 from onboarding_bot.services.content_api import ContentApiError
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.store import keys
 from onboarding_bot.store.keys import SHARDS, shard_of
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import TEMPLATE, TEXT, World
@@ -71,6 +72,27 @@ def test_a_scheduled_broadcast_begins_on_time(world: World) -> None:
     world.tick(6)
     assert world.status(broadcast_id) is S.COMPLETED
     assert len(world.twilio.sent) == 1
+
+
+def test_a_scheduled_broadcast_waits_among_the_due_work_of_a_shard(world: World) -> None:
+    broadcast_id = world.create(Definition(message="Hi", schedule_at=NOON + timedelta(minutes=5)))
+    world.tick(3)
+    found = {name: world.redis.zrange(name, 0, -1, withscores=True) for name in map(keys.due_in, range(SHARDS))}
+    begins_at = (NOON + timedelta(minutes=5)).timestamp() * 1000
+    assert [entries for entries in found.values() if entries] == [[(f"broadcast:{broadcast_id}".encode(), begins_at)]]
+    world.tick(2, minutes=5)
+    assert not any(world.redis.exists(name) for name in found)
+
+
+@pytest.mark.parametrize("end", ["cancel", "pause"])
+def test_one_that_is_held_or_cancelled_does_not_begin(world: World, end: str) -> None:
+    add(world.store)
+    broadcast_id = world.create(Definition(message="Hi", schedule_at=NOON + timedelta(minutes=5)))
+    world.tick()
+    getattr(world.office, end)(broadcast_id)
+    world.tick(5, minutes=5)
+    assert world.twilio.sent == []
+    assert not any(world.redis.exists(keys.due_in(shard)) for shard in range(SHARDS))
 
 
 def test_the_audience_is_the_one_of_the_moment_it_begins(world: World) -> None:

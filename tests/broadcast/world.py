@@ -78,7 +78,7 @@ class World:
         sealer = Sealer(Cipher([b"k" * 32]))
         self.store = RedisStore(self.redis, people, sealer, timedelta(days=180), timedelta(days=7))
         self.ledger = Ledger(self.redis, people, sealer)
-        self.audience = Audience(self.ledger, self.daily_limit, "en", self.now)
+        self.audience = Audience(self.ledger, self.daily_limit, "en", self.is_marketing, self.now)
         self.office = BroadcastOffice(self.ledger, self.now)
         self.callbacks = Callbacks(self.ledger, self.now)
         self.seconds = 0.0
@@ -134,6 +134,8 @@ class World:
     def tick(self, times: int = 1, **span: float) -> None:
         """Sweep, do the jobs, and let a second (or ``span``) pass, so many times."""
         for _ in range(times):
+            for _work, broadcast_id in self.store.take_due(self.now(), timedelta(minutes=1)):
+                self.office.begin(broadcast_id)
             self.sweep.tick()
             jobs, self.jobs = self.jobs, []
             for what, broadcast_id, shard in jobs:

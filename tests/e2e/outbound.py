@@ -78,7 +78,8 @@ class Sent:
     total: int
     recipients: int
     by_recipient_more_than_once: int
-    elapsed_ms: int
+    per_second: list[int]
+    max_in_any_second: int
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -124,9 +125,9 @@ def test_all_workers_together_keep_the_cap(
     admin.wait_for_status(broadcast_id, "completed", 60)
     sent = admin.sent()
     assert (sent.total, sent.by_recipient_more_than_once) == (len(people), 0)
-    # Two workers that did not share the cap would reach twice of it. How exactly it is kept and used, second by second,
-    # is measured in bench/broadcast.py: here other tests share the machine, and messages arrive in bunches.
-    assert sent.total <= 1.25 * CAP * sent.elapsed_ms / 1000
+    assert sent.max_in_any_second <= 1.05 * CAP
+    # In most seconds: this machine may stand still for a moment, and what is missed then is not made up for.
+    assert median(sent.per_second[:-1]) >= 0.95 * CAP
 
 
 def test_only_the_people_in_the_target_step_get_it(

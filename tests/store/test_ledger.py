@@ -18,6 +18,7 @@ from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.definition import Definition, Purpose
+from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis, connect
@@ -575,6 +576,37 @@ def test_marketing_is_not_in_its_own_way_when_it_is_sent_again(ledger: Ledger, s
     ledger.record(broadcast_id, person_id, RowState.UNCERTAIN)
     ledger.send_again(broadcast_id, rows(ledger, broadcast_id)[person_id], NOON)
     assert ledger.claim(broadcast_id, person_id, NEWS, NOON)
+
+
+def test_a_claim_that_is_put_back_leaves_no_trace(ledger: Ledger, store: RedisStore) -> None:
+    person_id = add(store, wants_news=True)
+    broadcast_id = enrolled(ledger, person_id, definition=NEWS)
+    assert ledger.claim(broadcast_id, person_id, NEWS, NOON)
+    ledger.put_back(broadcast_id, person_id, NOON)
+    assert rows(ledger, broadcast_id)[person_id] == Row(person_id, RowState.PENDING, "", "", 0)
+    assert (states(ledger, broadcast_id), ledger.in_flight(broadcast_id)) == ({"pending": 1}, 0)
+    assert ledger.claim(broadcast_id, person_id, NEWS, NOON), "its marketing message of the day is not used up"
+
+
+def test_only_what_is_being_sent_is_put_back(ledger: Ledger, store: RedisStore) -> None:
+    person_id = add(store)
+    broadcast_id = sent(ledger, person_id)
+    ledger.put_back(broadcast_id, person_id, NOON)
+    assert states(ledger, broadcast_id) == {"sent": 1}
+
+
+def test_a_schedule_is_found_in_time_and_not_twice(ledger: Ledger, store: RedisStore) -> None:
+    ids = [ledger.create(TEXT, NOON, None)[0] for _ in range(20)]
+    for broadcast_id in ids:
+        ledger.schedule(broadcast_id, NOON + HOUR)
+        ledger.schedule(broadcast_id, NOON + DAY)
+    assert store.take_due(NOON, HOUR) == []
+    assert sorted(store.take_due(NOON + HOUR, HOUR)) == [
+        (DueWork.BROADCAST, broadcast_id) for broadcast_id in sorted(ids)
+    ]
+    for broadcast_id in ids:
+        ledger.unschedule(broadcast_id)
+    assert store.take_due(NOON + DAY, HOUR) == []
 
 
 # --- failures, and trying again ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 import fakeredis
 import pytest
+import responses
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -228,9 +229,19 @@ def test_a_key_that_is_none_is_refused(client: FlaskClient, key: str) -> None:
 # --- a dry run -----------------------------------------------------------------------------------------------------
 
 
+CONTENTS = "https://content.twilio.com/v1/ContentAndApprovals"
+
+
+@pytest.fixture
+def internet() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
 def test_a_dry_run_counts_and_sends_and_keeps_nothing(
-    redis: fakeredis.FakeRedis, clock: MovableClock, world: World
+    redis: fakeredis.FakeRedis, clock: MovableClock, world: World, internet: responses.RequestsMock
 ) -> None:
+    internet.get(CONTENTS, json={"contents": [], "meta": {"next_page_url": None}})
     client = create_app(
         settings(WHATSAPP_DAILY_LIMIT="2"), redis=redis, otp_service=FakeOtpService(), clock=clock.clock()
     ).test_client()
@@ -251,6 +262,15 @@ def test_a_dry_run_counts_and_sends_and_keeps_nothing(
     world.tick(3)
     assert world.twilio.sent == []
     assert send(client, "key-1", message="Hi").status_code == 202, "the key is still free"
+
+
+def test_without_twilio_s_word_on_a_template_nothing_is_counted(
+    client: FlaskClient, internet: responses.RequestsMock
+) -> None:
+    internet.get(CONTENTS, status=503)
+    response = send(client, content_sid=SID, dry_run=True)
+    expect_problem(response, 503, "templates-unknown")
+    assert response.headers["Retry-After"] == "10"
 
 
 def test_a_dry_run_looks_at_one_step(client: FlaskClient, world: World) -> None:
