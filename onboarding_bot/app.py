@@ -39,8 +39,10 @@ from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_traceparent
 from onboarding_bot.web.broadcasts import broadcast_routes
+from onboarding_bot.web.callers import Callers
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
+from onboarding_bot.web.limits import limit_requests
 from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.problems import register_problems
 from onboarding_bot.web.status_callback import status_callback_routes
@@ -75,6 +77,8 @@ class Parts:
     is_marketing: Callable[[str], bool]
     languages: list[str]
     now: Callable[[], datetime]
+    keys: Keys
+    hasty_redis: AnyRedis
 
 
 def build_parts(
@@ -153,6 +157,8 @@ def build_parts(
         is_marketing=is_marketing,
         languages=texts.languages,
         now=clock.now,
+        keys=keys,
+        hasty_redis=hasty_client,
     )
 
 
@@ -187,6 +193,8 @@ def create_app(
         app.register_blueprint(routes)
     register_problems(app)
     _follow_requests(app)
+    callers = Callers(settings.admin_keys, settings.handoff_api_key, settings.trusted_proxies, parts.keys.address_id)
+    limit_requests(app, parts.hasty_redis, callers)
     return app
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -179,6 +180,17 @@ def _rest_hours(raw: str) -> RestHours | None:
     return RestHours(begin, end)
 
 
+def _networks(raw: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    if raw.lower() == "off":
+        return ()
+    try:
+        return tuple(ip_network(part.strip()) for part in raw.split(","))
+    except ValueError:
+        raise ValueError(
+            "must be off, or addresses and networks separated by commas, like 127.0.0.1,10.0.0.0/8"
+        ) from None
+
+
 def _span(longest: timedelta) -> Callable[[str], timedelta | None]:
     units = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
@@ -246,6 +258,7 @@ class Settings:
 
     admin_keys: AdminKeys = _setting("ADMIN_API_KEY", parse_admin_keys, needed_in=_EVERYWHERE, secret=True)
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting("TRUSTED_PROXIES", _networks, "off")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
     messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")

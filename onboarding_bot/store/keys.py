@@ -77,6 +77,10 @@ class Keys:
         digest = self._digest("phone", phone)
         return f"{_tag(digest)}:otp:{digest}"
 
+    def address_id(self, address: str) -> str:
+        """An internet address, hashed like a person."""
+        return self._digest("address", address)
+
     def _digest(self, kind: str, value: str) -> str:
         message = f"{kind}\0{value}".encode()
         return hmac.digest(self.person_id_key.encode(), message, hashlib.sha256)[:_ID_BYTES].hex()
@@ -144,6 +148,8 @@ ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
 OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
 SWEEPER = "{outbound}:sweeper"
+# Before each key of those that count requests to the JSON endpoints.
+LIMITS = "limits"
 
 
 def broadcast(broadcast_id: str) -> str:
