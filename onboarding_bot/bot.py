@@ -124,7 +124,7 @@ class WhatsAppBot:
             or known.contact is None
             or self._timetable.due_times(known.session, known.contact, now).otp is None
         ):
-            self._store.forget_due(DueWork.OTP, person_id)
+            self._store.forget_due(DueWork.OTP, known)
             return None
         turn = self._engine.try_again(known.session, known.contact, now)
         if turn is None or turn.effect is None:

@@ -39,7 +39,7 @@ class Nudges:
         session, contact = known.session, known.contact
         reminder = self._timetable.next_reminder(session, contact, now) if session and contact else None
         if session is None or contact is None or reminder is None:
-            self._store.forget_due(DueWork.NUDGE, person_id)
+            self._store.forget_due(DueWork.NUDGE, known)
             return
         if reminder.at > now:
             return

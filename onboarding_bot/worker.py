@@ -43,6 +43,8 @@ URGENT, ROWS, BULK = 0, 50, 100
 ENROL_LANES = 2
 SWEEP_EVERY_SECONDS = 1.0
 SWEEPER_LEASE = timedelta(seconds=4)
+# Twilio may ask for minutes of silence; a reminder waits for them here, and not in one of the threads.
+NEAR_ENOUGH = timedelta(seconds=5)
 # Due work that nobody finished by then is put into the queue again.
 DUE_LEASE = timedelta(seconds=60)
 # Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
@@ -145,8 +147,11 @@ def _sweeping(
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
+        is_held_up = parts.ledger.held_up(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
-            due[work].send(who)
+            # A reminder that would only keep a thread waiting is due again when its lease is over.
+            if not (is_held_up and work is DueWork.NUDGE):
+                due[work].send(who)
         sweep.tick()
         for broadcast_id, shards in without_rows.items():
             for lane in range(min(ENROL_LANES, len(shards))):

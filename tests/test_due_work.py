@@ -15,6 +15,7 @@ from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.nudges import Nudges
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.store.protocol import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -155,6 +156,27 @@ def test_a_message_at_the_very_moment_wins_over_the_reminder(
     monkeypatch.setattr(Engine, "nudge", answer_meanwhile)
     assert worker.works() == []
     talker.expects_step("sector").expects_data(name="Asha Devi")
+
+
+def test_whoever_comes_back_at_the_very_moment_is_reminded_again(
+    talker: Talker, worker: Worker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job found that the session is over; by the time it says so there is another one."""
+    talker.says("Hi")
+    clock.pass_(hours=25)
+    store = worker.parts.store
+    load = store.load
+
+    def load_and_be_late(person_id: str) -> StoredPerson:
+        known = load(person_id)
+        monkeypatch.setattr(store, "load", load)
+        talker.says("Hi")
+        return known
+
+    monkeypatch.setattr(store, "load", load_and_be_late)
+    assert worker.works() == []
+    clock.pass_(hours=2)
+    assert len(worker.works()) == 1
 
 
 def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker, redis: fakeredis.FakeRedis) -> None:

@@ -21,6 +21,7 @@ from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis, connect
 from tests.broadcast.people import add_many, sender_of
 from tests.broadcast.world import FakeTwilio
@@ -102,6 +103,25 @@ def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis.delete("{outbound}:sweeper")
     sweep_of(second)._tick()
     assert parts.ledger.find(broadcast_id).status is BroadcastStatus.SENDING
+
+
+@pytest.mark.parametrize(
+    ("pause_seconds", "jobs"),
+    [pytest.param(0, 1, id="no pause"), pytest.param(1, 1, id="a short one"), pytest.param(120, 0, id="a long one")],
+)
+def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
+    declared: Callable[[AnyRedis], tuple[Any, Any]],
+    redis: fakeredis.FakeRedis,
+    clock: MovableClock,
+    pause_seconds: int,
+    jobs: int,
+) -> None:
+    broker, parts = declared(redis)
+    redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
+    parts.ledger.slow_down(pause_seconds)
+    sweep_of(broker)._tick()
+    assert redis.llen("{dramatiq}:outbound") == jobs
+    assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ class Erasures:
         """Nothing of it is left at Twilio: forget whose messages they were."""
         with unavailable_on_error():
             self._client.delete(self._keys.messages_to_delete(deletion_id))
-        self._store.forget_due(DueWork.MESSAGES, deletion_id)
+            self._client.zrem(self._keys.due(deletion_id), f"{DueWork.MESSAGES}:{deletion_id}")
 
     def _broadcasts(self) -> list[str]:
         with unavailable_on_error():

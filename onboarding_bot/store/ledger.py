@@ -387,6 +387,11 @@ class Ledger:
             verdict, *wait = self._scripts.run("slot", [keys.SLOTS], [_microseconds(seconds_between)])
         return _slot(_decoded(verdict), wait)
 
+    def held_up(self, longer_than: timedelta) -> bool:
+        """Whether the next free moment is further away than that: Twilio asked for a pause."""
+        with unavailable_on_error():
+            return bool(self._scripts.run("held_up", [keys.SLOTS], [_microseconds(longer_than.total_seconds())]))
+
     def slow_down(self, seconds: float) -> None:
         """Twilio asked for a pause: every worker keeps it."""
         with unavailable_on_error():

@@ -82,8 +82,8 @@ class SessionStore(Protocol):
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
         """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise."""
 
-    def forget_due(self, work: DueWork, person_id: str) -> None:
-        """There is nothing (more) to be done."""
+    def forget_due(self, work: DueWork, known: StoredPerson) -> None:
+        """There is nothing (more) to be done for this person, unless the session changed since ``known``."""
 
     def ping(self) -> None:
         """Return when the store answers."""

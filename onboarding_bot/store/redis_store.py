@@ -176,10 +176,15 @@ class RedisStore:
         pairs = (member.decode().split(":", 1) for member in taken)
         return [(DueWork(work), person_id) for work, person_id in pairs]
 
-    def forget_due(self, work: DueWork, person_id: str) -> None:
-        """See ``SessionStore``."""
+    def forget_due(self, work: DueWork, known: StoredPerson) -> None:
+        """One Lua call, see ``SessionStore``."""
+        person_id = known.person_id
         with unavailable_on_error():
-            self._client.zrem(self._keys.due(person_id), f"{work}:{person_id}")
+            self._scripts.run(
+                "forget_due",
+                [self._keys.session(person_id), self._keys.due(person_id)],
+                [HEAD_BYTES, known.session_version, f"{work}:{person_id}"],
+            )
 
     def ping(self) -> None:
         """Return when Redis answers."""
