@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from onboarding_bot.analytics.counters import counters_of
+from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.analytics.figures import Figures, figures
+from onboarding_bot.analytics.period import period_figures
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply
@@ -95,7 +96,8 @@ class WhatsAppBot:
         Raises StoreUnavailableError when Redis does not answer and BusyError when the person's other messages kept
         winning: in both cases nothing is lost, and Twilio's retry brings the message back.
         """
-        deadline = self._clock.monotonic() + TURN_SECONDS
+        arrived = self._clock.monotonic()
+        deadline = arrived + TURN_SECONDS
         known = self._store.load(self._store.identify(message.sender))
         while True:
             before = known.session.recall(message.sid) if known.session else None
@@ -107,9 +109,9 @@ class WhatsAppBot:
                 known = self._store.load(known.person_id)
             else:
                 turn = self._engine.advance(known.session, known.contact, message, self._clock.now())
-                stored = self._commit(known, turn)
+                stored = self._commit(known, turn, arrived)
                 if isinstance(stored, StoredPerson):
-                    return self._finish(stored, turn, message, deadline)
+                    return self._finish(stored, turn, message, arrived)
                 known = stored.newer
             self._check_time(deadline)
 
@@ -129,19 +131,19 @@ class WhatsAppBot:
         turn = self._engine.try_again(known.session, known.contact, now)
         if turn is None or turn.effect is None:
             return None
-        stored = self._commit(known, turn)
+        began = self._clock.monotonic()
+        stored = self._commit(known, turn, began)
         if isinstance(stored, Conflict):
             return None
         request, address = turn.effect, turn.contact.address
-        deadline = self._clock.monotonic() + TURN_SECONDS
-        outcome = self._perform(request, stored, deadline)
+        outcome = self._perform(request, stored, began + TURN_SECONDS)
 
         def settle(person: StoredPerson) -> Turn:
             return self._engine.settle_late(
                 person.session, person.contact, request, outcome, address, self._clock.now()
             )
 
-        after, settled = self._commit_outcome(stored, settle, deadline)
+        after, settled = self._commit_outcome(stored, settle, began)
         self._log(outcome.result, after, settled.step)
         if outcome.result not in _WORTH_TELLING:
             return None
@@ -195,32 +197,42 @@ class WhatsAppBot:
             raise LoginLinkExpiredError("a newer link, or a new sign-up, has replaced this one")
         return session.data
 
-    def figures(self) -> Figures:
-        """The figures of /stats. Raises StoreUnavailableError."""
-        sums = self._store.add_up(self._clock.now())
-        return figures(sums.sessions, sums.counters)
+    def figures(self, days: int = 1) -> Figures:
+        """The figures of /stats, with those of the last ``days`` days in India. Raises StoreUnavailableError."""
+        sums = self._store.add_up(self._clock.now(), days)
+        return figures(sums.sessions, sums.counters, period_figures(sums.days, self._renderer.languages))
 
-    def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, deadline: float) -> str:
+    def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, arrived: float) -> str:
         """The reply of a turn that is stored; with an effect it comes from the effect's outcome."""
         self._log(turn.result, stored, turn.step)
         request = turn.effect
         if request is None:
             return self._renderer.render(turn.reply, _language(stored))
-        outcome = self._perform(request, stored, deadline)
+        outcome = self._perform(request, stored, arrived + TURN_SECONDS)
 
         def resume(person: StoredPerson) -> Turn:
             return self._engine.resume(person.session, person.contact, request, outcome, message, self._clock.now())
 
-        after, resumed = self._commit_outcome(stored, resume, deadline)
+        after, resumed = self._commit_outcome(stored, resume, arrived)
         self._log(outcome.result, after, resumed.step)
         return self._renderer.render(resumed.reply, _language(after))
 
-    def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
-        now = self._clock.now()
+    def _commit(self, known: StoredPerson, turn: Turn, began: float) -> StoredPerson | Conflict:
+        """Store the turn and what it counts. ``began`` is when its work began, by the monotonic clock."""
+        now, waited = self._clock.now(), self._clock.monotonic() - began
+        language = self._renderer.language_of(turn.contact.language)
         due = self._timetable.due_times(turn.session, turn.contact, now)
         failures = self._failures.take()
         try:
-            stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures), now, due)
+            stored = self._store.commit(
+                known,
+                turn.session,
+                turn.contact,
+                counters_of(turn, failures),
+                now,
+                due,
+                day_counters_of(known.session, turn, language, now, waited),
+            )
         except StoreUnavailableError:
             self._failures.add(failures)
             raise
@@ -239,17 +251,17 @@ class WhatsAppBot:
         return OtpOutcome(result, self._login_links.make(handoff, request.data["phone"]))
 
     def _commit_outcome(
-        self, known: StoredPerson, settle: Callable[[StoredPerson], Turn], deadline: float
+        self, known: StoredPerson, settle: Callable[[StoredPerson], Turn], began: float
     ) -> tuple[StoredPerson, Turn]:
         """Store what an outcome changes in the state as it is by now, however often that moves on meanwhile."""
         while True:
             turn = settle(known)
-            stored = self._commit(known, turn)
+            stored = self._commit(known, turn, began)
             if isinstance(stored, StoredPerson):
                 return stored, turn
             known = stored.newer
             # What happened out there must be written down, even a moment after the reply was due.
-            self._check_time(deadline + FALLBACK_SECONDS)
+            self._check_time(began + TURN_SECONDS + FALLBACK_SECONDS)
 
     def _check_time(self, deadline: float) -> None:
         if self._clock.monotonic() >= deadline:

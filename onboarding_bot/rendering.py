@@ -16,6 +16,15 @@ class ReplyRenderer:
         """One message, its parts set apart by empty lines. None stands for the default language."""
         return "\n\n".join(self._render_part(part, language) for part in reply)
 
+    @property
+    def languages(self) -> list[str]:
+        """The languages that replies can be put into."""
+        return self._texts.languages
+
+    def language_of(self, chosen: str | None) -> str:
+        """The language that somebody reads who has chosen this one, or none."""
+        return chosen or self._texts.default_language
+
     def _render_part(self, part: Part, language: str | None) -> str:
         values = {name: self._shown(value, language) for name, value in part.values.items()}
         return self._texts.render(part.code, values, language)

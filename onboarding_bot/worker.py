@@ -47,6 +47,8 @@ SWEEPER_LEASE = timedelta(seconds=4)
 NEAR_ENOUGH = timedelta(seconds=5)
 # Due work that nobody finished by then is put into the queue again.
 DUE_LEASE = timedelta(seconds=60)
+# How late a session that has ended is counted.
+BOOKS_EVERY_SECONDS = 60.0
 # Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
 HEARTBEAT_MS = 5_000
 JOB_MS = 600_000
@@ -144,6 +146,8 @@ def _sweeping(
         now=parts.now,
     )
 
+    books = _EveryMinute(lambda: parts.store.close_books(parts.now()))
+
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
@@ -157,8 +161,22 @@ def _sweeping(
             for lane in range(min(ENROL_LANES, len(shards))):
                 enrol.send(broadcast_id, *shards[lane::ENROL_LANES])
         without_rows.clear()
+        books.look()
 
     return tick
+
+
+class _EveryMinute:
+    """Does some work at most once in BOOKS_EVERY_SECONDS, however often it is looked after."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._next = time.monotonic()
+
+    def look(self) -> None:
+        if time.monotonic() >= self._next:
+            self._work()
+            self._next = time.monotonic() + BOOKS_EVERY_SECONDS
 
 
 def _waited() -> timedelta:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onboarding_bot.analytics.counters import COMPLETED, FAILURES, STARTED, WEBHOOKS
+from onboarding_bot.analytics.period import PeriodFigures, share
 from onboarding_bot.conversation.session import OnboardingStep
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of ``/stats``; both rates are shares from 0 to 1."""
+    """The figures of ``/stats``; both rates are shares from 0 to 1.
+
+    ``period`` are those of some days; all others hold since the beginning, or for this moment.
+    """
 
     total_sessions: int
     step_distribution: Mapping[OnboardingStep, int]
@@ -19,9 +23,10 @@ class Figures:
     completed: int
     completion_rate: float
     error_rate: float
+    period: PeriodFigures
 
 
-def figures(sessions: Mapping[OnboardingStep, int], counters: Mapping[str, int]) -> Figures:
+def figures(sessions: Mapping[OnboardingStep, int], counters: Mapping[str, int], period: PeriodFigures) -> Figures:
     """What the sums of all shards say."""
     started, completed = counters.get(STARTED, 0), counters.get(COMPLETED, 0)
     return Figures(
@@ -29,10 +34,7 @@ def figures(sessions: Mapping[OnboardingStep, int], counters: Mapping[str, int])
         step_distribution={step: sessions.get(step, 0) for step in OnboardingStep},
         started=started,
         completed=completed,
-        completion_rate=_share(completed, started),
-        error_rate=_share(counters.get(FAILURES, 0), counters.get(WEBHOOKS, 0)),
+        completion_rate=share(completed, started),
+        error_rate=share(counters.get(FAILURES, 0), counters.get(WEBHOOKS, 0)),
+        period=period,
     )
-
-
-def _share(part: int, whole: int) -> float:
-    return round(part / whole, 4) if whole else 0.0

@@ -78,10 +78,11 @@ def _consenting(scene: Scene) -> Contact:
     return replace(contact, consents={**contact.consents, SERVICE: consent})
 
 
-def _reject(scene: Scene, *parts: Part) -> Turn:
+def _reject(scene: Scene, reason: Part, *parts: Part) -> Turn:
     wrong_answers = scene.session.wrong_answers + 1
     support = (Part("support"),) if wrong_answers >= SUPPORT_AFTER_WRONG_ANSWERS else ()
-    return scene.turn(TurnResult.REJECTED, *parts, *support, wrong_answers=wrong_answers)
+    turn = scene.turn(TurnResult.REJECTED, reason, *parts, *support, wrong_answers=wrong_answers)
+    return replace(turn, fault=reason.code)
 
 
 def _continue_or_start_over(scene: Scene) -> Turn:

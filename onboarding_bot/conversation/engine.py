@@ -50,7 +50,7 @@ class Engine:
         scene = Scene(session, contact, message, now)
         known = session.recall(message.sid)
         turn = otp.take_up(scene, known) if known else _answer(scene)
-        return _remembered(turn, message, now)
+        return _remembered(_timed(turn, session, now), message, now)
 
     def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
         """The first or the second reminder of the pending question; nobody wrote, so nothing else changes."""
@@ -75,7 +75,7 @@ class Engine:
         message = InboundMessage("", sender)
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
-        turn = otp.settle(Scene(session, contact, message, now), request, outcome)
+        turn = _settled(Scene(session, contact, message, now), request, outcome)
         contact = _with_draft(turn.contact, turn.session, now)
         return replace(turn, contact=contact, result=TurnResult.LATE_OUTCOME)
 
@@ -91,7 +91,7 @@ class Engine:
         """What the outcome of ``request``, which ``message`` asked for, changes in the state as it is by now."""
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
-        return _remembered(otp.settle(Scene(session, contact, message, now), request, outcome), message, now)
+        return _remembered(_settled(Scene(session, contact, message, now), request, outcome), message, now)
 
     def _open(self, contact: Contact, message: InboundMessage, now: datetime) -> Turn:
         """The first message of a person without a session: somebody new, unfinished, or registered."""
@@ -104,6 +104,18 @@ class Engine:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
             return _answer(Scene(session, contact, message, now))
         return _welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
+
+
+def _settled(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
+    turn = _timed(otp.settle(scene, request, outcome), scene.session, scene.now)
+    return replace(turn, otp_result=outcome.result)
+
+
+def _timed(turn: Turn, before: UserSession, now: datetime) -> Turn:
+    """The turn with the time at which the session entered its step, if it is another step than before."""
+    if turn.session.current_step is before.current_step:
+        return turn
+    return replace(turn, session=replace(turn.session, entered_at=now))
 
 
 def _answer(scene: Scene) -> Turn:

@@ -57,7 +57,7 @@ def ask_for_otp(scene: Scene, purpose: OtpPurpose) -> Turn:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     intention = scene.session.intention or _new_intention(scene, purpose)
     if limit := _sender_limit(scene, intention):
-        return scene.turn(TurnResult.COMMAND, limit)
+        return replace(scene.turn(TurnResult.COMMAND, limit), otp_result=OtpResult.LIMITED)
     return _claim(scene, intention)
 
 

@@ -87,7 +87,10 @@ class RememberedReply:
 
 @dataclass(frozen=True, slots=True)
 class UserSession:
-    """The session as it is stored for 24 hours after the last message; times are UTC."""
+    """The session as it is stored for 24 hours after the last message; times are UTC.
+
+    ``entered_at`` is since when it stands in its step; None when an older release brought it there.
+    """
 
     current_step: OnboardingStep
     created_at: datetime
@@ -102,11 +105,12 @@ class UserSession:
     spare_reservation: Reservation | None = None
     handoff_id: str | None = None
     remembered: tuple[RememberedReply, ...] = ()
+    entered_at: datetime | None = None
 
     @classmethod
     def start(cls, step: OnboardingStep, now: datetime, data: Mapping[str, str] | None = None) -> Self:
         """A session of somebody who has none."""
-        return cls(current_step=step, created_at=now, updated_at=now, data=data or {})
+        return cls(current_step=step, created_at=now, updated_at=now, data=data or {}, entered_at=now)
 
     def recall(self, message_sid: str) -> RememberedReply | None:
         """What is known of this message, when it has been here before."""
@@ -138,6 +142,7 @@ class UserSession:
             "spare_reservation": _reservation_to_record(self.spare_reservation),
             "handoff_id": self.handoff_id,
             "remembered": [_remembered_to_record(known) for known in self.remembered],
+            "entered_at": time_to_record(self.entered_at),
         }
 
     @classmethod
@@ -161,6 +166,7 @@ class UserSession:
                 spare_reservation=_reservation_from_record(record.get("spare_reservation")),
                 handoff_id=record.get("handoff_id"),
                 remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
+                entered_at=time_from_record(record.get("entered_at")),
             )
         except AttributeError as error:
             raise TypeError("a part of the record has another shape") from error

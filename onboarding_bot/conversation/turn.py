@@ -103,7 +103,10 @@ class Milestone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one message changes. With an ``effect`` the reply comes later, from ``resume``."""
+    """What one message changes. With an ``effect`` the reply comes later, from ``resume``.
+
+    ``fault`` is the code of the reason why an answer was refused, ``otp_result`` how asking for an OTP ended.
+    """
 
     step: OnboardingStep
     session: UserSession
@@ -112,3 +115,5 @@ class Turn:
     result: TurnResult
     effect: RequestOtp | None = None
     milestones: frozenset[Milestone] = field(default_factory=frozenset)
+    fault: str | None = None
+    otp_result: OtpResult | None = None

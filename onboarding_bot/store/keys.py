@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import date
 
 from onboarding_bot.conversation.session import OnboardingStep
 
@@ -72,6 +73,10 @@ class Keys:
         """The counters of this person's shard."""
         return f"{_tag(person_id)}:counters"
 
+    def day(self, person_id: str, day: date) -> str:
+        """The counters of one day of this person's shard."""
+        return day_of_shard(shard_of(person_id), day)
+
     def otp_requests(self, phone: str) -> str:
         """The OTP requests of the last day for one phone number; it lives in the number's own shard."""
         digest = self._digest("phone", phone)
@@ -94,6 +99,16 @@ def step_index(shard: int, step: OnboardingStep) -> str:
 def counters_of(shard: int) -> str:
     """The hash of counters of one shard."""
     return f"{{s{shard}}}:counters"
+
+
+def day_of_shard(shard: int, day: date) -> str:
+    """A shard's counters of one day: numbers of 64 bits, one after the other."""
+    return f"{{s{shard}}}:day:{day.isoformat()}"
+
+
+def day_of_all(day: date) -> str:
+    """The counters of a day that is over, all shards together. These keys share one slot of a cluster."""
+    return f"{{stats}}:day:{day.isoformat()}"
 
 
 def contacts_of(shard: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from onboarding_bot.conversation.contact import Contact
@@ -12,6 +12,7 @@ from onboarding_bot.conversation.session import OnboardingStep, RememberedReply,
 from onboarding_bot.outbound.due import DueTimes, DueWork
 
 NOTHING_DUE = DueTimes()
+NOTHING_COUNTED: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,14 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """All shards together: live sessions in each step, and every counter."""
+    """All shards together: live sessions in each step, every counter since the beginning, and those of some days.
+
+    ``days`` begins with the oldest and ends with today, in Indian time; no day is missing.
+    """
 
     sessions: Mapping[OnboardingStep, int]
     counters: Mapping[str, int]
+    days: Mapping[date, Mapping[str, int]]
 
 
 class SessionStore(Protocol):
@@ -64,9 +69,11 @@ class SessionStore(Protocol):
         counters: Mapping[str, int],
         now: datetime,
         due: DueTimes = NOTHING_DUE,
+        day_counters: Mapping[str, int] = NOTHING_COUNTED,
     ) -> StoredPerson | Conflict:
         """Write session, contact, step index, due work and counters together, if nothing changed since ``known``.
 
+        ``counters`` count for good and for the day, ``day_counters`` for the day alone: the one that ``now`` is in.
         Returns the person as stored now, with the versions for the next commit.
         """
 
@@ -76,8 +83,11 @@ class SessionStore(Protocol):
         Returns 0 when it is granted, else the seconds until the number may be asked for again.
         """
 
-    def add_up(self, now: datetime) -> Sums:
+    def add_up(self, now: datetime, days: int = 1) -> Sums:
         """Live sessions by step and all counters: a fixed number of look-ups, never a scan of keys."""
+
+    def close_books(self, now: datetime) -> None:
+        """Count the sessions that have ended, and roll up the days that are over. Running it twice changes nothing."""
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
         """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from onboarding_bot.analytics.positions import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import (
     NEWS,
@@ -30,14 +31,17 @@ from onboarding_bot.conversation.session import (
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.due import DueTimes, DueWork
 from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at
 from onboarding_bot.store.encryption import HEAD_BYTES, version_of
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.store.keys import SHARDS, Keys, counters_of, due_in, step_index
-from onboarding_bot.store.protocol import NOTHING_DUE, Conflict, StoredPerson, Sums
+from onboarding_bot.store.keys import SHARDS, Keys, counters_of, day_of_shard, due_in, step_index
+from onboarding_bot.store.protocol import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
 
 _STEPS = tuple(OnboardingStep)
+# Where a day counts the sessions that ended in each step; the scripts do so that find them.
+_ENDED = tuple(position_of(f"ended:{step}") for step in _STEPS)
 # How much due work of one shard is taken in one second.
 DUE_AT_ONCE = 50
 # Stands for an opt-out whose time and source nobody can read any more.
@@ -56,6 +60,7 @@ class RedisStore:
         self._contact_life = contact_life
         self._draft_life = draft_life
         self._scripts = Scripts(client)
+        self._days = DayCounters(client)
 
     def identify(self, sender: str) -> str:
         """The person's id, see ``SessionStore``."""
@@ -82,6 +87,7 @@ class RedisStore:
         counters: Mapping[str, int],
         now: datetime,
         due: DueTimes = NOTHING_DUE,
+        day_counters: Mapping[str, int] = NOTHING_COUNTED,
     ) -> StoredPerson | Conflict:
         """One Lua call; a repeat of it after a lost answer finds its own work and reports a conflict."""
         person_id = known.person_id
@@ -99,6 +105,7 @@ class RedisStore:
                     self._keys.due(person_id),
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
+                    self._keys.day(person_id, day_at(now)),
                     *self._keys.steps(person_id).values(),
                 ],
                 [
@@ -119,7 +126,11 @@ class RedisStore:
                     _STEPS.index(session.current_step) + 1,
                     unix_milliseconds(now),
                     *_due_arguments(due, person_id),
+                    milliseconds(DAY_LIFE),
+                    *_ENDED,
+                    len(counters),
                     *(item for counter in counters.items() for item in counter),
+                    *arguments((counters, day_counters)),
                 ],
             )
         if not written:
@@ -142,8 +153,11 @@ class RedisStore:
             )
         return int(wait)
 
-    def add_up(self, now: datetime) -> Sums:
-        """Eight look-ups for each of the 64 shards in one pipeline, whatever the number of people."""
+    def add_up(self, now: datetime, days: int = 1) -> Sums:
+        """Nine look-ups for each of the 64 shards in two pipelines, whatever the number of people.
+
+        Days that are over cost one look-up together; the first one to ask for such a day adds it up.
+        """
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
@@ -158,7 +172,19 @@ class RedisStore:
                 sessions[step] += next(answers)
             for name, count in next(answers).items():
                 counters[name.decode()] = counters.get(name.decode(), 0) + int(count)
-        return Sums(sessions, counters)
+        with unavailable_on_error():
+            return Sums(sessions, counters, self._days.sums(now, days))
+
+    def close_books(self, now: datetime) -> None:
+        """One script for each shard, and after midnight the roll-up of the days that nobody has asked for."""
+        with unavailable_on_error():
+            for shard in range(SHARDS):
+                self._scripts.run(
+                    "count_ended",
+                    [day_of_shard(shard, day_at(now)), *(step_index(shard, step) for step in _STEPS)],
+                    [unix_milliseconds(now), milliseconds(DAY_LIFE), *_ENDED],
+                )
+            self._days.sums(now, DAYS_KEPT)
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
         """One look at all shards, and one call more for each shard where something is due."""

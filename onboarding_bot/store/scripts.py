@@ -10,6 +10,8 @@ from onboarding_bot.store.connection import AnyRedis
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
+    "commit": ("ended",),
+    "count_ended": ("ended",),
     "enrol": ("permit", "rows"),
     "claim": ("permit", "rows"),
     "put_back": ("permit", "rows"),

@@ -66,6 +66,11 @@ class Texts:
             raise CatalogueError("; ".join(faults))
 
     @property
+    def default_language(self) -> str:
+        """The language of those who have not chosen any."""
+        return self._default
+
+    @property
     def languages(self) -> list[str]:
         """The languages that there are catalogues for."""
         return list(self._catalogues)

@@ -33,6 +33,7 @@ from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_body
 from onboarding_bot.web.masking import masked
 from onboarding_bot.web.problems import problem
+from onboarding_bot.web.query import whole_number
 
 PAGE_SIZE, PAGE_SIZE_MAX, PAGE_MAX = 20, 100, 1_000_000
 IDEMPOTENCY_KEY_MAX = 200
@@ -79,7 +80,7 @@ def broadcast_routes(
     @routes.get("/broadcasts")
     @admin_only(admin_keys, Role.READ)
     def newest() -> ResponseReturnValue:
-        page, size = _number("page", 1, PAGE_MAX), _number("size", PAGE_SIZE, PAGE_SIZE_MAX)
+        page, size = whole_number("page", 1, PAGE_MAX), whole_number("size", PAGE_SIZE, PAGE_SIZE_MAX)
         if page is None:
             return _invalid("page", f"must be a whole number from 1 to {PAGE_MAX}")
         if size is None:
@@ -168,12 +169,6 @@ def _audit_broadcast(broadcast_id: str) -> None:
 
 def _invalid(field: str, detail: str) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
-
-
-def _number(name: str, default: int, highest: int) -> int | None:
-    text = request.args.get(name, str(default))
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
-    return int(text) if is_number and 1 <= int(text) <= highest else None
 
 
 def _timestamp(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from onboarding_bot.analytics.counters import counters_of
 from onboarding_bot.analytics.figures import figures
+from onboarding_bot.analytics.period import period_figures
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.conversation.turn import Milestone, RequestOtp, Turn, TurnResult
@@ -23,6 +24,7 @@ TURN = Turn(
     reply=(),
     result=TurnResult.ACCEPTED,
 )
+PERIOD = period_figures({NOW.date(): {}}, ["en"])
 EFFECT = RequestOtp("id", "SM1", Reservation("id.1", "+919876543210"), {}, NOW)
 
 
@@ -49,7 +51,7 @@ def test_what_a_turn_counts(turn: Turn, failures: int, counted: dict[str, int]) 
 
 
 def test_nothing_at_all_is_zero_and_no_division() -> None:
-    current = figures({}, {})
+    current = figures({}, {}, PERIOD)
     assert current.total_sessions == current.started == current.completed == 0
     assert current.completion_rate == current.error_rate == 0.0
     assert current.step_distribution == dict.fromkeys(OnboardingStep, 0)
@@ -57,7 +59,7 @@ def test_nothing_at_all_is_zero_and_no_division() -> None:
 
 def test_the_figures_of_a_day() -> None:
     sessions = {OnboardingStep.NAME: 3, OnboardingStep.COMPLETED: 5}
-    current = figures(sessions, {"started": 9, "completed": 6, "webhooks": 1000, "failures": 25, "news": 7})
+    current = figures(sessions, {"started": 9, "completed": 6, "webhooks": 1000, "failures": 25, "news": 7}, PERIOD)
     assert current.total_sessions == 8
     assert list(current.step_distribution.items()) == [
         (OnboardingStep.WELCOME, 0),
@@ -81,4 +83,4 @@ def test_rates_are_shares_whatever_fails(turns: list[tuple[bool, int]]) -> None:
         turn = replace(TURN, effect=EFFECT if has_effect else None)
         for name, count in counters_of(turn, failures).items():
             sums[name] = sums.get(name, 0) + count
-    assert 0 <= figures({}, sums).error_rate <= 1
+    assert 0 <= figures({}, sums, PERIOD).error_rate <= 1

@@ -1,10 +1,12 @@
 -- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
--- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, then the seven step indexes.
+-- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, then the
+--       seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
 --       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service and to news
 --       (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
---       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), then name and
---       sum of each counter.
+--       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), life of the day's
+--       counters (ms), the position in the day of sessions that ended in each step, how many counters, name and sum of each,
+--       then position and sum of each counter of the day.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -54,17 +56,24 @@ end
 redis.call('ZADD', KEYS[7], ARGV[15], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local current = 8 + tonumber(ARGV[16])
-for index = 9, #KEYS do
-  if index == current then
-    redis.call('ZADD', KEYS[index], now + life, person)
-    redis.call('ZREMRANGEBYSCORE', KEYS[index], '-inf', now)
+local steps = #KEYS - 9
+local indexes = {unpack(KEYS, 10)}
+local moved = count_ended(indexes, {unpack(ARGV, 23, 22 + steps)}, now)
+for index, key in ipairs(indexes) do
+  if index == tonumber(ARGV[16]) then
+    redis.call('ZADD', key, now + life, person)
   else
-    redis.call('ZREM', KEYS[index], person)
+    redis.call('ZREM', key, person)
   end
 end
 
-for index = 22, #ARGV, 2 do
+local first = 24 + steps
+local first_of_day = first + 2 * tonumber(ARGV[first - 1])
+for index = first, first_of_day - 1, 2 do
   redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
 end
+for index = first_of_day, #ARGV, 2 do
+  count(moved, ARGV[index], ARGV[index + 1])
+end
+write_day(KEYS[9], moved, ARGV[22])
 return {1, false, false, false, false}

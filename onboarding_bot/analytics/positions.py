@@ -1,0 +1,67 @@
+"""Where each counter of a day stands in the row of numbers that a shard keeps for that day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+# A prefix and the counters under it, in their order. Rows that are stored are read by this table, also those of an
+# older release: append rows at the end, never change one that is there. tests/analytics holds the released part.
+_TABLE: tuple[tuple[str, str], ...] = (
+    ("", "webhooks, failures, nudges, started, completed, unlisted"),
+    ("ended:", "welcome, name, sector, pincode, phone, confirmation, completed"),
+    ("entered:", "welcome, name, sector, pincode, phone, confirmation, completed"),
+    ("completed:", "welcome, name, sector, pincode, phone, confirmation"),
+    ("invalid:welcome:", "draft.choice"),
+    ("invalid:name:", "name.characters, name.word, name.short, name.long"),
+    ("invalid:sector:", "sector.number, sector.unknown"),
+    ("invalid:pincode:", "pincode.characters, pincode.count, pincode.zero"),
+    ("invalid:phone:", "phone.characters, phone.foreign, phone.count, phone.start"),
+    ("invalid:confirmation:", "confirmation.unclear, change.unclear"),
+    *(
+        (
+            f"seconds:{step}:",
+            "2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600, 10800, 28800, 86400, over",
+        )
+        for step in ("welcome", "name", "sector", "pincode", "phone", "confirmation")
+    ),
+    (
+        "milliseconds:",
+        "1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 8000, "
+        "12000, over",
+    ),
+    ("otp:", "sent, not_sent, ambiguous, refused, refused_known_number, limited"),
+    *((f"{milestone}:language:", "en, hi") for milestone in ("started", "completed")),
+    *(
+        (
+            f"{milestone}:sector:",
+            "Manufacturing, Services, Technology, Healthcare, Education, Agriculture, Retail, Construction, "
+            "Food & Beverage, Textile, Automotive, Other",
+        )
+        for milestone in ("started", "completed")
+    ),
+    *(
+        (
+            f"{milestone}:circle:",
+            "Delhi, Haryana, Punjab and Chandigarh, Himachal Pradesh, Jammu & Kashmir and Ladakh, "
+            "Uttar Pradesh and Uttarakhand, Rajasthan, Gujarat, Maharashtra and Goa, Madhya Pradesh, Chhattisgarh, "
+            "Telangana, Andhra Pradesh, Karnataka, Tamil Nadu and Puducherry, Kerala and Lakshadweep, "
+            "West Bengal and Sikkim, Odisha, Assam, North-East, Bihar and Jharkhand, Army Postal Service, Other",
+        )
+        for milestone in ("started", "completed")
+    ),
+)
+
+NAMES = tuple(f"{prefix}{name}" for prefix, names in _TABLE for name in names.split(", "))
+# Whatever has no place of its own: a release that counts something new has forgotten to append it.
+UNLISTED = "unlisted"
+_POSITIONS: Mapping[str, int] = {name: position for position, name in enumerate(NAMES)}
+
+
+def position_of(name: str) -> int:
+    """The counter's place, from 0."""
+    return _POSITIONS.get(name, _POSITIONS[UNLISTED])
+
+
+def named(numbers: Sequence[int]) -> dict[str, int]:
+    """The counters in a row; one of an older release is shorter, one of a newer release longer."""
+    return dict(zip(NAMES, numbers, strict=False))
