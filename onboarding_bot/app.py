@@ -36,10 +36,14 @@ from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.protocol import SessionStore
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_traceparent
 from onboarding_bot.web.broadcasts import broadcast_routes
 from onboarding_bot.web.callers import Callers
+from onboarding_bot.web.dashboard.access import Access
+from onboarding_bot.web.dashboard.overview import Overview
+from onboarding_bot.web.dashboard.routes import dashboard_routes
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.limits import limit_requests
@@ -73,6 +77,7 @@ class Parts:
     callbacks: Callbacks
     pump: Pump
     nudges: Nudges
+    sign_ins: SignIns
     send_now: Callable[[str, str], Sent]
     is_marketing: Callable[[str], bool]
     languages: list[str]
@@ -153,6 +158,7 @@ def build_parts(
             now=clock.now,
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
+        sign_ins=SignIns(client),
         send_now=send_now,
         is_marketing=is_marketing,
         languages=texts.languages,
@@ -187,6 +193,14 @@ def create_app(
             settings.admin_keys,
             parts.languages,
             settings.public_base_url,
+            parts.now,
+        ),
+        dashboard_routes(
+            Access(parts.sign_ins, settings.admin_keys, is_https=settings.public_base_url.startswith("https:")),
+            Overview(parts.bot.figures, parts.office, parts.health),
+            parts.office,
+            parts.audience,
+            parts.languages,
             parts.now,
         ),
     ):

@@ -113,6 +113,10 @@ class BroadcastOffice:
         """Broadcasts with their figures, the newest first."""
         return [self.view(broadcast_id) for broadcast_id in self._ledger.newest(offset, count)]
 
+    def current(self) -> list[BroadcastView]:
+        """Those that the workers still look after, the oldest first."""
+        return [self.view(broadcast_id) for broadcast_id in self._ledger.active()]
+
     def pause(self, broadcast_id: str) -> BroadcastView:
         """Hold it until somebody resumes it. Raises UnknownBroadcastError, WrongStatusError."""
         return self._move(broadcast_id, BroadcastStatus.PAUSED, _RUNNING, "paused by an admin")

@@ -177,5 +177,10 @@ def idempotency(key: str) -> str:
     return f"{{outbound}}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
+def sign_in(token: str) -> str:
+    """Where the dashboard finds who is signed in with this token."""
+    return f"{{dashboard}}:sign-in:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
 def _tag(digest: str) -> str:
     return f"{{s{shard_of(digest)}}}"

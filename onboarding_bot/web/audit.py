@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,8 @@ from flask import Response, after_this_request, g
 
 from onboarding_bot.admin_keys import AdminKey
 from onboarding_bot.logs import audit_log
+
+_BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def begin_audit(action: str, key: AdminKey) -> None:
@@ -24,6 +27,12 @@ def begin_audit(action: str, key: AdminKey) -> None:
 def audit_detail(**details: Any) -> None:
     """Add to this request's line what it was about: ids and counts, and nothing that names a person."""
     g.audit.update(details)
+
+
+def audit_broadcast(broadcast_id: str) -> None:
+    """Add which broadcast it was about; anything may stand in a path, and only an id goes into the log."""
+    if _BROADCAST_ID.fullmatch(broadcast_id):
+        audit_detail(broadcast_id=broadcast_id)
 
 
 def _outcome(status: int) -> str:

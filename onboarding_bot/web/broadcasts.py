@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request, stream_with_context, url_for
+from flask import Blueprint, Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import AdminKeys, Role
@@ -20,7 +17,6 @@ from onboarding_bot.broadcast.office import (
     BroadcastView,
     OtherDefinitionError,
     PastScheduleError,
-    RecipientLine,
     UnknownBroadcastError,
     WrongStatusError,
 )
@@ -28,16 +24,15 @@ from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.services.content_api import ContentApiError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_broadcast, audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_body
-from onboarding_bot.web.masking import masked
 from onboarding_bot.web.problems import problem
 from onboarding_bot.web.query import whole_number
+from onboarding_bot.web.recipients_file import recipients_file
 
 PAGE_SIZE, PAGE_SIZE_MAX, PAGE_MAX = 20, 100, 1_000_000
 IDEMPOTENCY_KEY_MAX = 200
-_BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def broadcast_routes(
@@ -61,8 +56,6 @@ def broadcast_routes(
             definition, is_dry_run = parse_definition(json_body(), languages)
         except InvalidDefinitionError as fault:
             return _invalid(fault.name, fault.detail)
-        if is_dry_run and definition.is_overdue(now()):
-            raise PastScheduleError
         audit_detail(dry_run=is_dry_run)
         if is_dry_run:
             counted = audience.count(definition)
@@ -108,19 +101,13 @@ def broadcast_routes(
     @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
     @admin_only(admin_keys, Role.READ, audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> ResponseReturnValue:
-        shows_addresses = Role.DATA in current_admin().roles
-        _audit_broadcast(broadcast_id)
-        audit_detail(masked=not shows_addresses)
-        lines = office.recipients(broadcast_id)
-        response = Response(stream_with_context(_csv(lines, shows_addresses)), mimetype="text/csv")
-        response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
-        return response
+        return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
     def action(name: str, act: Callable[[str], Any]) -> None:
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
         @admin_only(admin_keys, Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
-            _audit_broadcast(broadcast_id)
+            audit_broadcast(broadcast_id)
             act(broadcast_id)
             return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
@@ -161,12 +148,6 @@ def broadcast_routes(
     return routes
 
 
-def _audit_broadcast(broadcast_id: str) -> None:
-    """An id from a path goes into the log only when it is one: anything may stand in a path."""
-    if _BROADCAST_ID.fullmatch(broadcast_id):
-        audit_detail(broadcast_id=broadcast_id)
-
-
 def _invalid(field: str, detail: str) -> Response:
     return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
 
@@ -199,16 +180,3 @@ def _details(view: BroadcastView, public_base_url: str, now: datetime) -> dict[s
         "audience": int(view.record.fields["audience"]) if "audience" in view.record.fields else None,
         "created_at": _timestamp(view.record.created_at),
     }
-
-
-def _csv(lines: Iterator[RecipientLine], shows_addresses: bool) -> Iterator[str]:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(["recipient", "state", "code", "message_sid"])
-    for line in lines:
-        recipient = line.address if shows_addresses else masked(line.address)
-        writer.writerow([recipient, line.state, line.code, line.message_sid])
-        yield buffer.getvalue()
-        buffer.seek(0)
-        buffer.truncate()
-    yield buffer.getvalue()

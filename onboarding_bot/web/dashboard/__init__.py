@@ -1,0 +1,1 @@
+"""The operators' pages: what goes on, and the broadcasts, in a browser."""

@@ -1,0 +1,166 @@
+"""Who may see the dashboard: a cookie for each visitor, an admin key to sign in, and a token on every form."""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from flask import Response, abort, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.admin_keys import AdminKey, AdminKeys, Role
+from onboarding_bot.store.sign_ins import SIGN_IN_LIFE, SignIns
+from onboarding_bot.web.audit import begin_audit
+
+View = Callable[..., ResponseReturnValue]
+CSRF_FIELD = "csrf_token"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+class Access:
+    """Knows the visitor behind a request.
+
+    A visitor's cookie is a random token from the first page on. Signing in replaces it, and writes down beside the new
+    one which key was given: as a MAC of the key under the token, so that neither holds the key, and that a key which
+    was taken out of the settings opens nothing any more. What a form carries is a MAC under the same token.
+    """
+
+    def __init__(self, sign_ins: SignIns, admin_keys: AdminKeys, *, is_https: bool) -> None:
+        self._sign_ins = sign_ins
+        self._admin_keys = admin_keys
+        self._is_https = is_https
+        # With this prefix a browser takes the cookie from this very host only, and over TLS only.
+        self._cookie = "__Host-dashboard" if is_https else "dashboard"
+
+    def find_key(self, given: str) -> AdminKey | None:
+        """The admin key that somebody typed, when it may read."""
+        key = self._admin_keys.find(given)
+        return key if key and Role.READ in key.roles else None
+
+    def sign_in(self, key: AdminKey, response: Response) -> None:
+        """From now on the visitor is the holder of this key."""
+        self._end(self._token())
+        token = secrets.token_urlsafe(32)
+        self._sign_ins.begin(token, _mac(token, key.secret))
+        self._give(response, token)
+
+    def sign_out(self, response: Response) -> None:
+        """End it here and in the browser."""
+        self._end(self._token())
+        response.delete_cookie(self._cookie, secure=self._is_https, httponly=True, samesite="Strict")
+
+    def must_come_again(self) -> bool:
+        """Whether a link elsewhere led here, in a chat perhaps: browsers then keep a strict cookie back.
+
+        A new cookie would sign out whoever is signed in; a page that opens itself once more gets the one there is.
+        """
+        return self._token() is None and request.headers.get("Sec-Fetch-Site") == "cross-site"
+
+    def visitor(self) -> AdminKey | None:
+        """The key that this visitor signed in with, None before that."""
+        token = self._token()
+        mark = self._sign_ins.find(token) if token else None
+        if token is None or mark is None:
+            return None
+        found = None
+        for key in self._admin_keys.keys:
+            if hmac.compare_digest(mark, _mac(token, key.secret)) and Role.READ in key.roles:
+                found = key
+        return found
+
+    def form_token(self) -> str:
+        """What the forms of this visitor carry."""
+        return _mac(self._token() or self._new_token(), "form")
+
+    def from_own_form(self, view: View) -> View:
+        """Let a view take what comes from a form that was made for this visitor, and nothing else: 403."""
+
+        @wraps(view)
+        def guarded(**path: str) -> ResponseReturnValue:
+            self._check_form()
+            return view(**path)
+
+        guarded.guarded_by = "form"  # type: ignore[attr-defined]
+        return guarded
+
+    def give_cookie(self, response: Response) -> Response:
+        """Let a new visitor's browser keep the token that the page's forms were made with."""
+        if new := g.pop("new_token", None):
+            self._give(response, new)
+        return response
+
+    def signed_in(self, role: Role = Role.READ, *, audit: str = "") -> Callable[[View], View]:
+        """Let a view be seen by those who signed in with a key that has ``role``; the others are sent to sign in.
+
+        ``audit`` names the action in a line of the log, as for the JSON endpoints.
+        """
+
+        def guard(view: View) -> View:
+            @wraps(view)
+            def guarded(**path: str) -> ResponseReturnValue:
+                if request.method != "GET":
+                    self._check_form()
+                visitor = self.visitor()
+                if visitor is None:
+                    return self._ask_to_sign_in()
+                g.admin_key = visitor
+                if audit:
+                    begin_audit(audit, visitor)
+                if role not in visitor.roles:
+                    abort(HTTPStatus.FORBIDDEN, f"Your key “{visitor.name}” may not do this: it lacks the role {role}.")
+                return view(**path)
+
+            guarded.guarded_by = f"sign-in: {role}"  # type: ignore[attr-defined]
+            return guarded
+
+        return guard
+
+    def _check_form(self) -> None:
+        token = self._token()
+        given = request.form.get(CSRF_FIELD, "")
+        if token is None or not hmac.compare_digest(given.encode(), _mac(token, "form").encode()):
+            abort(HTTPStatus.FORBIDDEN, "This form was made for an earlier visit. Open the page again, and repeat it.")
+
+    def _ask_to_sign_in(self) -> ResponseReturnValue:
+        if request.method != "GET":
+            abort(HTTPStatus.UNAUTHORIZED, "You are signed out. Sign in, and do it again.")
+        if self.must_come_again():
+            return render_template("dashboard/again.html")
+        return redirect(url_for(".sign_in", next=request.full_path.rstrip("?")), HTTPStatus.SEE_OTHER)
+
+    def _token(self) -> str | None:
+        given = request.cookies.get(self._cookie, "")
+        return given if _TOKEN.fullmatch(given) else None
+
+    def _new_token(self) -> str:
+        if "new_token" not in g:
+            g.new_token = secrets.token_urlsafe(32)
+        return str(g.new_token)
+
+    def _end(self, token: str | None) -> None:
+        if token:
+            self._sign_ins.end(token)
+
+    def _give(self, response: Response, token: str) -> None:
+        response.set_cookie(
+            self._cookie, token, max_age=SIGN_IN_LIFE, secure=self._is_https, httponly=True, samesite="Strict"
+        )
+
+
+def safe_target(given: str | None) -> str:
+    """Where to go after signing in: the page of the dashboard that was asked for, never another site."""
+    home = url_for(".overview")
+    if not given or "\\" in given or not given.isprintable():
+        return home
+    parts = urlsplit(given)
+    is_ours = not parts.scheme and not parts.netloc and (parts.path == home or parts.path.startswith(f"{home}/"))
+    return given if is_ours else home
+
+
+def _mac(token: str, what: str) -> str:
+    return hmac.digest(token.encode(), what.encode(), "sha256").hex()

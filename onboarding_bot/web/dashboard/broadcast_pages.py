@@ -1,0 +1,84 @@
+"""The pages of the broadcasts that there are: the list, one with all its figures, its file, and what steers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.admin_keys import Role
+from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.authentication import current_admin
+from onboarding_bot.web.dashboard.access import Access
+from onboarding_bot.web.dashboard.broadcast_card import card
+from onboarding_bot.web.dashboard.error_messages import error_meaning
+from onboarding_bot.web.recipients_file import recipients_file
+
+PAGE_SIZE = 20
+PAGE_MAX = 100_000
+
+
+def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffice) -> None:
+    """Everything under ``/dashboard/broadcasts`` that concerns one or all of those that were made."""
+
+    @routes.get("/broadcasts")
+    @access.signed_in()
+    def broadcasts() -> ResponseReturnValue:
+        given = request.args.get("page", "1")
+        page = min(max(int(given), 1), PAGE_MAX) if given.isascii() and given.isdigit() and len(given) < 9 else 1
+        # One more than the page shows tells whether there is a next one.
+        views = office.newest((page - 1) * PAGE_SIZE, PAGE_SIZE + 1)
+        return render_template(
+            "dashboard/broadcasts.html",
+            cards=[card(view) for view in views[:PAGE_SIZE]],
+            page=page,
+            has_next=len(views) > PAGE_SIZE,
+        )
+
+    @routes.post("/broadcasts/pause-all")
+    @access.signed_in(Role.SEND, audit="broadcast.pause-all")
+    def pause_all() -> ResponseReturnValue:
+        audit_detail(broadcast_ids=office.pause_all())
+        return redirect(url_for(".overview"), HTTPStatus.SEE_OTHER)
+
+    @routes.get("/broadcasts/<broadcast_id>")
+    @access.signed_in()
+    def broadcast(broadcast_id: str) -> ResponseReturnValue:
+        found = card(office.view(broadcast_id))
+        return render_template(
+            "dashboard/broadcast.html",
+            card=found,
+            is_new="new" in request.args and found.is_current,
+            error_meaning=error_meaning,
+        )
+
+    @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
+    @access.signed_in(audit="broadcast.recipients")
+    def recipients(broadcast_id: str) -> Response:
+        return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
+
+    def action(name: str, act: Callable[[str], Any]) -> None:
+        @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
+        @access.signed_in(Role.SEND, audit=f"broadcast.{name}")
+        def run(broadcast_id: str) -> ResponseReturnValue:
+            audit_broadcast(broadcast_id)
+            act(broadcast_id)
+            return redirect(url_for(".broadcast", broadcast_id=broadcast_id), HTTPStatus.SEE_OTHER)
+
+    def question(name: str) -> None:
+        @routes.get(f"/broadcasts/<broadcast_id>/{name}", endpoint=f"ask-{name}")
+        @access.signed_in(Role.SEND)
+        def ask(broadcast_id: str) -> ResponseReturnValue:
+            found = card(office.view(broadcast_id))
+            return render_template("dashboard/really.html", card=found, action=name)
+
+    action("pause", office.pause)
+    action("resume", office.resume)
+    action("cancel", office.cancel)
+    question("cancel")
+    action("resend-uncertain", office.resend_uncertain)
+    question("resend-uncertain")

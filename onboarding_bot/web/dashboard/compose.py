@@ -1,0 +1,107 @@
+"""The form that a broadcast is written in: what was typed, as the JSON that POST /send-broadcast takes."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from onboarding_bot.outbound.definition import Definition, InvalidDefinitionError, parse_definition
+from onboarding_bot.web.dashboard.formatting import as_whatsapp
+from onboarding_bot.web.dashboard.wording import words
+
+KEY_FIELD = "idempotency_key"
+# What a form holds of a definition; the fields have the names that they have in the JSON.
+TYPED = (
+    "kind",
+    "message",
+    "content_sid",
+    "content_variables",
+    "purpose",
+    "target_step",
+    "language",
+    "sector",
+    "pincode_prefix",
+    "include_completed",
+    "schedule_at",
+)
+TEXT, TEMPLATE = "text", "template"
+_EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", "include_completed": "yes"}
+_KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+# What a browser's field for a date and a time of day sends; whoever fills it in means Indian time.
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
+INDIAN_OFFSET = "+05:30"
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeForm:
+    """One form: what was typed into it, the Idempotency-Key that it was made with, and what is wrong with it."""
+
+    typed: Mapping[str, str] = field(default_factory=lambda: dict(_EMPTY))
+    idempotency_key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, form: Mapping[str, str]) -> ComposeForm:
+        """What a browser sent; a checkbox that is not ticked is not sent at all."""
+        typed = {name: form.get(name, "").replace("\r\n", "\n") for name in TYPED}
+        typed["kind"] = TEMPLATE if typed["kind"] == TEMPLATE else TEXT
+        key = form.get(KEY_FIELD, "")
+        return cls(typed, key) if _KEY.fullmatch(key) else cls(typed)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether an approved template is sent, and no text."""
+        return self.typed["kind"] == TEMPLATE
+
+    @property
+    def preview(self) -> str:
+        """The message as the phone shows it."""
+        return as_whatsapp(self.typed["message"])
+
+    def definition(self, languages: Collection[str]) -> Definition:
+        """What it stands for, by the rules of POST /send-broadcast. Raises InvalidDefinitionError."""
+        return parse_definition(self._body(), languages)[0]
+
+    def with_fault(self, name: str, detail: str) -> ComposeForm:
+        """The same form, which says at the field what is wrong."""
+        at = name if name in TYPED else ""
+        label = "Broadcast" if not at else words(name)
+        return ComposeForm(self.typed, self.idempotency_key, {at: f"{label} {detail}."})
+
+    def renewed(self) -> ComposeForm:
+        """The same words as another broadcast."""
+        return ComposeForm(self.typed, faults=self.faults)
+
+    def _body(self) -> dict[str, Any]:
+        given = {name: text.strip() for name, text in self.typed.items() if text.strip()}
+        body: dict[str, Any] = {
+            name: given[name]
+            for name in ("purpose", "target_step", "language", "sector", "pincode_prefix")
+            if name in given
+        }
+        body["include_completed"] = "include_completed" in given
+        if self.is_template:
+            body["content_sid"] = given.get("content_sid", "")
+            body["content_variables"] = _variables(self.typed["content_variables"])
+        else:
+            body["message"] = self.typed["message"]
+        if "schedule_at" in given:
+            when = given["schedule_at"]
+            body["schedule_at"] = when + INDIAN_OFFSET if _LOCAL.fullmatch(when) else when
+        return body
+
+
+def _variables(text: str) -> dict[str, str]:
+    """The values of a template, one on each line: ``1 = Asha``."""
+    found: dict[str, str] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        name, sign, value = (part.strip() for part in line.partition("="))
+        if not (name and sign and value) or name in found:
+            raise InvalidDefinitionError("content_variables", f"need a name and a value on line {number}: 1 = Asha")
+        found[name] = value
+    return found

@@ -1,0 +1,102 @@
+"""Writing a broadcast: the form, the people it would reach, the second look, and the word that sends it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.admin_keys import Role
+from onboarding_bot.broadcast.audience import Audience, DryRun
+from onboarding_bot.broadcast.office import BroadcastOffice, OtherDefinitionError, PastScheduleError
+from onboarding_bot.conversation.sectors import SECTORS
+from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidDefinitionError
+from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.dashboard.access import Access
+from onboarding_bot.web.dashboard.compose import TYPED, ComposeForm
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A form whose definition is good, and whom it would reach now."""
+
+    definition: Definition
+    counted: DryRun
+
+
+def add_compose_pages(
+    routes: Blueprint, access: Access, office: BroadcastOffice, audience: Audience, languages: list[str]
+) -> None:
+    """``/dashboard/broadcasts/new``, its preview, ``…/confirm`` and ``…/send``; all for those who may send."""
+
+    def show(form: ComposeForm, checked: Checked | None = None) -> ResponseReturnValue:
+        page = render_template(
+            "dashboard/compose.html",
+            form=form,
+            counted=checked.counted if checked else None,
+            steps=OnboardingStep,
+            sectors=SECTORS,
+            languages=languages,
+            message_max=MESSAGE_MAX,
+        )
+        return page, HTTPStatus.BAD_REQUEST if form.faults else HTTPStatus.OK
+
+    def check(form: ComposeForm) -> Checked | ComposeForm:
+        """The definition with its audience, or the form with its fault."""
+        try:
+            definition = form.definition(languages)
+            return Checked(definition, audience.count(definition))
+        except InvalidDefinitionError as fault:
+            return form.with_fault(fault.name, fault.detail)
+        except PastScheduleError:
+            return form.with_fault("schedule_at", "is in the past")
+
+    @routes.get("/broadcasts/new")
+    @access.signed_in(Role.SEND)
+    def compose() -> ResponseReturnValue:
+        return show(ComposeForm())
+
+    @routes.post("/broadcasts/new")
+    @access.signed_in(Role.SEND)
+    def count() -> ResponseReturnValue:
+        form = ComposeForm.of(request.form)
+        if request.form.get("action") == "edit":
+            return show(form)
+        checked = check(form)
+        return show(form, checked) if isinstance(checked, Checked) else show(checked)
+
+    @routes.post("/broadcasts/preview")
+    @access.signed_in(Role.SEND)
+    def preview() -> ResponseReturnValue:
+        return render_template("dashboard/_preview.html", form=ComposeForm.of(request.form), message_max=MESSAGE_MAX)
+
+    @routes.post("/broadcasts/confirm")
+    @access.signed_in(Role.SEND)
+    def confirm() -> ResponseReturnValue:
+        form = ComposeForm.of(request.form)
+        checked = check(form)
+        if not isinstance(checked, Checked):
+            return show(checked)
+        return render_template("dashboard/confirm.html", form=form, checked=checked, typed=TYPED)
+
+    @routes.post("/broadcasts/send")
+    @access.signed_in(Role.SEND, audit="broadcast.create")
+    def send() -> ResponseReturnValue:
+        form = ComposeForm.of(request.form)
+        try:
+            view = office.create(form.definition(languages), form.idempotency_key)
+        except InvalidDefinitionError as fault:
+            return show(form.with_fault(fault.name, fault.detail))
+        except PastScheduleError:
+            return show(form.with_fault("schedule_at", "is in the past"))
+        except OtherDefinitionError:
+            return show(
+                form.with_fault(
+                    "", "was sent already with other words or filters. This is a new one now: count and confirm again"
+                ).renewed()
+            )
+        audit_detail(broadcast_id=view.record.id)
+        return redirect(url_for(".broadcast", broadcast_id=view.record.id, new=1), HTTPStatus.SEE_OTHER)

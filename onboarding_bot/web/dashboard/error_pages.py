@@ -1,0 +1,72 @@
+"""What somebody in a browser reads when a page cannot be shown: what happened, and what to do."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response, make_response, render_template
+from werkzeug.exceptions import HTTPException
+
+from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
+
+_ADVICE = {
+    HTTPStatus.BAD_REQUEST: "The browser sent something that cannot be read. Go back, and try it again.",
+    HTTPStatus.NOT_FOUND: "There is no such page. Perhaps the address was not copied whole.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address is not a page of its own. Begin at the overview.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "That was too much for one form. Go back, and send less.",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests came from here. Wait a minute, then try again.",
+}
+_TITLES = {
+    HTTPStatus.UNAUTHORIZED: "You are signed out",
+    HTTPStatus.FORBIDDEN: "This is not allowed",
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.CONFLICT: "Too late for that",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Redis does not answer",
+}
+
+
+def add_error_pages(routes: Blueprint) -> None:
+    """Every error of a page under /dashboard is a page."""
+
+    @routes.errorhandler(HTTPException)
+    def refused(error: HTTPException) -> Response:
+        status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+        is_own_words = error.description != type(error).description
+        advice = error.description if is_own_words else _ADVICE.get(status)
+        response = _page(status, advice or "The server could not do this.")
+        if "Retry-After" in (headers := dict(error.get_headers())):
+            response.headers["Retry-After"] = headers["Retry-After"]
+        return response
+
+    @routes.errorhandler(StoreUnavailableError)
+    def store_gone(error: StoreUnavailableError) -> Response:
+        logger().error("store_unavailable", **describe(error))
+        response = _page(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "Everything that this page shows is kept in Redis, which cannot be reached. Nothing was changed. "
+            "Twilio brings messages again until Redis is back. Look at the machine that Redis runs on; this page "
+            "opens itself again.",
+        )
+        response.headers["Retry-After"] = "5"
+        return response
+
+    @routes.errorhandler(UnknownBroadcastError)
+    def unknown(_error: UnknownBroadcastError) -> Response:
+        return _page(HTTPStatus.NOT_FOUND, "There is no broadcast with this id.")
+
+    @routes.errorhandler(WrongStatusError)
+    def wrong_status(error: WrongStatusError) -> Response:
+        return _page(HTTPStatus.CONFLICT, f"The broadcast is {error.status}; that cannot be done with it any more.")
+
+    @routes.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        logger().error("unexpected_error", **describe(error))
+        return _page(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The log says more.")
+
+
+def _page(status: HTTPStatus, advice: str) -> Response:
+    title = _TITLES.get(status, status.phrase)
+    return make_response(render_template("dashboard/error.html", status=status, title=title, advice=advice), status)

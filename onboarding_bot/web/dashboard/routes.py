@@ -1,0 +1,91 @@
+"""Everything under /dashboard, put together: pages, their guard, their headers, and what all templates may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from http import HTTPStatus
+
+from flask import Blueprint, Response, abort, g
+from flask.blueprints import BlueprintSetupState
+from flask.typing import ResponseReturnValue
+from jinja2 import StrictUndefined
+
+from onboarding_bot.admin_keys import Role
+from onboarding_bot.broadcast.audience import Audience
+from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.web.dashboard import wording
+from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access
+from onboarding_bot.web.dashboard.assets import add_assets
+from onboarding_bot.web.dashboard.broadcast_pages import add_broadcast_pages
+from onboarding_bot.web.dashboard.compose_pages import add_compose_pages
+from onboarding_bot.web.dashboard.error_pages import add_error_pages
+from onboarding_bot.web.dashboard.formatting import as_whatsapp
+from onboarding_bot.web.dashboard.overview import Overview, add_overview
+from onboarding_bot.web.dashboard.sign_in_pages import add_sign_in_pages
+
+# No page takes anything from anywhere else, runs a script that stands in it, or may be shown within another one.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def dashboard_routes(
+    access: Access,
+    overview: Overview,
+    office: BroadcastOffice,
+    audience: Audience,
+    languages: list[str],
+    now: Callable[[], datetime],
+) -> Blueprint:
+    """``/dashboard`` and all below it."""
+    routes = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates")
+    add_assets(routes)
+    add_sign_in_pages(routes, access)
+    add_overview(routes, access, overview)
+    add_broadcast_pages(routes, access, office)
+    add_compose_pages(routes, access, office, audience, languages)
+    add_error_pages(routes)
+
+    @routes.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
+    @access.signed_in()
+    def nothing(_rest: str) -> ResponseReturnValue:
+        abort(HTTPStatus.NOT_FOUND)
+
+    @routes.context_processor
+    def for_all_templates() -> dict[str, object]:
+        visitor = g.get("admin_key")
+        return {
+            "w": wording,
+            "as_whatsapp": as_whatsapp,
+            "now": now(),
+            "visitor": visitor,
+            "may_send": visitor is not None and Role.SEND in visitor.roles,
+            "csrf_field": CSRF_FIELD,
+            "csrf_token": access.form_token,
+        }
+
+    @routes.after_request
+    def protect(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return access.give_cookie(response)
+
+    @routes.record_once
+    def be_strict(state: BlueprintSetupState) -> None:
+        # A template that names something that there is not fails in its test, and shows no gap.
+        state.app.jinja_env.undefined = StrictUndefined
+        state.app.jinja_env.trim_blocks = state.app.jinja_env.lstrip_blocks = True
+
+    return routes

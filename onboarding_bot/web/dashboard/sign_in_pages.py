@@ -1,0 +1,45 @@
+"""Signing in with an admin key, and out again."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from onboarding_bot.logs import logger
+from onboarding_bot.web.dashboard.access import Access, safe_target
+
+
+def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
+    """``/dashboard/sign-in`` and ``/dashboard/sign-out``."""
+
+    @routes.get("/sign-in")
+    def sign_in() -> ResponseReturnValue:
+        if access.must_come_again():
+            return render_template("dashboard/again.html")
+        target = safe_target(request.args.get("next"))
+        if access.visitor():
+            return redirect(target, HTTPStatus.SEE_OTHER)
+        return render_template("dashboard/sign_in.html", target=target, fault=None)
+
+    @routes.post("/sign-in")
+    @access.from_own_form
+    def take_key() -> ResponseReturnValue:
+        target = safe_target(request.form.get("next"))
+        key = access.find_key(request.form.get("key", "").strip())
+        if key is None:
+            logger().warning("wrong_key", path=request.path)
+            fault = "This key does not open the dashboard."
+            return render_template("dashboard/sign_in.html", target=target, fault=fault), HTTPStatus.FORBIDDEN
+        response = make_response(redirect(target, HTTPStatus.SEE_OTHER))
+        access.sign_in(key, response)
+        logger().info("signed_in", key_name=key.name)
+        return response
+
+    @routes.post("/sign-out")
+    @access.from_own_form
+    def sign_out() -> ResponseReturnValue:
+        response = make_response(redirect(url_for(".sign_in"), HTTPStatus.SEE_OTHER))
+        access.sign_out(response)
+        return response

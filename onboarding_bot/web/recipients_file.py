@@ -1,0 +1,39 @@
+"""The file that proves who got what: one line for each recipient of a broadcast, sent as it is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from flask import Response, stream_with_context
+
+from onboarding_bot.broadcast.office import BroadcastOffice, RecipientLine
+from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.masking import masked
+
+
+def recipients_file(office: BroadcastOffice, broadcast_id: str, *, shows_addresses: bool) -> Response:
+    """A broadcast's CSV, with addresses masked unless they may be seen; the audit line says which.
+
+    Raises UnknownBroadcastError, and StoreUnavailableError.
+    """
+    audit_broadcast(broadcast_id)
+    audit_detail(masked=not shows_addresses)
+    lines = office.recipients(broadcast_id)
+    response = Response(stream_with_context(_csv(lines, shows_addresses=shows_addresses)), mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
+    return response
+
+
+def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(["recipient", "state", "code", "message_sid"])
+    for line in lines:
+        recipient = line.address if shows_addresses else masked(line.address)
+        writer.writerow([recipient, line.state, line.code, line.message_sid])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()

@@ -1,0 +1,253 @@
+"""Who gets into the dashboard, how long, and what a page lets into itself."""
+
+from __future__ import annotations
+
+import re
+from http.cookies import SimpleCookie
+
+import fakeredis
+import pytest
+from flask import Flask
+
+from onboarding_bot.app import create_app
+from tests.fakes import FakeOtpService, MovableClock
+from tests.settings import ENVIRONMENT, settings
+from tests.web.visitor import KEY, Visitor
+
+READER = "reader-key-of-the-tests"
+NAMED = f"asha:read+send:{KEY},reader:read:{READER},sender:send:sender-key-of-the-tests"
+
+
+@pytest.fixture
+def visitor(app: Flask) -> Visitor:
+    return Visitor(app)
+
+
+def app_with(redis: fakeredis.FakeRedis, clock: MovableClock, **changes: str) -> Flask:
+    return create_app(settings(**changes), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
+
+
+def cookie_of(visitor: Visitor, name: str = "__Host-dashboard") -> str | None:
+    cookie = visitor.client.get_cookie(name, path="/")
+    return cookie.value if cookie else None
+
+
+# --- signing in ----------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_signs_in_and_sees_the_overview(visitor: Visitor) -> None:
+    visitor.opens("/dashboard")
+    assert "Admin key" in visitor.text
+    visitor.signs_in()
+    assert "Where people are" in visitor.text
+    assert "Updated 12:00:00 IST" in visitor.text
+
+
+def test_the_page_that_was_asked_for_comes_after_the_sign_in(visitor: Visitor) -> None:
+    visitor.opens("/dashboard/broadcasts?page=1").submits("/dashboard/sign-in", {"key": KEY})
+    assert "No broadcast was made yet" in visitor.text
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/dashboard",
+        "//evil.example/dashboard",
+        "/\\evil.example",
+        "/dashboard\\@evil.example",
+        "/dashboardish",
+        "/stats",
+        "javascript:alert(1)",
+        "/dashboard\r\nX: y",
+        "http:///dashboard",
+    ],
+)
+def test_nobody_is_led_elsewhere_by_a_sign_in(visitor: Visitor, target: str) -> None:
+    visitor.opens("/dashboard")
+    form = visitor.form("/dashboard/sign-in").fields | {"key": KEY, "next": target}
+    response = visitor.client.post("/dashboard/sign-in", data=form)
+    assert (response.status_code, response.headers["Location"]) == (303, "/dashboard")
+
+
+@pytest.mark.parametrize("key", ["wrong-key-of-the-tests", "", " ", "é", "a" * 10_000, ENVIRONMENT["HANDOFF_API_KEY"]])
+def test_a_wrong_key_opens_nothing(visitor: Visitor, redis: fakeredis.FakeRedis, key: str) -> None:
+    visitor.signs_in(key, status=403)
+    assert "This key does not open the dashboard" in visitor.text
+    assert visitor.form("/dashboard/sign-in").fields["key"] == ""
+    assert redis.keys() == []
+    visitor.opens("/dashboard")
+    assert "Admin key" in visitor.text
+
+
+def test_a_wrong_key_is_logged_without_the_key(visitor: Visitor, capsys: pytest.CaptureFixture[str]) -> None:
+    visitor.signs_in("wrong-key-of-the-tests", status=403)
+    log = capsys.readouterr().out
+    assert "wrong_key" in log
+    assert "wrong-key-of-the-tests" not in log
+
+
+def test_a_key_that_may_not_read_does_not_open_it(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+    Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in("sender-key-of-the-tests", status=403)
+
+
+def test_who_is_signed_in_needs_no_second_sign_in(visitor: Visitor) -> None:
+    visitor.signs_in().opens("/dashboard/sign-in")
+    assert "Where people are" in visitor.text
+
+
+def test_a_sign_out_ends_it_in_the_browser_and_here(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+    visitor.signs_in()
+    stolen = cookie_of(visitor)
+    visitor.submits("/dashboard/sign-out")
+    assert "Admin key" in visitor.text
+    assert redis.keys("*sign-in*") == []
+    assert stolen is not None
+    visitor.client.set_cookie("__Host-dashboard", stolen)
+    visitor.opens("/dashboard")
+    assert "Admin key" in visitor.text
+
+
+def test_after_eight_hours_it_is_over(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+    visitor.signs_in()
+    (name,) = redis.keys("*sign-in*")
+    assert 8 * 3600 - 60 < redis.ttl(name) <= 8 * 3600
+    redis.delete(name)
+    visitor.opens("/dashboard")
+    assert "Admin key" in visitor.text
+
+
+def test_a_key_that_was_removed_opens_nothing_any_more(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+    visitor = Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in(READER)
+    cookie = cookie_of(visitor)
+    assert cookie is not None
+    for keys, heading in ((NAMED, "Where people are"), (f"asha:read+send:{KEY}", "Admin key")):
+        later = Visitor(app_with(redis, clock, ADMIN_API_KEY=keys))
+        later.client.set_cookie("__Host-dashboard", cookie)
+        later.opens("/dashboard")
+        assert heading in later.text
+
+
+def test_a_role_that_was_taken_away_is_gone_at_once(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+    visitor = Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in()
+    cookie = cookie_of(visitor)
+    assert cookie is not None
+    later = Visitor(app_with(redis, clock, ADMIN_API_KEY=f"asha:read:{KEY}"))
+    later.client.set_cookie("__Host-dashboard", cookie)
+    later.opens("/dashboard/broadcasts/new", status=403)
+    assert "it lacks the role send" in later.text
+
+
+# --- the cookie ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "name", "is_secure"),
+    [("https://bot.example.in", "__Host-dashboard", True), ("http://127.0.0.1:5000", "dashboard", False)],
+)
+def test_the_cookie_keeps_itself_to_itself(
+    redis: fakeredis.FakeRedis, clock: MovableClock, base: str, name: str, is_secure: bool
+) -> None:
+    visitor = Visitor(app_with(redis, clock, PUBLIC_BASE_URL=base)).opens("/dashboard")
+    form = visitor.form("/dashboard/sign-in").fields | {"key": KEY}
+    for response in (visitor.client.get("/dashboard/sign-in"), visitor.client.post("/dashboard/sign-in", data=form)):
+        given = SimpleCookie("; ".join(response.headers.getlist("Set-Cookie")))
+        for morsel in given.values():
+            assert morsel.key == name
+            assert (bool(morsel["secure"]), morsel["httponly"], morsel["samesite"]) == (is_secure, True, "Strict")
+            assert (morsel["path"], morsel["domain"], morsel["max-age"]) == ("/", "", "28800")
+    assert list(given) == [name]
+
+
+def test_neither_cookie_nor_redis_nor_page_holds_the_key(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+    before = cookie_of(visitor.opens("/dashboard"))
+    visitor.signs_in()
+    cookie = cookie_of(visitor)
+    assert cookie
+    assert cookie != before, "somebody who had set the cookie before would be signed in, too"
+    kept = {name: redis.get(name) for name in redis.keys("*sign-in*")}
+    assert len(kept) == 1
+    for secret in (KEY, cookie):
+        assert secret.encode() not in b" ".join([*kept, *(value or b"" for value in kept.values())])
+    assert KEY not in cookie
+    assert KEY not in visitor.html
+    assert cookie not in visitor.html
+
+
+def test_a_link_in_a_chat_does_not_sign_anybody_out(visitor: Visitor) -> None:
+    """Browsers keep a strict cookie back on such a click: the page that comes sets none, and opens itself again."""
+    for path in ("/dashboard", "/dashboard/sign-in", "/dashboard/broadcasts?page=1"):
+        visitor.opens(path, Sec_Fetch_Site="cross-site")
+        assert visitor.response is not None
+        assert "Set-Cookie" not in visitor.response.headers
+        assert '<meta http-equiv="refresh" content="0">' in visitor.html
+        assert visitor.page.links == [path]
+
+
+# --- forms ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"], ids=["none", "empty", "another", "no token"])
+@pytest.mark.parametrize("action", ["/dashboard/sign-in", "/dashboard/sign-out"])
+def test_a_form_that_was_not_made_here_does_nothing(visitor: Visitor, action: str, token: str | None) -> None:
+    if action == "/dashboard/sign-out":
+        visitor.signs_in()
+    else:
+        visitor.opens("/dashboard")
+    before = cookie_of(visitor)
+    visitor.submits(action, {"key": KEY, "csrf_token": token}, status=403)
+    assert "Open the page again" in visitor.text
+    assert cookie_of(visitor) == before
+
+
+def test_the_form_of_one_visitor_is_no_use_to_another(app: Flask, visitor: Visitor) -> None:
+    theirs = Visitor(app).opens("/dashboard").form("/dashboard/sign-in").fields["csrf_token"]
+    visitor.opens("/dashboard").submits("/dashboard/sign-in", {"key": KEY, "csrf_token": theirs}, status=403)
+
+
+def test_every_form_of_every_page_carries_its_token(visitor: Visitor) -> None:
+    visitor.signs_in()
+    for path in ("/dashboard", "/dashboard/broadcasts", "/dashboard/broadcasts/new"):
+        visitor.opens(path)
+        assert visitor.page.forms
+        assert all(re.fullmatch(r"[0-9a-f]{64}", form.fields["csrf_token"]) for form in visitor.page.forms)
+
+
+# --- what a page lets in -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/dashboard", "/dashboard/broadcasts", "/dashboard/broadcasts/new", "/dashboard/sign-in", "/dashboard/x"]
+)
+def test_a_page_takes_nothing_from_elsewhere(visitor: Visitor, path: str) -> None:
+    visitor.signs_in().opens(path, status=404 if path.endswith("/x") else 200)
+    assert visitor.response is not None
+    headers = visitor.response.headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "img-src", "connect-src", "form-action")} == {"'self'"}
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cache-Control"] == "no-store"
+    assert not re.search(r"https?://", visitor.html)
+    assert not re.search(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", visitor.html)
+
+
+def test_looks_and_script_are_kept_for_a_year_under_a_name_that_changes(visitor: Visitor) -> None:
+    visitor.opens("/dashboard")
+    addresses = set(re.findall(r'(?:href|src)="(/dashboard/static/[^"]+)"', visitor.html))
+    assert {address.rpartition(".")[2] for address in addresses} == {"css", "js", "svg"}
+    for address in addresses:
+        response = visitor.client.get(address)
+        assert response.status_code == 200
+        assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert "Set-Cookie" not in response.headers
+    earlier = visitor.client.get(re.sub("static/[0-9a-f]+", "static/000000000000", address))
+    assert (earlier.status_code, earlier.headers["Cache-Control"]) == (200, "no-cache")
+
+
+@pytest.mark.parametrize("name", ["../routes.py", "%2e%2e/routes.py", "x.css", "/etc/passwd", ""])
+def test_nothing_else_is_served(visitor: Visitor, name: str) -> None:
+    response = visitor.client.get(f"/dashboard/static/0/{name}", follow_redirects=True)
+    assert response.status_code == 404 or b"Admin key" in response.data
+    assert b"Blueprint" not in response.data
