@@ -182,6 +182,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[BOT] = parts.bot
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
+    access = Access(parts.sign_ins, settings.admin_keys, is_https=settings.public_base_url.startswith("https:"))
     for routes in (
         webhook_routes(parts.bot, verifier),
         status_callback_routes(parts.callbacks, verifier),
@@ -196,7 +197,7 @@ def create_app(
             parts.now,
         ),
         dashboard_routes(
-            Access(parts.sign_ins, settings.admin_keys, is_https=settings.public_base_url.startswith("https:")),
+            access,
             Overview(parts.bot.figures, parts.office, parts.health),
             parts.office,
             parts.audience,
@@ -207,7 +208,9 @@ def create_app(
         app.register_blueprint(routes)
     register_problems(app)
     _follow_requests(app)
-    callers = Callers(settings.admin_keys, settings.handoff_api_key, settings.trusted_proxies, parts.keys.address_id)
+    callers = Callers(
+        settings.admin_keys, settings.handoff_api_key, access.visitor, settings.trusted_proxies, parts.keys.address_id
+    )
     limit_requests(app, parts.hasty_redis, callers)
     return app
 

@@ -9,21 +9,27 @@ from ipaddress import IPv6Address, ip_network
 
 from flask import request
 
-from onboarding_bot.admin_keys import AdminKeys
+from onboarding_bot.admin_keys import AdminKey, AdminKeys
 from onboarding_bot.web.authentication import given_key
 from onboarding_bot.web.client_address import Address, Networks, client_address
 
 # Whoever has one address of IPv6 has all of its network.
 IPV6_PREFIX = 64
 WEB_APP = "web-app"
+DASHBOARD = "dashboard"
+SIGN_IN = f"{DASHBOARD}.take_key"
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """Tells the request's caller. ``address_id`` makes of an address what may stand in Redis."""
+    """Tells the request's caller.
+
+    ``visitor`` is who is signed in at the dashboard, and ``address_id`` makes of an address what may stand in Redis.
+    """
 
     admin_keys: AdminKeys
     handoff_api_key: str
+    visitor: Callable[[], AdminKey | None]
     trusted_proxies: Networks
     address_id: Callable[[str], str]
 
@@ -33,14 +39,15 @@ class Callers:
 
     def key_name(self) -> str:
         """``key:NAME`` or ``web-app`` for a valid key, or nothing."""
-        given = given_key()
-        if admin := self.admin_keys.find(given):
+        given = _given_key()
+        at_the_dashboard = request.blueprint == DASHBOARD
+        if admin := self.admin_keys.find(given) or (self.visitor() if at_the_dashboard else None):
             return f"key:{admin.name}"
         return WEB_APP if hmac.compare_digest(given.encode(), self.handoff_api_key.encode()) else ""
 
     def gives_wrong_key(self) -> bool:
         """Whether somebody tries a key that is none."""
-        return bool(given_key()) and not self.key_name()
+        return bool(_given_key()) and not self.key_name()
 
     def address(self) -> Address | None:
         """The caller's address, as far as proxies can be believed."""
@@ -53,3 +60,8 @@ class Callers:
         address = self.address()
         network = ip_network((address, IPV6_PREFIX), strict=False) if isinstance(address, IPv6Address) else address
         return f"address:{self.address_id(str(network))}"
+
+
+def _given_key() -> str:
+    """The key of the header, or the one that was typed at the dashboard's sign-in."""
+    return request.form.get("key", "").strip() if request.endpoint == SIGN_IN else given_key()

@@ -21,7 +21,11 @@ PER_ADDRESS = "60 per minute"
 WRONG_KEYS = "10 per minute"
 SHARED_REDIS = "shared-redis"
 # Twilio's calls are signed: to refuse one that is not costs less than to count it. Health is asked by machines.
-UNLIMITED = {"/webhook", "/webhook/fallback", "/status-callback", "/health", "/health/live", "/health/ready"}
+# A page of the dashboard brings several files along, which browsers keep.
+UNLIMITED = {
+    *("/webhook", "/webhook/fallback", "/status-callback", "/health", "/health/live", "/health/ready"),
+    "/dashboard/static/<asked>/<path:name>",
+}
 
 
 def limit_requests(app: Flask, redis: AnyRedis, callers: Callers) -> None:

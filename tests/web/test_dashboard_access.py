@@ -74,7 +74,7 @@ def test_a_wrong_key_opens_nothing(visitor: Visitor, redis: fakeredis.FakeRedis,
     visitor.signs_in(key, status=403)
     assert "This key does not open the dashboard" in visitor.text
     assert visitor.form("/dashboard/sign-in").fields["key"] == ""
-    assert redis.keys() == []
+    assert redis.keys("*sign-in*") == []
     visitor.opens("/dashboard")
     assert "Admin key" in visitor.text
 
@@ -135,6 +135,32 @@ def test_a_role_that_was_taken_away_is_gone_at_once(redis: fakeredis.FakeRedis, 
     later.client.set_cookie("__Host-dashboard", cookie)
     later.opens("/dashboard/broadcasts/new", status=403)
     assert "it lacks the role send" in later.text
+
+
+# --- too often -----------------------------------------------------------------------------------------------------
+
+
+def test_who_guesses_keys_is_made_to_wait_and_who_has_one_is_let_in(visitor: Visitor) -> None:
+    for _ in range(10):
+        visitor.signs_in("wrong-key-of-the-tests", status=403)
+    visitor.opens("/dashboard").submits("/dashboard/sign-in", {"key": "one-more-wrong-key"}, status=429)
+    assert "Go on in" in visitor.text
+    assert visitor.response is not None
+    assert 1 <= int(visitor.response.headers["Retry-After"]) <= 60
+    visitor.signs_in()
+    assert "Where people are" in visitor.text
+
+
+def test_a_page_that_renews_itself_is_no_flood(visitor: Visitor) -> None:
+    visitor.signs_in()
+    for _ in range(70):
+        assert visitor.client.get("/dashboard/broadcasts").status_code == 200
+    for _ in range(70):
+        visitor.client.get("/dashboard/static/0/dashboard.css")
+    visitor.submits("/dashboard/sign-out")
+    for _ in range(60):
+        visitor.client.get("/dashboard/sign-in")
+    visitor.opens("/dashboard/sign-in", status=429)
 
 
 # --- the cookie ----------------------------------------------------------------------------------------------------

@@ -62,7 +62,13 @@ class Access:
         return self._token() is None and request.headers.get("Sec-Fetch-Site") == "cross-site"
 
     def visitor(self) -> AdminKey | None:
-        """The key that this visitor signed in with, None before that."""
+        """The key that this visitor signed in with, None before that; it is looked up once for each request."""
+        if "visitor" not in g:
+            g.visitor = self._look_up()
+        found: AdminKey | None = g.visitor
+        return found
+
+    def _look_up(self) -> AdminKey | None:
         token = self._token()
         mark = self._sign_ins.find(token) if token else None
         if token is None or mark is None:

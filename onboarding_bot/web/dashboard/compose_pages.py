@@ -13,7 +13,9 @@ from onboarding_bot.broadcast.audience import Audience, DryRun
 from onboarding_bot.broadcast.office import BroadcastOffice, OtherDefinitionError, PastScheduleError
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidDefinitionError
+from onboarding_bot.services.content_api import ContentApiError
 from onboarding_bot.web.audit import audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import TYPED, ComposeForm
@@ -53,6 +55,9 @@ def add_compose_pages(
             return form.with_fault(fault.name, fault.detail)
         except PastScheduleError:
             return form.with_fault("schedule_at", "is in the past")
+        except ContentApiError as error:
+            logger().warning("templates_unknown", **describe(error))
+            return form.with_fault("content_sid", "cannot be looked up: Twilio does not answer. Try again in a moment")
 
     @routes.get("/broadcasts/new")
     @access.signed_in(Role.SEND)

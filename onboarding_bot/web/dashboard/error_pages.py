@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
@@ -16,7 +16,6 @@ _ADVICE = {
     HTTPStatus.NOT_FOUND: "There is no such page. Perhaps the address was not copied whole.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address is not a page of its own. Begin at the overview.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "That was too much for one form. Go back, and send less.",
-    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests came from here. Wait a minute, then try again.",
 }
 _TITLES = {
     HTTPStatus.UNAUTHORIZED: "You are signed out",
@@ -36,9 +35,16 @@ def add_error_pages(routes: Blueprint) -> None:
         status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
         is_own_words = error.description != type(error).description
         advice = error.description if is_own_words else _ADVICE.get(status)
-        response = _page(status, advice or "The server could not do this.")
-        if "Retry-After" in (headers := dict(error.get_headers())):
-            response.headers["Retry-After"] = headers["Retry-After"]
+        return _page(status, advice or "The server could not do this.")
+
+    @routes.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
+    def too_often(_error: HTTPException) -> Response:
+        logger().warning("too_many_requests", path=request.url_rule.rule if request.url_rule else "unknown")
+        wait_seconds = g.retry_after
+        response = _page(
+            HTTPStatus.TOO_MANY_REQUESTS, f"More came from here than one person asks for. Go on in {wait_seconds} s."
+        )
+        response.headers["Retry-After"] = str(wait_seconds)
         return response
 
     @routes.errorhandler(StoreUnavailableError)
