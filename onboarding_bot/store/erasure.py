@@ -15,10 +15,11 @@ from onboarding_bot.conversation.session import REMEMBERED_FOR
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
+from onboarding_bot.store.day_counters import DAY_LIFE, arguments, day_at
 from onboarding_bot.store.encryption import HEAD_BYTES
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import SHARDS, Keys, in_shard
-from onboarding_bot.store.protocol import Conflict, StoredPerson
+from onboarding_bot.store.protocol import NOTHING_COUNTED, Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.scripts import Scripts
@@ -76,20 +77,21 @@ class Erasures:
         *,
         address: str = "",
         goodbye: Goodbye | None = None,
-        counters: Mapping[str, int] | None = None,
+        counters: Mapping[str, int] = NOTHING_COUNTED,
+        day_counters: Mapping[str, int] = NOTHING_COUNTED,
     ) -> Conflict | None:
         """Erase a person in one call, unless something changed since ``known``: then nothing is done.
 
-        ``counters`` move with it, as with a commit.
+        ``counters`` and ``day_counters`` move with it, as with a commit.
         """
         broadcasts = self._broadcasts()
         with unavailable_on_error():
             self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_row()])
-        conflict = self._erase(known, now, address, goodbye, counters or {}, broadcasts)
+        conflict = self._erase(known, now, address, goodbye, counters, day_counters, broadcasts)
         # An audience that was fixed in between has the person; one that is fixed from now on has not.
         late = [] if conflict else [new for new in self._broadcasts() if new not in broadcasts]
         if late:
-            self._erase(self._store.load(known.person_id), now, "", goodbye, {}, late)
+            self._erase(self._store.load(known.person_id), now, "", goodbye, {}, {}, late)
         return conflict
 
     def done_since(self, moment: datetime) -> list[tuple[str, datetime]]:
@@ -134,11 +136,13 @@ class Erasures:
         address: str,
         goodbye: Goodbye | None,
         counters: Mapping[str, int],
+        day_counters: Mapping[str, int],
         broadcasts: Sequence[str],
     ) -> Conflict | None:
         person_id, shard = known.person_id, keys.shard_of(known.person_id)
         deletion_id = keys.nameless_id(shard)
         address = address or (known.contact.address if known.contact else "")
+        day = arguments((counters, day_counters))
         with unavailable_on_error():
             done, *newer = self._scripts.run(
                 "erase",
@@ -154,6 +158,7 @@ class Erasures:
                     self._keys.counters(person_id),
                     self._keys.goodbye(person_id, goodbye.message_sid if goodbye else ""),
                     self._keys.messages_to_delete(deletion_id),
+                    self._keys.day(person_id, day_at(now)),
                     *self._keys.steps(person_id).values(),
                     *(in_shard(shard, broadcast_id, part) for broadcast_id in broadcasts for part in _PARTS),
                 ],
@@ -171,8 +176,11 @@ class Erasures:
                     f"{DueWork.MESSAGES}:{deletion_id}",
                     unix_milliseconds(now + MESSAGES_DELETED_AFTER),
                     _KINDS_OF_DUE_WORK,
+                    milliseconds(DAY_LIFE),
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
+                    len(day) // 2,
+                    *day,
                     *(keys.erased_row() for _ in broadcasts),
                 ],
             )

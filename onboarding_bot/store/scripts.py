@@ -10,15 +10,15 @@ from onboarding_bot.store.connection import AnyRedis
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
-    "commit": ("ended",),
-    "count_ended": ("ended",),
+    "commit": ("day",),
+    "count_ended": ("day",),
     "enrol": ("permit", "rows"),
     "claim": ("permit", "rows"),
     "put_back": ("permit", "rows"),
     "record": ("permit", "rows"),
     "callback": ("permit", "rows"),
     "send_again": ("permit", "rows"),
-    "erase": ("rows",),
+    "erase": ("day", "rows"),
 }
 
 

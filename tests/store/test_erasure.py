@@ -222,14 +222,21 @@ def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
     store: RedisStore, erasures: Erasures, client: AnyRedis
 ) -> None:
     goodbye = Goodbye("SM7", (Part("erasure.done"),), "hi")
-    erasures.erase_as_known(a_whole_person(store), NOON, goodbye=goodbye, counters={"webhooks": 1})
+    erasures.erase_as_known(
+        a_whole_person(store), NOON, goodbye=goodbye, counters={"webhooks": 1}, day_counters={"entered:name": 2}
+    )
     known = store.load(PERSON, "SM7").goodbye
     assert known is not None
     assert (known.reply, known.language) == (goodbye.reply, "hi")
     assert store.load(PERSON, "SM8").goodbye is None
     assert where_is(client, "SM7") == []
     assert client.pttl(KEYS.goodbye(PERSON, "SM7")) <= 15 * 60 * 1000
-    assert store.add_up(NOON).counters == {"webhooks": 1}
+    sums = store.add_up(NOON)
+    assert sums.counters == {"webhooks": 1}
+    assert {name: count for name, count in sums.days[NOON.date()].items() if count} == {
+        "webhooks": 1,
+        "entered:name": 2,
+    }
 
 
 # --- broadcasts ----------------------------------------------------------------------------------------------------
