@@ -85,6 +85,8 @@ def bench(options: list[str], redis_port: int) -> tuple[Measured, Measured]:
     url = f"http://127.0.0.1:{port}"
     environment = {
         "FLASK_ENV": "production",
+        # Each owner writes without a break; what is measured is the answers.
+        "MESSAGES_PER_MINUTE": "100000",
         "PORT": str(port),
         "PUBLIC_BASE_URL": url,
         "TWILIO_ACCOUNT_SID": "AC" + "0" * 32,

@@ -130,6 +130,8 @@ def _rules() -> str:
   at most.
 - Six bare digits after an OTP was requested are taken for that OTP, except where a pincode is asked for: they are
   neither stored nor shown.
+- Of one person `MESSAGES_PER_MINUTE` messages are read in a minute. The next one is answered with a request to slow
+  down, and until the minute is over nothing more is read or answered, except that a STOP is obeyed.
 - A command counts only when it stands alone; politeness around it ("please help", "hello sir") does not matter."""
 
 

@@ -106,7 +106,7 @@ def build_parts(
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
-    engine = Engine(draft_retention=timedelta(days=settings.draft_retention_days))
+    engine = Engine(timedelta(days=settings.draft_retention_days), settings.messages_per_minute)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
     ledger = Ledger(client, keys, sealer)
     messages = TwilioMessages(

@@ -259,6 +259,7 @@ class Settings:
     admin_keys: AdminKeys = _setting("ADMIN_API_KEY", parse_admin_keys, needed_in=_EVERYWHERE, secret=True)
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting("TRUSTED_PROXIES", _networks, "off")
+    messages_per_minute: int = _setting("MESSAGES_PER_MINUTE", _number(1, 100_000), "60")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
     messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")

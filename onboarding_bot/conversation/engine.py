@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation import otp
+from onboarding_bot.conversation import otp, pace
 from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
@@ -30,9 +30,10 @@ NOTICE_VERSION = "2026-11"
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The rules with the one thing that they have to be told: how long unfinished answers are kept."""
+    """The rules with what they have to be told: how long unfinished answers are kept, and how fast people may write."""
 
     draft_retention: timedelta = timedelta(days=7)
+    messages_per_minute: int = 60
 
     def advance(
         self, session: UserSession | None, contact: Contact | None, message: InboundMessage, now: datetime
@@ -42,15 +43,20 @@ class Engine:
         Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
         """
         contact = _seen(contact, message, now)
-        if message.opt_out:
-            session = session or UserSession.start(OnboardingStep.WELCOME, now)
-            return _remembered(heard_by_twilio(Scene(session, contact, message, now)), message, now)
-        if session is None:
+        if session is None and not message.opt_out:
             return _remembered(self._open(contact, message, now), message, now)
+        if session and (known := session.recall(message.sid)):
+            turn = otp.take_up(Scene(session, contact, message, now), known)
+            return _remembered(_timed(turn, session, now), message, now)
+        session = pace.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
         scene = Scene(session, contact, message, now)
-        known = session.recall(message.sid)
-        turn = otp.take_up(scene, known) if known else _answer(scene)
-        return _remembered(_timed(turn, session, now), message, now)
+        if message.opt_out:
+            turn = heard_by_twilio(scene)
+        elif pace.is_too_fast(session, self.messages_per_minute):
+            turn = pace.hold_back(scene)
+        else:
+            turn = _timed(_answer(scene), session, now)
+        return _remembered(turn, message, now)
 
     def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
         """The first or the second reminder of the pending question; nobody wrote, so nothing else changes."""

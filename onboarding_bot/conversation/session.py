@@ -86,6 +86,15 @@ class RememberedReply:
 
 
 @dataclass(frozen=True, slots=True)
+class Minute:
+    """The minute that somebody is writing in: its first message, how many there were, and whether that was too fast."""
+
+    began_at: datetime
+    messages: int = 1
+    warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UserSession:
     """The session as it is stored for 24 hours after the last message; times are UTC.
 
@@ -104,26 +113,34 @@ class UserSession:
     intention: OtpIntention | None = None
     spare_reservation: Reservation | None = None
     handoff_id: str | None = None
+    minute: Minute | None = None
     remembered: tuple[RememberedReply, ...] = ()
     entered_at: datetime | None = None
 
     @classmethod
     def start(cls, step: OnboardingStep, now: datetime, data: Mapping[str, str] | None = None) -> Self:
         """A session of somebody who has none."""
-        return cls(current_step=step, created_at=now, updated_at=now, data=data or {}, entered_at=now)
+        return cls(
+            current_step=step, created_at=now, updated_at=now, data=data or {}, minute=Minute(now), entered_at=now
+        )
 
     def recall(self, message_sid: str) -> RememberedReply | None:
         """What is known of this message, when it has been here before."""
         return next((known for known in self.remembered if known.message_sid == message_sid), None)
 
     def remember(self, known: RememberedReply) -> Self:
-        """This session with one more remembered reply, in the place of an older one for the same message."""
-        kept = tuple(
+        """This session with one more remembered reply, in the place of an older one for the same message.
+
+        However many messages get no reply, they never push out one that got some.
+        """
+        kept = [
             other
             for other in self.remembered
             if other.message_sid != known.message_sid and known.at - other.at < REMEMBERED_FOR
-        )
-        return replace(self, remembered=(*kept, known)[-REMEMBERED_REPLIES:])
+        ]
+        silent = [other for other in (*kept, known) if other.reply == ()]
+        answered = [other for other in (*kept, known) if other.reply != ()]
+        return replace(self, remembered=(*silent[-REMEMBERED_REPLIES:], *answered[-REMEMBERED_REPLIES:]))
 
     def to_record(self) -> dict[str, Any]:
         """The session as JSON."""
@@ -141,6 +158,7 @@ class UserSession:
             "intention": _intention_to_record(self.intention),
             "spare_reservation": _reservation_to_record(self.spare_reservation),
             "handoff_id": self.handoff_id,
+            "minute": _minute_to_record(self.minute),
             "remembered": [_remembered_to_record(known) for known in self.remembered],
             "entered_at": time_to_record(self.entered_at),
         }
@@ -165,6 +183,7 @@ class UserSession:
                 intention=_intention_from_record(record.get("intention")),
                 spare_reservation=_reservation_from_record(record.get("spare_reservation")),
                 handoff_id=record.get("handoff_id"),
+                minute=_minute_from_record(record.get("minute")),
                 remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
                 entered_at=time_from_record(record.get("entered_at")),
             )
@@ -215,6 +234,18 @@ def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | N
         since=datetime.fromisoformat(record["since"]),
         attempt=record["attempt"],
     )
+
+
+def _minute_to_record(minute: Minute | None) -> dict[str, Any] | None:
+    if minute is None:
+        return None
+    return {"began_at": minute.began_at.isoformat(), "messages": minute.messages, "warned": minute.warned}
+
+
+def _minute_from_record(record: Mapping[str, Any] | None) -> Minute | None:
+    if record is None:
+        return None
+    return Minute(datetime.fromisoformat(record["began_at"]), record["messages"], record["warned"])
 
 
 def _remembered_to_record(known: RememberedReply) -> dict[str, Any]:

@@ -88,6 +88,7 @@ class TurnResult(StrEnum):
     COMMAND = "command"
     NO_TEXT = "no_text"
     OTP_IN_CHAT = "otp_in_chat"
+    TOO_FAST = "too_fast"
     EFFECT = "effect"
     OUTCOME = "outcome"
     LATE_OUTCOME = "late_outcome"

@@ -19,6 +19,7 @@ from onboarding_bot.conversation.reply import Link, Part, TextRef
 from onboarding_bot.conversation.session import (
     REMEMBERED_FOR,
     REMEMBERED_REPLIES,
+    Minute,
     OnboardingStep,
     OtpIntention,
     OtpPurpose,
@@ -51,6 +52,7 @@ SESSION = UserSession(
     ),
     spare_reservation=Reservation("id.0", "+919876543211"),
     handoff_id="handoff",
+    minute=Minute(NOW - timedelta(seconds=30), messages=61, warned=True),
     remembered=(
         RememberedReply("SM1", NOW, REPLY, "hi"),
         RememberedReply("SM2", NOW, reply=(), language=None),
@@ -72,7 +74,7 @@ CONTACT = Contact(
 )
 DRAFT = Draft(DATA, NOW)
 OPT_OUT = OptOut(NOW, "SM2")
-BARE_SESSION = UserSession.start(OnboardingStep.NAME, NOW)
+BARE_SESSION = UserSession(OnboardingStep.NAME, NOW, NOW)
 BARE_CONTACT = Contact("whatsapp:+919876543210", None, NOW, NOW)
 
 

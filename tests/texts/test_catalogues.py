@@ -24,7 +24,7 @@ from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.flow import FIELDS
 from onboarding_bot.conversation.reply import Link
 from onboarding_bot.conversation.sectors import SECTORS
-from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
+from onboarding_bot.conversation.session import Minute, OnboardingStep, RememberedReply, UserSession
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOutcome, OtpResult, Turn
 from onboarding_bot.conversation.validators import InvalidInput, validate_name
 from onboarding_bot.errors import CatalogueError
@@ -229,6 +229,7 @@ class Walk:
             yield replace(session, changing=True)
             if step is OnboardingStep.CONFIRMATION:
                 yield replace(session, choosing=True)
+                yield replace(session, minute=Minute(NOON, self.engine.messages_per_minute))
             elif step is not OnboardingStep.COMPLETED:
                 yield replace(session, data={})
 

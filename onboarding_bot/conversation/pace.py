@@ -1,0 +1,45 @@
+"""How fast a person may write: beyond that they are asked once to slow down, and then nothing is read for a while."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from onboarding_bot.conversation.command_rules import opted_out
+from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.scene import Scene
+from onboarding_bot.conversation.session import Minute, UserSession
+from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
+
+MINUTE = timedelta(minutes=1)
+
+
+def counted(session: UserSession, now: datetime) -> UserSession:
+    """The session with one more message in its minute, or in a new one when that is over."""
+    minute = session.minute
+    # Of two machines one may be a little ahead; a minute that begins far in the future would silence a person for long.
+    if minute is None or abs(now - minute.began_at) >= MINUTE:
+        return replace(session, minute=Minute(now))
+    return replace(session, minute=replace(minute, messages=minute.messages + 1))
+
+
+def is_too_fast(session: UserSession, messages_per_minute: int) -> bool:
+    """Whether the message that was just counted is one too many."""
+    return session.minute is not None and session.minute.messages > messages_per_minute
+
+
+def hold_back(scene: Scene) -> Turn:
+    """The turn of a message that is not read; a STOP is obeyed all the same, and confirmed once."""
+    if _says_stop(scene) and scene.contact.opt_out is None:
+        return opted_out(scene)
+    minute = scene.session.minute or Minute(scene.now)
+    if minute.warned:
+        return scene.turn(TurnResult.TOO_FAST)
+    left = max(1, math.ceil((minute.began_at + MINUTE - scene.now).total_seconds()))
+    return scene.turn(TurnResult.TOO_FAST, Part("pace.slow_down", {"count": left}), minute=replace(minute, warned=True))
+
+
+def _says_stop(scene: Scene) -> bool:
+    return scene.message.kind is MessageKind.TEXT and find_command(scene.message.text) is Command.STOP
