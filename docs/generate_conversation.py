@@ -38,6 +38,8 @@ DOES: Mapping[Command, str] = {
     Command.STATUS: "the answers so far, and the pending question",
     Command.SUPPORT: "the people to talk to (`SUPPORT_CONTACT`)",
     Command.PRIVACY: "what is kept, why, for how long, and which rights there are",
+    Command.MY_DATA: "what is kept of the person, and until when",
+    Command.DELETE_MY_DATA: "asks once; a yes within 15 minutes, as the next message, erases everything at once",
     Command.STOP: "writes the opt-out down; the sign-up can go on",
     Command.UPDATES: "a recorded yes to news of fairs and buyers; it takes an earlier STOP back",
     Command.LOGIN: "once registered: a new OTP and a fresh link",

@@ -16,6 +16,7 @@ from onboarding_bot.broadcast.callbacks import Callbacks
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.broadcast.pump import Pump
 from onboarding_bot.config import Settings
+from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
@@ -100,13 +101,14 @@ def build_parts(
     lives = (timedelta(days=settings.contact_retention_days), timedelta(days=settings.draft_retention_days))
     client = redis or connect(settings.redis_url)
     store = RedisStore(client, keys, sealer, *lives)
+    erasures = Erasures(client, keys, sealer, store)
     # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
-    engine = Engine(timedelta(days=settings.draft_retention_days), settings.messages_per_minute)
+    engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
     ledger = Ledger(client, keys, sealer)
     messages = TwilioMessages(
@@ -131,6 +133,7 @@ def build_parts(
         bot=WhatsAppBot(
             store=store,
             hasty_store=hasty_store,
+            erasures=erasures,
             otp_service=otp_service or auth_api,
             login_links=LoginLinks(
                 settings.web_app_url,
@@ -144,7 +147,7 @@ def build_parts(
         ),
         health=HealthCheck(hasty_store.ping, auth_api.is_healthy),
         store=store,
-        erasures=Erasures(client, keys, sealer, store),
+        erasures=erasures,
         ledger=ledger,
         audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now),
         office=BroadcastOffice(ledger, clock.now),
@@ -220,6 +223,8 @@ def _texts(settings: Settings) -> Texts:
         "support_contact": settings.support_contact,
         "draft_days": str(settings.draft_retention_days),
         "contact_days": str(settings.contact_retention_days),
+        "broadcast_days": str(settings.broadcast_retention_days),
+        "backup_days": str(settings.backup_retention_days),
     }
     return Texts(standing, settings.default_language)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -27,6 +27,7 @@ from onboarding_bot.login_link import Handoff, LoginLinks
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.due import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
+from onboarding_bot.store.erasure import Erasures
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
 
 # Twilio waits 15 s in all. What is left is for the network, and for the last commit.
@@ -73,6 +74,7 @@ class WhatsAppBot:
         self,
         store: SessionStore,
         hasty_store: SessionStore,
+        erasures: Erasures,
         otp_service: OtpService,
         login_links: LoginLinks,
         renderer: ReplyRenderer,
@@ -82,6 +84,7 @@ class WhatsAppBot:
     ) -> None:
         self._store = store
         self._hasty_store = hasty_store
+        self._erasures = erasures
         self._otp_service = otp_service
         self._login_links = login_links
         self._renderer = renderer
@@ -98,21 +101,25 @@ class WhatsAppBot:
         """
         arrived = self._clock.monotonic()
         deadline = arrived + TURN_SECONDS
-        known = self._store.load(self._store.identify(message.sender))
+        known = self._store.load(self._store.identify(message.sender), message.sid)
         while True:
-            before = known.session.recall(message.sid) if known.session else None
+            before = _answered_before(known, message)
             if before and before.reply is not None:
                 self._log("repeated", known)
                 return self._render_again(before)
             if before and before.is_running(self._clock.now()):
                 self._clock.sleep(COPY_PAUSE_SECONDS)
-                known = self._store.load(known.person_id)
+                known = self._store.load(known.person_id, message.sid)
             else:
                 turn = self._engine.advance(known.session, known.contact, message, self._clock.now())
-                stored = self._commit(known, turn, arrived)
+                decide = self._erase if turn.erases else self._commit
+                stored = decide(known, turn, arrived)
                 if isinstance(stored, StoredPerson):
                     return self._finish(stored, turn, message, arrived)
                 known = stored.newer
+                if known.session is None:
+                    # Erased meanwhile, and perhaps by a copy of this very message.
+                    known = self._store.load(known.person_id, message.sid)
             self._check_time(deadline)
 
     def try_otp_again(self, person_id: str) -> LateNews | None:
@@ -159,9 +166,9 @@ class WhatsAppBot:
         try:
             person_id = self._hasty_store.identify(message.sender)
             while True:
-                person = self._hasty_store.load(person_id)
+                person = self._hasty_store.load(person_id, message.sid)
                 language = _language(person)
-                known = person.session.recall(message.sid) if person.session else None
+                known = _answered_before(person, message)
                 if known and known.reply is not None:
                     return self._render_again(known)
                 if known is None or self._clock.monotonic() >= deadline:
@@ -240,6 +247,28 @@ class WhatsAppBot:
             self._failures.add(failures)
         return stored
 
+    def _erase(self, known: StoredPerson, turn: Turn, began: float) -> StoredPerson | Conflict:
+        """Erase the person instead, and count the turn all the same; ``began`` as above."""
+        now, waited = self._clock.now(), self._clock.monotonic() - began
+        language = self._renderer.language_of(turn.contact.language)
+        failures = self._failures.take()
+        try:
+            conflict = self._erasures.erase_as_known(
+                known,
+                now,
+                address=turn.contact.address,
+                goodbye=turn.session.remembered[-1],
+                counters=counters_of(turn, failures),
+                day_counters=day_counters_of(known.session, turn, language, now, waited),
+            )
+        except StoreUnavailableError:
+            self._failures.add(failures)
+            raise
+        if conflict:
+            self._failures.add(failures)
+        # The goodbye is said in the language that the person chose.
+        return conflict or replace(known, session=None, contact=turn.contact)
+
     def _perform(self, request: RequestOtp, person: StoredPerson, deadline: float) -> OtpOutcome:
         wait_seconds = self._store.reserve_otp(request.reservation, self._clock.now())
         if wait_seconds:
@@ -260,6 +289,9 @@ class WhatsAppBot:
             if isinstance(stored, StoredPerson):
                 return stored, turn
             known = stored.newer
+            if known.session is None:
+                # The person was erased meanwhile, and an outcome brings nobody back.
+                return known, settle(known)
             # What happened out there must be written down, even a moment after the reply was due.
             self._check_time(began + TURN_SECONDS + FALLBACK_SECONDS)
 
@@ -273,6 +305,13 @@ class WhatsAppBot:
     def _log(self, result: str, person: StoredPerson, step: OnboardingStep | None = None) -> None:
         after = person.session.current_step if person.session else None
         logger().info("turn", result=result, step=step or after, next_step=after)
+
+
+def _answered_before(person: StoredPerson, message: InboundMessage) -> RememberedReply | None:
+    """What is known of this message, when it has been here before."""
+    if person.goodbye:
+        return person.goodbye
+    return person.session.recall(message.sid) if person.session else None
 
 
 def _language(person: StoredPerson) -> str | None:

@@ -72,7 +72,8 @@ def _meant(question: Question, scene: Scene) -> str:
 def _consenting(scene: Scene) -> Contact:
     """Going on after the notice allows messages about this sign-up (Meta: an answer within the conversation)."""
     contact = scene.contact
-    if SERVICE in contact.consents or contact.notice_version is None:
+    known = contact.consents.get(SERVICE)
+    if contact.notice_version is None or (known and known.wording == contact.notice_version):
         return contact
     consent = Consent(scene.now, scene.message.sid, contact.notice_version)
     return replace(contact, consents={**contact.consents, SERVICE: consent})

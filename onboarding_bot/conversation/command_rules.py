@@ -9,6 +9,7 @@ from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.commands import Command
 from onboarding_bot.conversation.contact import NEWS, Consent, Contact, OptOut
 from onboarding_bot.conversation.flow import QUESTIONS, step_before
+from onboarding_bot.conversation.own_data import ask_before_erasing, show_own_data
 from onboarding_bot.conversation.questions import answers_so_far, status
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
@@ -141,6 +142,8 @@ _RULES: Mapping[Command, Callable[[Scene], Turn]] = {
     Command.STATUS: _status,
     Command.SUPPORT: _says("support"),
     Command.PRIVACY: _says("privacy"),
+    Command.MY_DATA: show_own_data,
+    Command.DELETE_MY_DATA: ask_before_erasing,
     Command.STOP: opted_out,
     Command.UPDATES: _updates,
     Command.LOGIN: _log_in,

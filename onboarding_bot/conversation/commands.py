@@ -18,6 +18,8 @@ class Command(StrEnum):
     STATUS = "status"
     SUPPORT = "support"
     PRIVACY = "privacy"
+    MY_DATA = "my data"
+    DELETE_MY_DATA = "delete my data"
     STOP = "stop"
     UPDATES = "updates"
     LOGIN = "login"
@@ -48,6 +50,16 @@ SPELLINGS: dict[Command, str] = {
         agent, helpline, सपोर्ट, संपर्क, sampark
         """,
     Command.PRIVACY: "privacy, privacy policy, my privacy, गोपनीयता, प्राइवेसी",
+    Command.MY_DATA: """
+        my data, show my data, my information, my info, what do you know about me, what do you have about me, data,
+        mera data, mera data dikhao, meri jankari, meri jaankari, मेरा डेटा, मेरा डाटा, मेरा डेटा दिखाओ, मेरी जानकारी
+        """,
+    Command.DELETE_MY_DATA: """
+        delete my data, delete data, delete, delete all, delete all my data, delete me, delete my account,
+        delete account, erase my data, erase, remove my data, forget me, mera data delete karo, mera data hatao,
+        mera data mitao, data delete karo, मेरा डेटा मिटाओ, मेरा डेटा मिटा दो, मेरा डेटा हटाओ, मेरा डेटा हटा दो,
+        मेरा डेटा डिलीट करो, मेरा डाटा मिटाओ, मेरा डाटा डिलीट करो, डेटा मिटाओ, मेरी जानकारी मिटाओ, मिटाओ, डिलीट
+        """,
     Command.STOP: """
         stop, stop all, stopall, stop it, unsubscribe, opt out, optout, cancel, quit, band karo, band kar do,
         message band karo, बंद करो, बन्द करो, बंद, बंद कर दो, संदेश बंद करो, स्टॉप, रोको

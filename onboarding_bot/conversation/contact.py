@@ -62,6 +62,17 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """How long after the last message unfinished answers are kept, and how long a person is known at all."""
+
+    draft: timedelta = timedelta(days=7)
+    contact: timedelta = timedelta(days=180)
+
+
+USUAL_RETENTION = Retention()
+
+
+@dataclass(frozen=True, slots=True)
 class OtpRequest:
     """An OTP request of the last 24 hours that was sent, or may have been."""
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from onboarding_bot.conversation import otp, pace
 from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
-from onboarding_bot.conversation.contact import Contact, Draft
+from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Draft, Retention
+from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, is_asked_whether_to_erase
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
@@ -25,14 +26,14 @@ from onboarding_bot.conversation.turn import (
 )
 
 # Changes when the welcome or PRIVACY say something else about what is kept, why, or for how long.
-NOTICE_VERSION = "2026-11"
+NOTICE_VERSION = "2026-11.2"
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The rules with what they have to be told: how long unfinished answers are kept, and how fast people may write."""
+    """The rules with what they have to be told: how long things are kept, and how fast people may write."""
 
-    draft_retention: timedelta = timedelta(days=7)
+    retention: Retention = USUAL_RETENTION
     messages_per_minute: int = 60
 
     def advance(
@@ -49,7 +50,7 @@ class Engine:
             turn = otp.take_up(Scene(session, contact, message, now), known)
             return _remembered(_timed(turn, session, now), message, now)
         session = pace.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
-        scene = Scene(session, contact, message, now)
+        scene = Scene(session, contact, message, now, self.retention)
         if message.opt_out:
             turn = heard_by_twilio(scene)
         elif pace.is_too_fast(session, self.messages_per_minute):
@@ -102,13 +103,16 @@ class Engine:
     def _open(self, contact: Contact, message: InboundMessage, now: datetime) -> Turn:
         """The first message of a person without a session: somebody new, unfinished, or registered."""
         draft = contact.draft
-        if draft and draft.data and now - draft.saved_at < self.draft_retention:
+        if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            scene = Scene(session, contact, message, now)
+            scene = Scene(session, contact, message, now, self.retention)
             return _answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
-            return _answer(Scene(session, contact, message, now))
+            return _answer(Scene(session, contact, message, now, self.retention))
+        if find_command(message.text) in ABOUT_OWN_DATA:
+            session = UserSession.start(OnboardingStep.WELCOME, now)
+            return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention))
         return _welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
 
 
@@ -125,15 +129,20 @@ def _timed(turn: Turn, before: UserSession, now: datetime) -> Turn:
 
 
 def _answer(scene: Scene) -> Turn:
+    answered = erase_or_keep(scene) if is_asked_whether_to_erase(scene) else None
+    return answered or _go_on(scene)
+
+
+def _go_on(scene: Scene) -> Turn:
+    command = find_command(scene.message.text)
+    if scene.step is OnboardingStep.WELCOME and scene.contact.draft is None and command not in ABOUT_OWN_DATA:
+        # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
+        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if scene.message.kind is not MessageKind.TEXT:
         return decline_media(scene)
     scene = replace(scene, session=replace(scene.session, voice_notes=0))
-    if scene.step is OnboardingStep.WELCOME and scene.contact.draft is None:
-        # All that came so far was answered by Twilio itself: the notice is still owed.
-        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if otp.looks_like_otp(scene):
         return otp.warn_of_otp_in_chat(scene)
-    command = find_command(scene.message.text)
     return follow(command, scene) if command else take_answer(scene)
 
 

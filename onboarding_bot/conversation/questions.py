@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, shown_answer
 from onboarding_bot.conversation.reply import Part, Reply, Value
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
@@ -15,7 +17,7 @@ def pending_question(session: UserSession, sender: str) -> Reply:
         case OnboardingStep.CONFIRMATION if session.choosing:
             return (Part("change.ask"),)
         case OnboardingStep.CONFIRMATION:
-            return (Part("confirmation.ask", _all_answers(session)),)
+            return (Part("confirmation.ask", all_answers(session.data)),)
         case OnboardingStep.COMPLETED:
             return (Part("completed.hint"),)
         case step:
@@ -49,5 +51,6 @@ def status(session: UserSession, sender: str) -> Reply:
     )
 
 
-def _all_answers(session: UserSession) -> dict[str, Value]:
-    return {question.field: shown_answer(question.field, session.data[question.field]) for question in FLOW}
+def all_answers(data: Mapping[str, str]) -> dict[str, Value]:
+    """Every answer of a finished sign-up, as it is shown."""
+    return {question.field: shown_answer(question.field, data[question.field]) for question in FLOW}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from onboarding_bot.conversation.contact import Contact
+from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Retention
 from onboarding_bot.conversation.questions import pending_question
 from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
@@ -15,12 +15,13 @@ from onboarding_bot.conversation.turn import InboundMessage, Turn, TurnResult
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The state that a message finds, the message, and the time."""
+    """The state that a message finds, the message, the time, and how long what is written down will be kept."""
 
     session: UserSession
     contact: Contact
     message: InboundMessage
     now: datetime
+    retention: Retention = USUAL_RETENTION
 
     @property
     def step(self) -> OnboardingStep:

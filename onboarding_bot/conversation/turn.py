@@ -107,6 +107,7 @@ class Turn:
     """What one message changes. With an ``effect`` the reply comes later, from ``resume``.
 
     ``fault`` is the code of the reason why an answer was refused, ``otp_result`` how asking for an OTP ended.
+    One that ``erases`` leaves nothing of the person: neither its session nor its contact is written.
     """
 
     step: OnboardingStep
@@ -118,3 +119,4 @@ class Turn:
     milestones: frozenset[Milestone] = field(default_factory=frozenset)
     fault: str | None = None
     otp_result: OtpResult | None = None
+    erases: bool = False

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from onboarding_bot.analytics.positions import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import Contact, OptOut
-from onboarding_bot.conversation.reply import Reply
-from onboarding_bot.conversation.session import REMEMBERED_FOR
+from onboarding_bot.conversation.session import REMEMBERED_FOR, OnboardingStep, RememberedReply
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
@@ -30,16 +30,9 @@ MESSAGES_DELETED_AFTER = timedelta(minutes=1)
 MESSAGES_GIVEN_UP_AFTER = timedelta(days=7)
 ERASURE = "erasure"
 _PARTS = ("audience", "rows", "counts", "pending", "inflight")
+# A session that is erased has ended in its step.
+_ENDED = " ".join(str(position_of(f"ended:{step}")) for step in OnboardingStep)
 _KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
-
-
-@dataclass(frozen=True, slots=True)
-class Goodbye:
-    """What the message that asks for the erasure is answered with, also when Twilio repeats it afterwards."""
-
-    message_sid: str
-    reply: Reply
-    language: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +69,13 @@ class Erasures:
         now: datetime,
         *,
         address: str = "",
-        goodbye: Goodbye | None = None,
+        goodbye: RememberedReply | None = None,
         counters: Mapping[str, int] = NOTHING_COUNTED,
         day_counters: Mapping[str, int] = NOTHING_COUNTED,
     ) -> Conflict | None:
         """Erase a person in one call, unless something changed since ``known``: then nothing is done.
 
+        ``goodbye`` answers the message that asked for it, also when Twilio repeats that afterwards.
         ``counters`` and ``day_counters`` move with it, as with a commit.
         """
         broadcasts = self._broadcasts()
@@ -134,7 +128,7 @@ class Erasures:
         known: StoredPerson,
         now: datetime,
         address: str,
-        goodbye: Goodbye | None,
+        goodbye: RememberedReply | None,
         counters: Mapping[str, int],
         day_counters: Mapping[str, int],
         broadcasts: Sequence[str],
@@ -169,7 +163,7 @@ class Erasures:
                     person_id,
                     unix_milliseconds(now),
                     json.dumps(_tombstone(known.contact, now)),
-                    _goodbye_to_store(goodbye, now) if goodbye else "",
+                    _goodbye_to_store(goodbye) if goodbye else "",
                     milliseconds(REMEMBERED_FOR),
                     self._sealed(Deletion(address, now), deletion_id) if address else b"",
                     milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
@@ -177,6 +171,7 @@ class Erasures:
                     unix_milliseconds(now + MESSAGES_DELETED_AFTER),
                     _KINDS_OF_DUE_WORK,
                     milliseconds(DAY_LIFE),
+                    _ENDED,
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
                     len(day) // 2,
@@ -201,6 +196,6 @@ def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:
     return opt_out.to_record() | {"otp_requests": [request.at.isoformat() for request in requests]}
 
 
-def _goodbye_to_store(goodbye: Goodbye, now: datetime) -> str:
-    reply = replies.to_record(goodbye.reply)
-    return json.dumps({"at": now.isoformat(), "reply": reply, "language": goodbye.language})
+def _goodbye_to_store(goodbye: RememberedReply) -> str:
+    reply = replies.to_record(goodbye.reply or ())
+    return json.dumps({"at": goodbye.at.isoformat(), "reply": reply, "language": goodbye.language})

@@ -13,14 +13,14 @@ from redis.cluster import RedisCluster
 
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
+from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.due import DueTimes, DueWork
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, Deletion, Erasures, Goodbye
+from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, Deletion, Erasures
 from onboarding_bot.store.ledger import Ledger, Row
 from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
@@ -221,13 +221,11 @@ def test_a_turn_that_was_computed_before_brings_nobody_back(store: RedisStore, e
 def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
     store: RedisStore, erasures: Erasures, client: AnyRedis
 ) -> None:
-    goodbye = Goodbye("SM7", (Part("erasure.done"),), "hi")
+    goodbye = RememberedReply("SM7", NOON, (Part("erasure.done"),), "hi")
     erasures.erase_as_known(
         a_whole_person(store), NOON, goodbye=goodbye, counters={"webhooks": 1}, day_counters={"entered:name": 2}
     )
-    known = store.load(PERSON, "SM7").goodbye
-    assert known is not None
-    assert (known.reply, known.language) == (goodbye.reply, "hi")
+    assert store.load(PERSON, "SM7").goodbye == goodbye
     assert store.load(PERSON, "SM8").goodbye is None
     assert where_is(client, "SM7") == []
     assert client.pttl(KEYS.goodbye(PERSON, "SM7")) <= 15 * 60 * 1000
@@ -236,6 +234,7 @@ def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
     assert {name: count for name, count in sums.days[NOON.date()].items() if count} == {
         "webhooks": 1,
         "entered:name": 2,
+        "ended:confirmation": 1,
     }
 
 

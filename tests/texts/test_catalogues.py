@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from twilio.twiml.messaging_response import MessagingResponse
 
 from onboarding_bot.conversation.commands import SPELLINGS
-from onboarding_bot.conversation.contact import Contact, Draft, OptOut, OtpRequest
+from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.flow import FIELDS
-from onboarding_bot.conversation.reply import Link
+from onboarding_bot.conversation.reply import Link, Part
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import Minute, OnboardingStep, RememberedReply, UserSession
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOutcome, OtpResult, Turn
@@ -35,7 +35,13 @@ from tests.fakes import NOON
 LONGEST_MESSAGE = 1600
 PACKAGE = CATALOGUES.parent.parent
 LANGUAGES = [path.stem for path in sorted(CATALOGUES.glob("*.po"))]
-STANDING = {"support_contact": "S" * 120, "draft_days": "90", "contact_days": "3650"}
+STANDING = {
+    "support_contact": "S" * 120,
+    "draft_days": "90",
+    "contact_days": "3650",
+    "broadcast_days": "3650",
+    "backup_days": "3650",
+}
 TEXTS = Texts(STANDING, "en")
 
 # CLDR's plural rules for whole numbers, as gettext writes them (what Babel's babel.plural.to_gettext gives):
@@ -186,6 +192,8 @@ LONGEST: Mapping[str, str | int] = {
     "word": "LOGIN",
     "reference": "HJKM",
     "count": 1600,
+    "address": "+919876543210",
+    **dict.fromkeys(("at", "first", "last", "session", "draft", "contact"), "22-11-2026"),
 }
 
 
@@ -227,6 +235,8 @@ class Walk:
             session = replace(session, wrong_answers=9, voice_notes=9)
             yield session
             yield replace(session, changing=True)
+            asked = RememberedReply("SM-before", NOON, (Part("erasure.ask"),), self.language)
+            yield replace(session, remembered=(asked,))
             if step is OnboardingStep.CONFIRMATION:
                 yield replace(session, choosing=True)
                 yield replace(session, minute=Minute(NOON, self.engine.messages_per_minute))
@@ -252,7 +262,15 @@ class Walk:
             self.contact(otp_requests=tuple(OtpRequest(str(n), NOON - timedelta(hours=n)) for n in range(1, 6))),
             self.contact(draft=Draft({"name": NAME, "sector": "Food & Beverage"}, NOON)),
             self.contact(draft=Draft(registered, NOON)),
-            self.contact(registration=registered),
+            self.contact(registration=registered, completed_at=NOON),
+            self.contact(
+                registration=registered | {"pincode": "110001"},
+                completed_at=NOON,
+                consents=dict.fromkeys((SERVICE, NEWS), Consent(NOON, "SM0", "2026-11")),
+                opt_out=OptOut(NOON, "SM0"),
+                otp_requests=(OtpRequest("a", NOON - timedelta(hours=1)),),
+                draft=Draft(registered, NOON),
+            ),
         ]
         for number, contact in enumerate([None, *contacts]):
             for session in (None, *(self.sessions() if contact else ())):

@@ -383,8 +383,8 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
     states = []
     load = bot._hasty_store.load
 
-    def look(person_id: str) -> object:
-        states.append(load(person_id))
+    def look(person_id: str, message_sid: str) -> object:
+        states.append(load(person_id, message_sid))
         return next(views)
 
     talker.says("YES", sid=sid)

@@ -4,10 +4,11 @@
 --       counters of the day, the seven step indexes, then audience, rows, counts, pending and inflight of each broadcast.
 -- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, goodbye ("": nobody
 --       waits for it), its life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
---       work, when it is due (ms), the kinds of due work, life of the day's counters (ms), how many counters, name and
---       sum of each, how many of the day, position and sum of each, then the new name in each broadcast.
+--       work, when it is due (ms), the kinds of due work, life of the day's counters (ms), the positions in the day of
+--       sessions that ended in each step, how many counters, name and sum of each, how many of the day, position and sum
+--       of each, then the new name in each broadcast.
 -- Returns whether it was done, then session, contact, draft and opt-out where it was not.
-local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 16
+local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 17
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -29,15 +30,18 @@ if ARGV[9] ~= '' then
   redis.call('SET', KEYS[11], ARGV[9], 'PX', ARGV[10])
   redis.call('ZADD', KEYS[6], ARGV[12], ARGV[11])
 end
-for index = FIRST_STEP, FIRST_BROADCAST - 1 do
-  redis.call('ZREM', KEYS[index], person)
+local moved, step = {}, FIRST_STEP
+for position in string.gmatch(ARGV[15], '%S+') do
+  if redis.call('ZREM', KEYS[step], person) == 1 then
+    count(moved, position, 1)
+  end
+  step = step + 1
 end
-local first_of_day = FIRST_COUNTER + 2 * tonumber(ARGV[15]) + 1
+local first_of_day = FIRST_COUNTER + 2 * tonumber(ARGV[16]) + 1
 for index = FIRST_COUNTER, first_of_day - 2, 2 do
   redis.call('HINCRBY', KEYS[9], ARGV[index], ARGV[index + 1])
 end
 local after_counters = first_of_day + 2 * tonumber(ARGV[first_of_day - 1])
-local moved = {}
 for index = first_of_day, after_counters - 1, 2 do
   count(moved, ARGV[index], ARGV[index + 1])
 end

@@ -1,0 +1,262 @@
+"""MY DATA and DELETE MY DATA, as a person in the chat meets them."""
+
+from __future__ import annotations
+
+import fakeredis
+import pytest
+from flask import Flask
+
+from onboarding_bot.conversation.turn import OtpResult
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.store.erasure import Erasures
+from tests.fakes import FakeOtpService, MovableClock
+from tests.talker import Talker, message_in, new_sid, post_signed, webhook_form
+
+ERASED = "Done: your data here are erased."
+ASKED = "Shall I do it?"
+
+
+@pytest.fixture
+def registered(talker: Talker) -> Talker:
+    return talker.answers_everything().says("YES").expects_step("completed")
+
+
+def is_unknown(talker: Talker) -> bool:
+    known = talker.stored
+    return known.session is None and (known.contact is None or not known.contact.address)
+
+
+# --- what is kept --------------------------------------------------------------------------------------------------
+
+
+def test_my_data_shows_what_is_kept_and_until_when(talker: Talker) -> None:
+    talker.answers_everything().says("UPDATES").says("MY DATA")
+    talker.hears("Asha Devi", "Retail", "560001", "+91 98765 43210", "+919876543210", "in English")
+    talker.hears("On 22-11-2026 you went on after our notice", "On 22-11-2026 you agreed to news")
+    talker.hears("deleted on 23-11-2026", "by 29-11-2026", "rest on 21-05-2027", "DELETE MY DATA")
+    talker.does_not_hear("no messages beyond")
+
+
+def test_my_data_tells_of_a_stop_and_of_otps(registered: Talker) -> None:
+    registered.says("STOP").says("my data")
+    registered.hears("Since 22-11-2026 you want no messages", "1 OTP request", "registered since 22-11-2026")
+
+
+def test_my_data_shows_the_earlier_sign_up_beside_the_new_one(registered: Talker) -> None:
+    registered.says_all("RESTART", "Ravi Kumar").says("MY DATA").hears("*Asha Devi*, Retail, 560001", "Ravi Kumar")
+
+
+def test_dates_are_those_of_indias_clock(talker: Talker, clock: MovableClock) -> None:
+    clock.pass_(hours=13)
+    talker.says("Hi").says("MY DATA").hears("you first wrote on 23-11-2026")
+
+
+def test_unfinished_answers_of_earlier_days_are_counted_and_not_shown(
+    talker: Talker, clock: MovableClock, redis: fakeredis.FakeRedis
+) -> None:
+    """Whoever has the phone by now chooses before they are shown."""
+    talker.says_all("Hi", "Asha Devi", "7")
+    redis.delete(talker.store._keys.session(talker.store.identify(talker.sender)))
+    clock.pass_(days=2)
+    talker.says("MY DATA").hears("2 unfinished answers of 22-11-2026", "*1* to continue").does_not_hear("Asha")
+
+
+@pytest.mark.parametrize("word", ["MY DATA", "my data please", "mera data", "मेरा डेटा", "Show my data!"])
+def test_spellings_of_my_data(talker: Talker, word: str) -> None:
+    talker.says("Hi").says(word).expects_step("name").expects_data()
+
+
+def test_a_stranger_reads_that_little_is_kept_and_then_the_notice(talker: Talker) -> None:
+    talker.says("MY DATA").hears("+919876543210").does_not_hear("Welcome to MSMEBazaar")
+    talker.says("Hi").hears("Welcome to MSMEBazaar", "full name").expects_step("name")
+
+
+def test_help_and_privacy_name_the_words(talker: Talker) -> None:
+    talker.says("Hi").hears("DELETE MY DATA")
+    for word in ("HELP", "PRIVACY"):
+        talker.says(word).hears("*MY DATA*", "*DELETE MY DATA*")
+    talker.hears("Data Protection Board", "+91 80 5550 0100", "30 days")
+
+
+# --- the question --------------------------------------------------------------------------------------------------
+
+
+STEPS = [
+    pytest.param((), "welcome", id="a stranger"),
+    pytest.param(("Hi",), "name", id="name"),
+    pytest.param(("Hi", "Asha Devi"), "sector", id="sector"),
+    pytest.param(("Hi", "Asha Devi", "7"), "pincode", id="pincode"),
+    pytest.param(("Hi", "Asha Devi", "7", "560001"), "phone", id="phone"),
+    pytest.param(("Hi", "Asha Devi", "7", "560001", "1"), "confirmation", id="confirmation"),
+    pytest.param(("Hi", "Asha Devi", "7", "560001", "1", "NO"), "confirmation", id="choosing what to change"),
+    pytest.param(("Hi", "Asha Devi", "7", "560001", "1", "YES"), "completed", id="registered"),
+]
+
+
+@pytest.mark.parametrize(("before", "step"), STEPS)
+@pytest.mark.parametrize(("word", "yes"), [("DELETE MY DATA", "YES"), ("मेरा डेटा मिटाओ", "हाँ"), ("erase", "👍")])
+def test_delete_my_data_asks_and_a_yes_erases_in_every_step(
+    talker: Talker, otp_service: FakeOtpService, before: tuple[str, ...], step: str, word: str, yes: str
+) -> None:
+    talker.says_all(*before).says(word).expects_step(step)
+    otps = len(otp_service.requests)
+    talker.says(yes)
+    assert is_unknown(talker)
+    assert len(otp_service.requests) == otps
+
+
+def test_what_is_read_says_what_remains_elsewhere(registered: Talker) -> None:
+    registered.says("DELETE MY DATA").hears(ASKED, "*YES*", "*NO*", "cannot be undone")
+    registered.says("yes").hears(ERASED, "Twilio", "after 30 days", "website", "+91 80 5550 0100", "no messages")
+
+
+@pytest.mark.parametrize(("before", "step"), STEPS[1:])
+def test_a_no_keeps_everything(talker: Talker, before: tuple[str, ...], step: str) -> None:
+    talker.says_all(*before)
+    session = talker.stored.session
+    talker.says("DELETE MY DATA").says("NO").hears("nothing is erased").expects_step(step)
+    assert talker.stored.session.data == session.data
+
+
+def test_a_stranger_who_keeps_everything_reads_the_notice_next(talker: Talker) -> None:
+    talker.says("DELETE MY DATA").says("NO").hears("nothing is erased").does_not_hear("some days ago")
+    talker.says("Hi").hears("Welcome to MSMEBazaar").expects_step("name")
+
+
+@pytest.mark.parametrize("kind", ["audio", "sticker"])
+def test_a_stranger_who_sends_no_text_next_reads_the_notice(talker: Talker, kind: str) -> None:
+    talker.says("MY DATA").sends(kind).hears("Welcome to MSMEBazaar").does_not_hear("some days ago")
+
+
+def test_any_other_answer_goes_where_it_belongs(talker: Talker) -> None:
+    talker.says_all("Hi", "DELETE MY DATA").says("Asha Devi").expects_step("sector").expects_data(name="Asha Devi")
+    talker.says("YES").expects_step("sector")
+
+
+def test_a_yes_counts_for_the_last_question_only(talker: Talker) -> None:
+    """After HELP a YES at the summary wants the OTP, as ever."""
+    talker.answers_everything().says_all("DELETE MY DATA", "HELP").says("YES").expects_step("completed")
+
+
+def test_a_yes_that_comes_much_later_is_about_something_else(talker: Talker, clock: MovableClock) -> None:
+    talker.answers_everything().says("DELETE MY DATA")
+    clock.pass_(minutes=16)
+    talker.says("YES").expects_step("completed")
+
+
+def test_a_picture_is_no_yes(talker: Talker) -> None:
+    talker.answers_everything().says("DELETE MY DATA").sends("image").expects_step("confirmation")
+
+
+# --- after it ------------------------------------------------------------------------------------------------------
+
+
+def test_twilios_copy_of_the_yes_gets_the_same_goodbye_and_begins_nothing(talker: Talker) -> None:
+    talker.answers_everything().says("DELETE MY DATA").says("YES")
+    goodbye, sid = talker.reply, talker.sid
+    for _ in range(3):
+        assert talker.says("YES", sid=sid).reply == goodbye
+        assert is_unknown(talker)
+
+
+def test_the_copy_gets_it_also_when_the_person_began_anew(talker: Talker) -> None:
+    talker.answers_everything().says("DELETE MY DATA").says("YES")
+    goodbye, sid = talker.reply, talker.sid
+    talker.says("Hi").hears("Welcome to MSMEBazaar")
+    assert talker.says("YES", sid=sid).reply == goodbye
+    talker.expects_step("name")
+
+
+def test_the_fallback_repeats_the_goodbye(app: Flask, talker: Talker) -> None:
+    talker.says_all("Hi", "DELETE MY DATA").says("YES")
+    response = post_signed(app.test_client(), webhook_form("YES", talker.sender, talker.sid), "/webhook/fallback")
+    assert message_in(response) == talker.reply
+
+
+def test_the_goodbye_is_in_the_persons_language(talker: Talker) -> None:
+    talker.says_all("Hi", "HINDI", "DELETE MY DATA").says("हाँ").hears("आपका डेटा मिट गया है")
+    assert talker.says("हाँ", sid=talker.sid).reply.startswith("हो गया")
+
+
+def test_a_new_hi_begins_anew_and_messages_stay_off(registered: Talker) -> None:
+    registered.says("DELETE MY DATA").says("YES").says("Hi").hears("Welcome to MSMEBazaar").expects_step("name")
+    registered.expects_data()
+    contact = registered.stored.contact
+    assert contact.registration == {}
+    assert contact.opt_out.source == "erasure"
+    registered.says("START").hears("on again")
+    assert registered.stored.contact.opt_out is None
+
+
+def test_erasing_is_no_way_around_the_limit_for_otps(talker: Talker, clock: MovableClock) -> None:
+    for number in range(5):
+        clock.pass_(minutes=2)
+        talker.says_all("Hi", "Asha Devi", "7", "560001", f"987654321{number}").says("YES").hears("account is ready")
+        talker.says("DELETE MY DATA").says("YES").hears(ERASED)
+    clock.pass_(minutes=2)
+    talker.says_all("Hi", "Asha Devi", "7", "560001", "9876543219").says("YES").hears("5 times within a day")
+    clock.pass_(days=1)
+    talker.says("Hi").says("YES").hears("account is ready")
+
+
+def test_an_otp_that_is_under_way_brings_nobody_back(talker: Talker, otp_service: FakeOtpService) -> None:
+    talker.answers_everything()
+    hurried = Talker(talker.app)
+    otp_service.during = lambda: hurried.says("DELETE MY DATA").says("YES").hears(ERASED) and None
+    talker.says("YES").hears("you can ignore it")
+    assert is_unknown(talker)
+
+
+def test_an_outage_leaves_no_wish_behind(
+    talker: Talker, otp_service: FakeOtpService, redis: fakeredis.FakeRedis
+) -> None:
+    otp_service.result = OtpResult.NOT_SENT
+    talker.answers_everything().says("YES").hears("cannot be reached")
+    talker.says("DELETE MY DATA").says("YES").hears(ERASED)
+    due = [member for name in redis.scan_iter("*:due") for member in redis.zrange(name, 0, -1)]
+    assert [member.split(b":")[0] for member in due] == [b"messages"]
+
+
+def test_the_webhook_of_an_erasure_is_counted_like_any_other(talker: Talker) -> None:
+    talker.says_all("Hi", "DELETE MY DATA", "YES")
+    sums = talker.store.add_up(MovableClock().moment)
+    assert sums.counters["webhooks"] == 3
+    assert sum(sums.sessions.values()) == 0
+
+
+def test_nothing_is_said_before_it_is_done(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis goes away in that moment: the retry of the same message does it."""
+
+    def is_gone(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("gone")
+
+    talker.says_all("Hi", "DELETE MY DATA")
+    sid = new_sid()
+    with monkeypatch.context() as gone:
+        gone.setattr(Erasures, "erase_as_known", is_gone)
+        assert post_signed(talker.app.test_client(), webhook_form("YES", talker.sender, sid)).status_code == 503
+    assert not is_unknown(talker)
+    talker.says("YES", sid=sid).hears(ERASED)
+    assert is_unknown(talker)
+    assert talker.store.add_up(MovableClock().moment).counters["failures"] == 1
+
+
+# --- consent -------------------------------------------------------------------------------------------------------
+
+
+def test_going_on_with_the_name_is_recorded_with_the_notices_version(talker: Talker) -> None:
+    talker.says("Hi").hears("name", "sector", "pincode", "mobile number", "Twilio", "DELETE MY DATA")
+    assert talker.stored.contact.consents == {}
+    talker.says("Asha Devi")
+    consent = talker.stored.contact.consents["service"]
+    assert (consent.source, consent.wording) == (talker.sid, talker.stored.contact.notice_version)
+
+
+def test_going_on_after_a_newer_notice_is_recorded_anew(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+    talker.says_all("Hi", "Asha Devi", "RESTART").says("Asha Devi")
+    first = talker.stored.contact.consents["service"]
+    assert first.source != talker.sid
+    talker.says_all("DELETE MY DATA", "YES")
+    monkeypatch.setattr("onboarding_bot.conversation.engine.NOTICE_VERSION", "later")
+    talker.says_all("Hi", "Asha Devi")
+    assert talker.stored.contact.consents["service"].wording == "later"
