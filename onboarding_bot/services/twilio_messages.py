@@ -25,6 +25,10 @@ CALLS_AT_ONCE = 64
 TOO_MANY_REQUESTS_CODE = 20429
 WRONG_CREDENTIALS_CODE = 20003
 PAUSE_SECONDS = 1.0
+# By default Twilio repeats a callback only when it could not connect; what stands behind the # has it do so after a
+# time-out and a 5xx as well, and is not part of what it signs.
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+CONNECTION_OVERRIDES = "rc=2&rp=ct,rt,5xx"
 # A header that says more than this is more likely wrong than meant; the next message asks again.
 LONGEST_PAUSE_SECONDS = 300.0
 
@@ -77,7 +81,7 @@ class TwilioMessages:
     def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
         form = {"From": self._sender, **content}
         if callback:
-            form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}"
+            form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}#{CONNECTION_OVERRIDES}"
         try:
             response = self._session.post(
                 self._url,

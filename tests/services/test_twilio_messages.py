@@ -81,6 +81,7 @@ def test_the_callback_says_what_it_is_about_and_can_be_signed(twilio: responses.
     parts = urlsplit(url)
     assert f"{parts.scheme}://{parts.netloc}{parts.path}" == "https://bot.example.in/status-callback"
     assert parse_qs(parts.query) == {"broadcast": ["b 1"], "row": ["r&1"]}
+    assert parts.fragment == "rc=2&rp=ct,rt,5xx"
     assert signature(url, {"MessageSid": "SM1"})
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import fakeredis
 import pytest
+import responses
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
 from onboarding_bot.outbound.states import RowState
+from onboarding_bot.services.twilio_messages import TwilioMessages
+from simulator.callbacks import CallbackPost
+from simulator.settings import load_settings
 from tests.broadcast.people import add
 from tests.broadcast.world import World
 from tests.fakes import FakeOtpService, MovableClock
@@ -153,6 +158,40 @@ def test_without_redis_twilio_is_told_so(clock: MovableClock) -> None:
     server.connected = False
     assert tell(client, path_of("0" * 24, PERSON)).status_code == 503
     assert tell(client, "/status-callback").status_code == 204
+
+
+def test_a_callback_that_met_a_503_is_delivered_again(clock: MovableClock) -> None:
+    """The address that Twilio is handed, called as Twilio does: Redis comes back between the two tries."""
+    server = fakeredis.FakeServer()
+    world = World(redis=fakeredis.FakeRedis(server=server), clock=clock)
+    client = create_app(settings(), redis=world.redis, otp_service=FakeOtpService(), clock=clock.clock()).test_client()
+    person_id = add(world.store)
+    broadcast_id = world.sending()
+    world.pump_all(broadcast_id)
+    statuses = []
+
+    def reach_the_bot(request: Any) -> tuple[int, dict[str, str], bytes]:
+        answer = client.post(request.path_url, data=request.body, headers=dict(request.headers))
+        statuses.append(answer.status_code)
+        return answer.status_code, {}, answer.get_data()
+
+    def redis_comes_back(_seconds: float) -> None:
+        server.connected = True
+
+    with responses.RequestsMock() as http:
+        http.add_callback("POST", re.compile(f"{URL}/status-callback"), callback=reach_the_bot)
+        http.post(re.compile(r"https://api\.twilio\.com/"), json={"sid": "SM1"}, status=201)
+        account = (ENVIRONMENT["TWILIO_ACCOUNT_SID"], ENVIRONMENT["TWILIO_AUTH_TOKEN"])
+        messages = TwilioMessages("https://api.twilio.com", *account, "whatsapp:+14155238886", URL)
+        messages.send_text("whatsapp:+919876543210", "Hi", {"broadcast": broadcast_id, "row": person_id})
+        (callback_url,) = parse_qs(http.calls[0].request.body)["StatusCallback"]
+        server.connected = False
+        twilio = CallbackPost(load_settings(ENVIRONMENT), redis_comes_back)
+        twilio.post(callback_url, {"MessageSid": "SM1", "MessageStatus": "delivered"})
+
+    assert statuses == [503, 204]
+    assert (twilio.posted, twilio.failed) == (1, 0)
+    assert world.row(broadcast_id, person_id).state is RowState.DELIVERED
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
