@@ -15,6 +15,7 @@ from onboarding_bot.broadcast.audience import Audience
 from onboarding_bot.broadcast.callbacks import Callbacks
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.broadcast.pump import Pump
+from onboarding_bot.catch_up import CatchUp
 from onboarding_bot.config import Settings
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
@@ -25,6 +26,7 @@ from onboarding_bot.outbound.due import Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.services.message_log import MessageLog
 from onboarding_bot.services.template_files import load_templates
 from onboarding_bot.services.templates import Templates
 from onboarding_bot.services.twilio import SignatureVerifier
@@ -79,6 +81,7 @@ class Parts:
     pump: Pump
     nudges: Nudges
     sign_ins: SignIns
+    catch_up: CatchUp
     send_now: Callable[[str, str], Sent]
     is_marketing: Callable[[str], bool]
     languages: list[str]
@@ -119,6 +122,8 @@ def build_parts(
         settings.public_base_url,
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
+
+    erasures = Erasures(client, keys, sealer, store)
 
     def is_marketing(content_sid: str) -> bool:
         """By Meta's judgement, whatever the template's file says."""
@@ -162,6 +167,21 @@ def build_parts(
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         sign_ins=SignIns(client),
+        catch_up=CatchUp(
+            store,
+            erasures,
+            engine,
+            timetable,
+            renderer,
+            MessageLog(
+                settings.twilio_api_base_url, settings.twilio_account_sid, settings.twilio_auth_tokens[0], clock.sleep
+            ),
+            send_now,
+            own_address=settings.twilio_whatsapp_number,
+            languages=texts.languages,
+            now=clock.now,
+            sleep=clock.sleep,
+        ),
         send_now=send_now,
         is_marketing=is_marketing,
         languages=texts.languages,

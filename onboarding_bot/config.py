@@ -191,17 +191,24 @@ def _networks(raw: str) -> tuple[IPv4Network | IPv6Network, ...]:
         ) from None
 
 
-def _span(longest: timedelta) -> Callable[[str], timedelta | None]:
+def span(raw: str, longest: timedelta) -> timedelta:
+    """A span of time such as 90s, 30m or 2h. Raises ValueError with what is wrong in plain words."""
     units = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+    try:
+        unit = units[raw[-1:]]
+        return _number(1, longest // unit)(raw[:-1]) * unit
+    except (KeyError, ValueError):
+        raise ValueError(f"must be a span like 90s, 30m or 2h, at most {longest // units['h']}h") from None
 
+
+def _span_or_off(longest: timedelta) -> Callable[[str], timedelta | None]:
     def parse(raw: str) -> timedelta | None:
         if raw.lower() == "off":
             return None
         try:
-            unit = units[raw[-1]]
-            return _number(1, longest // unit)(raw[:-1]) * unit
-        except (KeyError, ValueError):
-            raise ValueError(f"must be off, or a span like 90s, 30m or 2h, at most {longest // units['h']}h") from None
+            return span(raw, longest)
+        except ValueError as fault:
+            raise ValueError(str(fault).replace("must be", "must be off, or", 1)) from None
 
     return parse
 
@@ -266,7 +273,7 @@ class Settings:
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
     quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
-    nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span(LATEST_NUDGE), "2h")
+    nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span_or_off(LATEST_NUDGE), "2h")
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")

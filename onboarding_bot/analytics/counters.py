@@ -15,7 +15,7 @@ NUDGES = "nudges"
 STARTED = Milestone.STARTED.value
 COMPLETED = Milestone.COMPLETED.value
 
-_OWN_ACCOUNT = frozenset({TurnResult.NUDGE, TurnResult.LATE_OUTCOME})
+_OWN_ACCOUNT = frozenset({TurnResult.NUDGE, TurnResult.LATE_OUTCOME, TurnResult.CAUGHT_UP})
 _ORDER = {step: number for number, step in enumerate(OnboardingStep)}
 
 

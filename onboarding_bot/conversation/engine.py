@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -11,8 +12,9 @@ from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Draft, Retention
+from onboarding_bot.conversation.missed import MissedMessage, hear_consent
 from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, is_asked_whether_to_erase
-from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
 from onboarding_bot.conversation.turn import (
@@ -64,6 +66,43 @@ class Engine:
         reminder = Part("nudge.first") if number == 1 else Part("nudge.last")
         scene = Scene(session, contact, InboundMessage("", contact.address), now)
         return scene.turn_and_question(TurnResult.NUDGE, reminder, nudges=number)
+
+    def catch_up(
+        self,
+        session: UserSession | None,
+        contact: Contact | None,
+        missed: Sequence[MissedMessage],
+        *,
+        is_answered: bool,
+        is_reachable: bool,
+    ) -> Turn | None:
+        """What an outage still owes to a person whose messages (the oldest first) may have reached nobody.
+
+        None: nothing. ``is_answered`` says so of the last message, ``is_reachable`` that a reply may still go out;
+        an empty reply is only written down. What was said counts as unread, except for words of consent.
+        """
+        message, at = missed[-1].message, missed[-1].at
+        seen = _seen(contact, message, at)
+        heard, confirmation = hear_consent(session or _at_rest(seen, at), seen, missed)
+        stops = heard.opt_out is not None and seen.opt_out is None
+        is_owed = is_reachable and not is_answered and (stops or heard.opt_out is None)
+        if not is_owed and heard == seen:
+            return None
+        scene = Scene(session or _at_rest(heard, at), heard, message, at, self.retention)
+        if stops or not is_owed:
+            turn = scene.turn(TurnResult.CAUGHT_UP, *(confirmation if stops and is_reachable else ()))
+        else:
+            turn = self._welcome_back(scene, session, confirmation)
+        return turn if is_answered else _caught_up(turn, message, at)
+
+    def _welcome_back(self, scene: Scene, session: UserSession | None, confirmation: Reply) -> Turn:
+        """The pending question for somebody known, the notice for anybody who has not had it."""
+        if session is None or _notice_is_owed(scene):
+            opened = self._open(scene.contact, replace(scene.message, text="Hi", kind=MessageKind.TEXT), scene.now)
+            if Milestone.STARTED in opened.milestones:
+                return replace(opened, reply=(*confirmation, *opened.reply))
+            scene = replace(scene, session=opened.session)
+        return scene.turn_and_question(TurnResult.CAUGHT_UP, Part("catch_up.back"), *confirmation)
 
     def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
         """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""
@@ -135,7 +174,7 @@ def _answer(scene: Scene) -> Turn:
 
 def _go_on(scene: Scene) -> Turn:
     command = find_command(scene.message.text)
-    if scene.step is OnboardingStep.WELCOME and scene.contact.draft is None and command not in ABOUT_OWN_DATA:
+    if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
         # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
         return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if scene.message.kind is not MessageKind.TEXT:
@@ -144,6 +183,23 @@ def _go_on(scene: Scene) -> Turn:
     if otp.looks_like_otp(scene):
         return otp.warn_of_otp_in_chat(scene)
     return follow(command, scene) if command else take_answer(scene)
+
+
+def _notice_is_owed(scene: Scene) -> bool:
+    return scene.step is OnboardingStep.WELCOME and scene.contact.draft is None
+
+
+def _at_rest(contact: Contact, now: datetime) -> UserSession:
+    """The session of somebody whom nothing is asked yet."""
+    if contact.registration:
+        return UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
+    return UserSession.start(OnboardingStep.WELCOME, now)
+
+
+def _caught_up(turn: Turn, message: InboundMessage, at: datetime) -> Turn:
+    """The turn as if the message had met it, so that nobody is caught up with twice; it stands for a reminder too."""
+    remembered = _remembered(turn, message, max(at, turn.session.updated_at))
+    return replace(remembered, session=replace(remembered.session, nudges=1), result=TurnResult.CAUGHT_UP)
 
 
 def _is_command(message: InboundMessage) -> bool:

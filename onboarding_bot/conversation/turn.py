@@ -93,6 +93,7 @@ class TurnResult(StrEnum):
     OUTCOME = "outcome"
     LATE_OUTCOME = "late_outcome"
     NUDGE = "nudge"
+    CAUGHT_UP = "caught_up"
 
 
 class Milestone(StrEnum):

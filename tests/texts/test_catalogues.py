@@ -22,6 +22,7 @@ from onboarding_bot.conversation.commands import SPELLINGS
 from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.flow import FIELDS
+from onboarding_bot.conversation.missed import MissedMessage
 from onboarding_bot.conversation.reply import Link, Part
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import Minute, OnboardingStep, RememberedReply, UserSession
@@ -276,9 +277,17 @@ class Walk:
             for session in (None, *(self.sessions() if contact else ())):
                 for message in self.messages():
                     self.visit(number, session, contact, message)
+                self.catch_up(number, session, contact)
                 for number_of_nudge in (1, 2) if session and contact else ():
                     nudge = self.engine.nudge(session, contact, number_of_nudge, NOON)  # type: ignore[arg-type]
                     self.note(f"contact {number}, {session.current_step}, reminder {number_of_nudge}", nudge)  # type: ignore[union-attr]
+
+    def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
+        for word in (NAME, "STOP", "START", "UPDATES"):
+            missed = [MissedMessage(InboundMessage("SM-missed", "whatsapp:+919876543210", word), NOON)]
+            turn = self.engine.catch_up(session, contact, missed, is_answered=False, is_reachable=True)
+            if turn:
+                self.note(f"contact {number}, {session and session.current_step}, missed {word[:20]}", turn)
 
     def visit(self, number: int, session: UserSession | None, contact: Contact | None, message: InboundMessage) -> None:
         where = f"contact {number}, {session and session.current_step}, {message.kind} {message.text[:20]}"

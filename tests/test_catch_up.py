@@ -1,0 +1,483 @@
+"""After an outage: whom nobody answered hears from the bot once, and everybody else hears nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import fakeredis
+import pytest
+from flask import Flask
+
+from onboarding_bot.app import build_parts
+from onboarding_bot.catch_up import CatchUp, Fate
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.services.message_log import Direction, LoggedMessage
+from onboarding_bot.services.twilio_messages import SendResult, Sent
+from tests.fakes import FakeOtpService, MovableClock
+from tests.settings import settings
+from tests.talker import OWNER, Talker
+
+BOT = "whatsapp:+14155238886"
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Twilio:
+    """Its record of messages, and a phone that remembers what came in."""
+
+    clock: MovableClock
+    record: list[LoggedMessage] = field(default_factory=list)
+    heard: list[tuple[str, str]] = field(default_factory=list)
+    answers: Iterator[Sent] = field(default_factory=lambda: itertools.repeat(Sent(SendResult.ACCEPTED, "SM1")))
+    during: Callable[[], object] | None = None
+
+    def gets(self, text: str, sender: str = OWNER, sid: str = "") -> str:
+        """Somebody writes; what becomes of it is another matter."""
+        sid = sid or f"SMlost{next(_numbers)}"
+        self._note(LoggedMessage(sid, sender, BOT, Direction.INBOUND, text, self.clock.moment, 0))
+        return sid
+
+    def brings(self, text: str, recipient: str = OWNER, direction: Direction = Direction.REPLY) -> None:
+        """The bot's TwiML, or something that it sent by itself."""
+        self._note(LoggedMessage(f"SM{len(self.record)}", BOT, recipient, direction, text, self.clock.moment, 0))
+
+    def messages(
+        self, *, sender: str | None = None, recipient: str | None = None, since: datetime | None = None
+    ) -> Iterator[LoggedMessage]:
+        """As ``MessageLog`` tells it: the latest first."""
+        for message in self.record:
+            is_asked_for = sender in {None, message.sender} and recipient in {None, message.recipient}
+            if is_asked_for and (since is None or message.at >= since):
+                yield message
+
+    def send(self, address: str, text: str) -> Sent:
+        """The REST API."""
+        if self.during:
+            act, self.during = self.during, None
+            act()
+        sent = next(self.answers)
+        if sent.result is not SendResult.NOT_PROCESSED:
+            self.heard.append((address, text))
+        return sent
+
+    def _note(self, message: LoggedMessage) -> None:
+        self.record.insert(0, message)
+
+
+@pytest.fixture
+def twilio(clock: MovableClock) -> Twilio:
+    return Twilio(clock)
+
+
+@pytest.fixture
+def operator(redis: fakeredis.FakeRedis, clock: MovableClock, twilio: Twilio) -> CatchUp:
+    parts = build_parts(settings(), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
+    parts.catch_up._log = twilio  # type: ignore[assignment]
+    parts.catch_up._send = twilio.send
+    return parts.catch_up
+
+
+def converse(talker: Talker, twilio: Twilio, *texts: str) -> None:
+    """Messages that come through, as Twilio remembers them."""
+    for text in texts:
+        talker.says(text)
+        twilio.gets(text, talker.sender, talker.sid)
+        twilio.brings(talker.reply, talker.sender)
+
+
+def fates(operator: CatchUp, *, dry_run: bool = False, since: timedelta = timedelta(hours=24)) -> dict[Fate, int]:
+    return dict(operator.run(since, dry_run=dry_run).people)
+
+
+# --- whom nobody answered ------------------------------------------------------------------------------------------
+
+
+def test_a_lost_answer_is_asked_for_again(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi", "Asha Devi")
+    clock.pass_(minutes=5)
+    twilio.gets("Retail")
+    twilio.gets("hello?")
+    clock.pass_(minutes=20)
+    assert fates(operator) == {Fate.BACK: 1}
+    ((address, text),) = twilio.heard
+    assert address == OWNER
+    assert text.startswith("🙏 We are back.")
+    assert "sector" in text
+    talker.expects_step("sector").says("7").expects_step("pincode")
+
+
+def test_nobody_hears_of_it_twice(talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    sid = twilio.gets("Asha Devi")
+    clock.pass_(minutes=20)
+    assert fates(operator) == {Fate.BACK: 1}
+    assert fates(operator) == {Fate.ANSWERED: 1}
+    talker.says("Asha Devi", sid=sid).hears("We are back").expects_step("name")
+    assert len(twilio.heard) == 1
+
+
+def test_a_dry_run_writes_to_nobody_and_changes_nothing(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("STOP")
+    twilio.gets("Hi", "whatsapp:+919000000001")
+    clock.pass_(minutes=5)
+    before = talker.stored
+    assert fates(operator, dry_run=True) == {Fate.STOPPED: 1, Fate.WELCOMED: 1}
+    assert twilio.heard == []
+    assert talker.stored == before
+
+
+def test_a_newcomer_gets_the_welcome(app: Flask, twilio: Twilio, operator: CatchUp, clock: MovableClock) -> None:
+    newcomer = Talker(app, "whatsapp:+919000000002")
+    twilio.gets("मुझे जुड़ना है", newcomer.sender)
+    wrote_at = clock.moment
+    clock.pass_(hours=3)
+    assert fates(operator) == {Fate.WELCOMED: 1}
+    ((_, text),) = twilio.heard
+    assert "MSMEBazaar" in text
+    assert "गोपनीयता" in text or "PRIVACY" in text
+    newcomer.expects_step("name")
+    assert newcomer.stored.contact.last_inbound_at == wrote_at
+    assert newcomer.stored.contact.language == "hi"
+    newcomer.says("आशा देवी").expects_step("sector")
+
+
+@pytest.mark.parametrize(
+    ("before", "later", "hears", "step"),
+    [
+        (("Hi", "Asha Devi"), {"days": 3}, "1", "welcome"),
+        (("Hi", "Asha Devi", "7", "560001", "1", "YES"), {"days": 3}, "LOGIN", "completed"),
+        (("Hi", "Asha Devi", "7", "560001", "1"), {"minutes": 5}, "YES", "confirmation"),
+    ],
+)
+def test_somebody_who_comes_back_goes_on_from_there(
+    talker: Talker,
+    twilio: Twilio,
+    operator: CatchUp,
+    clock: MovableClock,
+    redis: fakeredis.FakeRedis,
+    before: tuple[str, ...],
+    later: dict[str, float],
+    hears: str,
+    step: str,
+) -> None:
+    converse(talker, twilio, *before)
+    clock.pass_(**later)
+    if "days" in later:
+        # fakeredis does not know the moved clock: this is the session's end.
+        redis.delete(talker.store._keys.session(talker.stored.person_id))
+    twilio.gets("LOGIN" if step == "completed" else "hello")
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.BACK: 1}
+    ((_, text),) = twilio.heard
+    assert "We are back" in text
+    assert hears in text
+    talker.expects_step(step)
+
+
+def test_an_apology_is_no_answer(talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    for part in (Part("apology.try_again"), Part("apology.reference", {"reference": "7F3K"})):
+        twilio.gets("Asha Devi")
+        clock.pass_(seconds=3)
+        twilio.brings(operator._renderer.render((part,), "hi"))
+    twilio.brings("The fair opens on Monday", direction=Direction.SENT)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.BACK: 1}
+
+
+def test_the_message_stands_for_the_first_reminder(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    clock.moment = clock.moment.replace(hour=4)
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(hours=3)
+    fates(operator)
+    assert talker.stored.session.nudges == 1
+    reminder = operator._timetable.next_reminder(talker.stored.session, talker.stored.contact, clock.moment)
+    assert reminder is None or reminder.number == 2
+
+
+# --- who hears nothing ---------------------------------------------------------------------------------------------
+
+
+def test_whoever_was_answered_hears_nothing(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=30)
+    converse(talker, twilio, "hello?")
+    clock.pass_(hours=2)
+    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert twilio.heard == []
+
+
+def test_what_twilio_may_still_be_delivering_is_left_alone(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    twilio.gets("Asha Devi")
+    clock.pass_(seconds=30)
+    assert fates(operator) == {Fate.UNDER_WAY: 1}
+    clock.pass_(seconds=31)
+    assert fates(operator) == {Fate.BACK: 1}
+
+
+def test_a_message_is_not_sent_into_a_window_that_closes(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(hours=23, minutes=56)
+    assert fates(operator) == {Fate.TOO_LATE: 1}
+    assert twilio.heard == []
+
+
+def test_what_is_older_than_asked_for_is_not_looked_at(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=31)
+    assert fates(operator, since=timedelta(minutes=30)) == {}
+
+
+def test_a_reply_that_a_restored_store_forgot_counts(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(seconds=1)
+    twilio.brings("Thank you, *Asha Devi*! What is your sector?")
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.ANSWERED: 1}
+
+
+def test_a_late_reply_to_an_earlier_message_does_not_count(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(seconds=1)
+    twilio.gets("Asha Devi")
+    clock.pass_(seconds=5)
+    twilio.brings("the welcome, which took six seconds")
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.BACK: 1}
+
+
+def test_whoever_was_erased_is_not_written_to(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=5)
+    operator._erasures.erase(talker.store.identify(OWNER), clock.moment)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.ERASED: 1}
+    assert twilio.heard == []
+    assert talker.stored.session is None
+
+
+# --- STOP, START, UPDATES ------------------------------------------------------------------------------------------
+
+
+def test_after_a_stop_nobody_is_written_to(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi", "STOP")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.OPTED_OUT: 1}
+    assert twilio.heard == []
+
+
+@pytest.mark.parametrize("words", [("STOP",), ("Asha Devi", "band karo", "hello?"), ("UPDATES", "stop")])
+def test_a_lost_stop_is_recorded_and_confirmed_once(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock, words: tuple[str, ...]
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    for word in words:
+        sid, said_at = twilio.gets(word), clock.moment
+        clock.pass_(seconds=1)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.STOPPED: 1}
+    ((_, text),) = twilio.heard
+    assert text.startswith("Done: you will get no reminders")
+    assert "We are back" not in text
+    opt_out = talker.stored.contact.opt_out
+    assert opt_out.at <= said_at
+    assert opt_out.source.startswith("SMlost")
+    assert "marketing" not in talker.stored.contact.consents
+    assert Fate.STOPPED not in fates(operator)
+    assert len(twilio.heard) == 1
+    assert sid
+
+
+def test_a_newcomers_lost_stop_is_recorded_too(
+    app: Flask, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    newcomer = Talker(app, "whatsapp:+919000000003")
+    twilio.gets("STOP", newcomer.sender)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.STOPPED: 1}
+    assert newcomer.stored.contact.opt_out is not None
+    newcomer.says("Hi").expects_step("name").hears("Welcome to MSMEBazaar")
+
+
+def test_a_stop_that_was_lost_before_the_conversation_went_on_is_recorded(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("STOP")
+    clock.pass_(minutes=30)
+    converse(talker, twilio, "Asha Devi")
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.STOPPED: 1}
+    assert talker.stored.contact.opt_out is not None
+    talker.expects_step("sector")
+    assert fates(operator) == {Fate.ANSWERED: 1}
+
+
+@pytest.mark.parametrize("words", [("STOP",), ("STOP", "START"), ("STOP", "UPDATES"), ("UPDATES", "STOP")])
+def test_words_that_were_heard_in_their_time_are_not_heard_again(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock, words: tuple[str, ...]
+) -> None:
+    converse(talker, twilio, "Hi")
+    for word in words:
+        clock.pass_(minutes=16)
+        converse(talker, twilio, word)
+    clock.pass_(minutes=16)
+    converse(talker, twilio, "Asha Devi")
+    clock.pass_(minutes=5)
+    before = talker.stored
+    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert talker.stored == before
+
+
+def test_lost_words_of_consent_count_in_their_order(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi", "STOP")
+    for word in ("STOP", "START", "UPDATES"):
+        clock.pass_(minutes=1)
+        twilio.gets(word)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.BACK: 1}
+    ((_, text),) = twilio.heard
+    assert "news of fairs" in text
+    contact = talker.stored.contact
+    assert contact.opt_out is None
+    assert contact.consents["marketing"].source.startswith("SMlost")
+
+
+def test_a_stop_outside_the_window_is_recorded_without_a_word(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("STOP")
+    clock.pass_(hours=23, minutes=57)
+    assert fates(operator) == {Fate.RECORDED: 1}
+    assert twilio.heard == []
+    assert talker.stored.contact.opt_out is not None
+
+
+# --- two at once, and what fails -----------------------------------------------------------------------------------
+
+
+def test_two_operators_at_once_write_to_each_person_once(
+    app: Flask, talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    people = [Talker(app, f"whatsapp:+9190000001{number:02}") for number in range(5)]
+    for person in people:
+        converse(person, twilio, "Hi")
+    clock.pass_(minutes=5)
+    for person in people:
+        twilio.gets("Asha Devi", person.sender)
+    clock.pass_(minutes=5)
+    second: list[dict[Fate, int]] = []
+    twilio.during = lambda: second.append(fates(operator))
+    first = fates(operator)
+    assert sorted(address for address, _ in twilio.heard) == sorted(person.sender for person in people)
+    assert first[Fate.BACK] + second[0][Fate.BACK] == 5
+
+
+def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=5)
+    load = operator._store.load
+
+    def load_and_be_overtaken(person_id: str, message_sid: str = "") -> object:
+        known = load(person_id, message_sid)
+        talker.says("Asha Devi")
+        return known
+
+    operator._store.load = load_and_be_overtaken  # type: ignore[method-assign, assignment]
+    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert twilio.heard == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "fate", "heard"),
+    [
+        ([Sent(SendResult.NOT_PROCESSED, retry_after=3.0), Sent(SendResult.ACCEPTED, "SM1")], Fate.BACK, 1),
+        ([Sent(SendResult.NOT_PROCESSED)] * 5, Fate.NOT_SENT, 0),
+        ([Sent(SendResult.UNCERTAIN)], Fate.UNCERTAIN, 1),
+        ([Sent(SendResult.REFUSED, code=63024)], Fate.REFUSED, 1),
+        ([Sent(SendResult.REFUSED, code=63018)], Fate.NOT_SENT, 1),
+    ],
+)
+def test_what_twilio_makes_of_it(
+    talker: Talker,
+    twilio: Twilio,
+    operator: CatchUp,
+    clock: MovableClock,
+    answers: list[Sent],
+    fate: Fate,
+    heard: int,
+) -> None:
+    converse(talker, twilio, "Hi")
+    clock.pass_(minutes=5)
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=5)
+    twilio.answers = iter(answers)
+    assert fates(operator) == {fate: 1}
+    assert len(twilio.heard) == heard
+
+
+def test_when_twilio_takes_nothing_the_others_wait_for_the_next_run(
+    app: Flask, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    for number in range(3):
+        converse(Talker(app, f"whatsapp:+9190000002{number:02}"), twilio, "Hi")
+    clock.pass_(minutes=5)
+    for number in range(3):
+        twilio.gets("Asha Devi", f"whatsapp:+9190000002{number:02}")
+    clock.pass_(minutes=5)
+    twilio.answers = itertools.repeat(Sent(SendResult.NOT_PROCESSED))
+    assert fates(operator) == {Fate.NOT_SENT: 1}
+    twilio.answers = itertools.repeat(Sent(SendResult.ACCEPTED))
+    assert fates(operator) == {Fate.ANSWERED: 1, Fate.BACK: 2}
