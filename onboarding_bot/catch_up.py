@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from onboarding_bot.analytics.counters import counters_of
+from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.missed import MissedMessage, is_word_of_consent
 from onboarding_bot.conversation.reply import Part
@@ -149,12 +149,22 @@ class CatchUp:
             fate = _fate(turn, is_answered=is_answered, is_reachable=is_reachable)
             if turn is None or dry_run:
                 return fate
-            now = self._now()
-            due = self._timetable.due_times(turn.session, turn.contact, now)
-            stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures=0), now, due)
+            stored = self._commit(known, turn)
             if not isinstance(stored, Conflict):
-                return self._tell(turn, stored) or fate
+                return self._tell(turn) or fate
             known = stored.newer
+
+    def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
+        now, language = self._now(), self._renderer.language_of(turn.contact.language)
+        return self._store.commit(
+            known,
+            turn.session,
+            turn.contact,
+            counters_of(turn, failures=0),
+            now,
+            self._timetable.due_times(turn.session, turn.contact, now),
+            day_counters_of(known.session, turn, language, now, waited_seconds=0),
+        )
 
     def _is_answered(self, known: StoredPerson, last: MissedMessage) -> bool:
         session, contact = known.session, known.contact
@@ -175,7 +185,7 @@ class CatchUp:
     def _is_apology(self, reply: LoggedMessage) -> bool:
         return self._apologies.fullmatch(_plain(reply.text)) is not None
 
-    def _tell(self, turn: Turn, stored: StoredPerson) -> Fate | None:
+    def _tell(self, turn: Turn) -> Fate | None:
         """Send what there is to say; None when Twilio took it, or when it was only to be written down."""
         if not turn.reply:
             return None
