@@ -29,6 +29,8 @@ In production
   serve          run the bot and its worker on this host, without Docker
   health         ask the running bot how it is
   stats          show the running bot's figures (needs ADMIN_API_KEY)
+  catch-up --since SPAN [--dry-run]
+                 after an outage of up to 24h: write once to everybody whom nobody answered
 
 With Docker Compose
   deploy         build, start, wait until healthy; goes back to the previous image otherwise
@@ -243,6 +245,20 @@ run_templates() {
   exec "$PYTHON" -m onboarding_bot.services.templates "$@"
 }
 
+# Runs one of the bot's programs where its settings and its Redis are: in the container that runs it, or else here.
+run_program() {
+  local program=$1
+  shift
+  if [[ -n $(running_container) ]]; then exec docker compose exec -T whatsapp-bot python -m "onboarding_bot.cli.$program" "$@"; fi
+  prepare requirements.txt
+  exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
+}
+
+# Prints the id of the container that the bot runs in, or nothing.
+running_container() {
+  if docker compose version >/dev/null 2>&1; then docker compose ps --quiet whatsapp-bot 2>/dev/null || true; fi
+}
+
 # The bot and its worker live and end together: with 0 when a signal asked for it and both ended well. When one of them
 # ends by itself the other is asked to follow, and that is a failure, whatever it said.
 run_serve() {
@@ -390,6 +406,7 @@ main() {
     env) check_settings ;;
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;
+    catch-up) run_program catch_up "$@" ;;
     serve) run_serve ;;
     health) ask_bot /health ;;
     stats) ask_bot /stats with-key ;;

@@ -13,6 +13,7 @@ from flask import Flask
 
 from onboarding_bot.app import build_parts
 from onboarding_bot.catch_up import CatchUp, Fate
+from onboarding_bot.cli.catch_up import main
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.services.message_log import Direction, LoggedMessage
 from onboarding_bot.services.twilio_messages import SendResult, Sent
@@ -90,6 +91,24 @@ def converse(talker: Talker, twilio: Twilio, *texts: str) -> None:
 
 def fates(operator: CatchUp, *, dry_run: bool = False, since: timedelta = timedelta(hours=24)) -> dict[Fate, int]:
     return dict(operator.run(since, dry_run=dry_run).people)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "--since"),
+        (["--since", "2d"], "must be a span like 90s, 30m or 2h, at most 24h"),
+        (["--since", "25h"], "at most 24h"),
+        (["--since", "0m"], "at most 24h"),
+        (["--since", ""], "at most 24h"),
+        (["--since", "30m", "--now"], "--now"),
+    ],
+)
+def test_a_wrong_call_is_explained(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
 
 
 # --- whom nobody answered ------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import pytest
 
 from tests.deploy.clones import Clone, free_ports
 
-VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
+VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats", "catch-up"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
     "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
@@ -249,6 +249,19 @@ def test_the_other_verbs_of_compose(clone: Clone, docker: dict[str, str], argume
     told = clone.run(*arguments, **docker)
     assert told.returncode == 0, told.stderr
     assert calls(docker)[0] == call
+
+
+def test_catching_up_happens_where_the_bot_runs(clone: Clone, docker: dict[str, str]) -> None:
+    clone.run("catch-up", "--since", "30m", "--dry-run", **docker)
+    (call,) = calls(docker)
+    assert call == "compose exec -T whatsapp-bot python -m onboarding_bot.cli.catch_up --since 30m --dry-run"
+
+
+def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str, str]) -> None:
+    told = clone.run("catch-up", **docker | {"RUNNING": ""})
+    assert calls(docker) == []
+    assert told.returncode == 2
+    assert "deploy.sh catch-up: error: the following arguments are required: --since" in told.stderr
 
 
 def test_without_compose_one_line_says_so(clone: Clone, docker: dict[str, str]) -> None:
