@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from onboarding_bot.app import create_app
+from tests.alone import pytest_runtest_protocol  # noqa: F401 - a hook: pytest finds it by its name here
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker

@@ -111,11 +111,12 @@ def test_a_stop_in_the_middle_ends_it_for_that_person(
     assert waiting not in {event["person"] for event in bulk}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("count", [1, 2], ids=["one worker", "two workers"])
 def test_all_workers_together_keep_the_cap(
     world: World, admin: Admin, workers: list[Worker], tmp_path: Path, count: int
 ) -> None:
-    people = people_at(world, 10 * CAP)
+    people = people_at(world, 7 * CAP)
     world.set_fault(**BULK)
     for number in range(count):
         folder = tmp_path / str(number)
