@@ -23,6 +23,7 @@ from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
 from onboarding_bot.nudges import Nudges
 from onboarding_bot.outbound.due import Timetable
+from onboarding_bot.people.deletions import MessageDeletions
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import ContentApi
@@ -80,6 +81,7 @@ class Parts:
     callbacks: Callbacks
     pump: Pump
     nudges: Nudges
+    message_deletions: MessageDeletions
     sign_ins: SignIns
     catch_up: CatchUp
     send_now: Callable[[str, str], Sent]
@@ -120,6 +122,9 @@ def build_parts(
         settings.twilio_auth_tokens[0],
         settings.twilio_whatsapp_number,
         settings.public_base_url,
+    )
+    message_log = MessageLog(
+        settings.twilio_api_base_url, settings.twilio_account_sid, settings.twilio_auth_tokens[0], clock.sleep
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
 
@@ -166,6 +171,7 @@ def build_parts(
             now=clock.now,
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
+        message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
         sign_ins=SignIns(client),
         catch_up=CatchUp(
             store,

@@ -124,6 +124,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     due = {
         DueWork.NUDGE: job("nudge", parts.nudges.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
+        DueWork.MESSAGES: job("delete_messages", parts.message_deletions.go_on, BULK),
         DueWork.BROADCAST: job("begin", parts.office.begin, URGENT),
     }
     broker.add_middleware(CurrentMessage())

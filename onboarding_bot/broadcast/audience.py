@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from onboarding_bot.broadcast.office import PastScheduleError
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, SkipReason
-from onboarding_bot.store.keys import SHARDS
+from onboarding_bot.store.keys import SHARDS, is_erased
 from onboarding_bot.store.ledger import Ledger
 
 ENROL = "enrol"
@@ -74,7 +74,7 @@ class Audience:
         while (record := self._ledger.find(broadcast_id)) and record.status is BroadcastStatus.SENDING:
             self._ledger.renew(broadcast_id, shard, ENROL, ENROL_LEASE)
             people = self._ledger.audience(broadcast_id, shard, looked_at)
-            reached = self._reached(people, record.definition)
+            reached = self._reached([one for one in people if not is_erased(one)], record.definition)
             self._ledger.enrol(broadcast_id, shard, reached, record.definition, self._now())
             looked_at += len(people)
             self._ledger.set_progress(broadcast_id, shard, looked_at, is_done=not people)

@@ -162,7 +162,7 @@ class BroadcastOffice:
         again = 0
         for rows in self._ledger.rows(broadcast_id):
             for row in rows:
-                if row.state is RowState.UNCERTAIN:
+                if row.state is RowState.UNCERTAIN and not row.is_erased:
                     again += self._ledger.send_again(broadcast_id, row, self._now())
         if again:
             self._ledger.reopen(broadcast_id)
@@ -175,9 +175,12 @@ class BroadcastOffice:
 
     def _lines(self, broadcast_id: str) -> Iterator[RecipientLine]:
         for rows in self._ledger.rows(broadcast_id):
-            contacts = self._ledger.contacts([row.person_id for row in rows])
-            for row, contact in zip(rows, contacts, strict=True):
-                yield RecipientLine(contact.address if contact else "unknown", row.state, row.code, row.message_sid)
+            known = [row.person_id for row in rows if not row.is_erased]
+            contacts = dict(zip(known, self._ledger.contacts(known), strict=True))
+            for row in rows:
+                contact = contacts.get(row.person_id)
+                recipient = "erased" if row.is_erased else contact.address if contact else "unknown"
+                yield RecipientLine(recipient, row.state, row.code, row.message_sid)
 
     def _find(self, broadcast_id: str) -> BroadcastRecord:
         record = self._ledger.find(broadcast_id)

@@ -1,6 +1,7 @@
-"""Twilio's own record of messages, both ways: listed page by page, and tried again when that fails in passing.
+"""Twilio's own record of messages, both ways: listed page by page, deleted, and tried again when that fails in passing.
 
 https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources
+https://www.twilio.com/docs/messaging/api/message-resource#delete-a-message-resource
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ MOST_TRIES = 5
 PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 PAGE_SIZE = 1000
+_DELETED = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
+# A message that is still on its way cannot be deleted (error 20009).
+_NOT_YET = HTTPStatus.CONFLICT
 
 
 class MessageLogError(BotError):
-    """Twilio did not list its messages; the message is one plain line without any secret and without any number."""
+    """Twilio did not list or delete messages; the message is one plain line, without any secret or number."""
 
     code = "message_log.failed"
 
@@ -67,7 +71,7 @@ class MessageLog:
         self, api_base_url: str, account_sid: str, auth_token: str, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._base = api_base_url
-        self._messages = f"{api_base_url}/2010-04-01/Accounts/{account_sid}/Messages.json"
+        self._messages = f"{api_base_url}/2010-04-01/Accounts/{account_sid}/Messages"
         self._sleep = sleep
         self._session = requests.Session()
         self._session.auth = (account_sid, auth_token)
@@ -81,16 +85,32 @@ class MessageLog:
         """
         asked = {"From": sender, "To": recipient, "DateSent>": since and f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         url: str | None = (
-            f"{self._messages}?{urlencode({k: v for k, v in asked.items() if v} | {'PageSize': PAGE_SIZE})}"
+            f"{self._messages}.json?{urlencode({k: v for k, v in asked.items() if v} | {'PageSize': PAGE_SIZE})}"
         )
         while url:
-            page = self._get(url)
-            for record in _records(page):
+            page = _content(self._ask("GET", url))
+            for record in _records(page, "messages"):
                 message = _message(record)
                 # Whether Twilio goes by the moment or by its day is not documented.
                 if message and (since is None or message.at >= since.replace(microsecond=0)):
                     yield message
             url = self._following(page)
+
+    def delete(self, message: LoggedMessage) -> bool:
+        """Delete a message with its media; False while Twilio still works on it. One that is gone is deleted."""
+        own = f"{self._messages}/{message.sid}"
+        return (not message.media or self._delete_media(own)) and self._delete(f"{own}.json")
+
+    def _delete_media(self, message_url: str) -> bool:
+        """A medium that hangs on several messages is only gone when it is deleted on all of them."""
+        answer = self._ask("GET", f"{message_url}/Media.json?{urlencode({'PageSize': PAGE_SIZE})}", _DELETED)
+        if answer.status_code != HTTPStatus.OK:
+            return True
+        media = _records(_content(answer), "media_list")
+        return all(self._delete(f"{message_url}/Media/{medium.get('sid')}.json") for medium in media)
+
+    def _delete(self, url: str) -> bool:
+        return self._ask("DELETE", url, _DELETED | {_NOT_YET}).status_code != _NOT_YET
 
     def _following(self, page: Mapping[str, Any]) -> str | None:
         """The next page, at the configured host: credentials go nowhere else, whatever an answer names."""
@@ -101,11 +121,12 @@ class MessageLog:
             raise MessageLogError("Twilio names a next page that is not its own", retryable=False)
         return self._base + path
 
-    def _get(self, url: str) -> Mapping[str, Any]:
+    def _ask(self, method: str, url: str, besides_ok: frozenset[HTTPStatus] = frozenset()) -> requests.Response:
+        """The answer, with status 200 or one ``besides_ok``."""
         tries = 1
         while True:
             try:
-                return self._try_once(url)
+                return self._try_once(method, url, besides_ok | {HTTPStatus.OK})
             except MessageLogError as error:
                 if not error.retryable or tries == MOST_TRIES:
                     raise
@@ -113,9 +134,10 @@ class MessageLog:
             self._sleep(min(pause, LONGEST_PAUSE_SECONDS))
             tries += 1
 
-    def _try_once(self, url: str) -> Mapping[str, Any]:
+    def _try_once(self, method: str, url: str, expected: frozenset[HTTPStatus]) -> requests.Response:
         try:
-            response = self._session.get(
+            response = self._session.request(
+                method,
                 url,
                 headers={"traceparent": current_trace().traceparent()},
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
@@ -123,13 +145,17 @@ class MessageLog:
             )
         except requests.RequestException as error:
             raise MessageLogError(f"Twilio cannot be reached ({type(error).__name__})", retryable=True) from error
-        if response.status_code != HTTPStatus.OK:
+        if response.status_code not in expected:
             raise _refusal(response)
-        try:
-            answer = response.json()
-        except ValueError:
-            raise MessageLogError("Twilio answered no JSON", retryable=False) from None
-        return answer if isinstance(answer, dict) else {}
+        return response
+
+
+def _content(response: requests.Response) -> Mapping[str, Any]:
+    try:
+        answer = response.json()
+    except ValueError:
+        raise MessageLogError("Twilio answered no JSON", retryable=False) from None
+    return answer if isinstance(answer, dict) else {}
 
 
 def _refusal(response: requests.Response) -> MessageLogError:
@@ -138,7 +164,7 @@ def _refusal(response: requests.Response) -> MessageLogError:
     says = (
         "Twilio refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-        else f"Twilio answered {status} to the list of messages"
+        else f"Twilio answered {status} about its messages"
     )
     return MessageLogError(
         says,
@@ -147,10 +173,10 @@ def _refusal(response: requests.Response) -> MessageLogError:
     )
 
 
-def _records(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    records = page.get("messages")
+def _records(page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    records = page.get(name)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise MessageLogError("the list of messages has another form than Twilio's", retryable=False)
+        raise MessageLogError(f"the list of {name} has another form than Twilio's", retryable=False)
     return records
 
 

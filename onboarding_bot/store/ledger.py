@@ -90,6 +90,11 @@ class Row:
     message_sid: str
     tries: int
 
+    @property
+    def is_erased(self) -> bool:
+        """Whether nobody can tell any more who it was."""
+        return keys.is_erased(self.person_id)
+
 
 class Ledger:
     """All that broadcasts keep. Every method raises StoreUnavailableError when Redis does not answer in time."""
@@ -241,7 +246,7 @@ class Ledger:
         return size
 
     def audience(self, broadcast_id: str, shard: int, offset: int) -> list[str]:
-        """The next people of the fixed audience of a shard."""
+        """The next people of the fixed audience of a shard; of some only a name may be left (``is_erased``)."""
         with unavailable_on_error():
             found: Any = self._client.zrange(in_shard(shard, broadcast_id, "audience"), offset, offset + BATCH - 1)
         return [_decoded(person_id) for person_id in found]

@@ -164,3 +164,58 @@ def test_an_answer_that_is_no_json(twilio: responses.RequestsMock, log: MessageL
     twilio.get(API + PATH, body="<html>")
     with pytest.raises(MessageLogError, match="no JSON"):
         list(log.messages())
+
+
+# --- deleting ------------------------------------------------------------------------------------------------------
+
+MESSAGE = f"/2010-04-01/Accounts/{ACCOUNT}/Messages/SM1"
+
+
+def logged(media: int = 0) -> LoggedMessage:
+    return LoggedMessage("SM1", OWNER, BOT, Direction.INBOUND, "", TEN, media)
+
+
+def test_a_message_is_deleted(twilio: responses.RequestsMock, log: MessageLog) -> None:
+    twilio.delete(f"{API}{MESSAGE}.json", status=204)
+    assert log.delete(logged())
+
+
+def test_its_media_go_first(twilio: responses.RequestsMock, log: MessageLog) -> None:
+    twilio.get(f"{API}{MESSAGE}/Media.json", json={"media_list": [{"sid": "ME1"}, {"sid": "ME2"}]})
+    for medium in ("ME1", "ME2"):
+        twilio.delete(f"{API}{MESSAGE}/Media/{medium}.json", status=204)
+    twilio.delete(f"{API}{MESSAGE}.json", status=204)
+    assert log.delete(logged(media=2))
+    assert [call.request.method for call in twilio.calls] == ["GET", "DELETE", "DELETE", "DELETE"]
+
+
+def test_what_is_gone_already_is_deleted(twilio: responses.RequestsMock, log: MessageLog) -> None:
+    twilio.get(f"{API}{MESSAGE}/Media.json", status=404, json={"code": 20404})
+    twilio.delete(f"{API}{MESSAGE}.json", status=404, json={"code": 20404})
+    assert log.delete(logged(media=1))
+
+
+@pytest.mark.parametrize("what", ["the message", "its medium"])
+def test_what_is_still_on_its_way_is_not(twilio: responses.RequestsMock, log: MessageLog, what: str) -> None:
+    if what == "the message":
+        twilio.delete(f"{API}{MESSAGE}.json", status=409, json={"code": 20009})
+        assert not log.delete(logged())
+        return
+    twilio.get(f"{API}{MESSAGE}/Media.json", json={"media_list": [{"sid": "ME1"}]})
+    twilio.delete(f"{API}{MESSAGE}/Media/ME1.json", status=409, json={"code": 20009})
+    assert not log.delete(logged(media=1))
+
+
+def test_a_deletion_that_fails_in_passing_is_tried_again(
+    twilio: responses.RequestsMock, log: MessageLog, pauses: list[float]
+) -> None:
+    twilio.delete(f"{API}{MESSAGE}.json", status=429, headers={"Retry-After": "3"})
+    twilio.delete(f"{API}{MESSAGE}.json", status=204)
+    assert log.delete(logged())
+    assert pauses == [3.0]
+
+
+def test_a_deletion_that_is_refused_is_said(twilio: responses.RequestsMock, log: MessageLog) -> None:
+    twilio.delete(f"{API}{MESSAGE}.json", status=401)
+    with pytest.raises(MessageLogError, match="TWILIO_AUTH_TOKEN"):
+        log.delete(logged())
