@@ -220,3 +220,13 @@ def test_a_day_begins_at_midnight_in_india(app: Flask, talker: Talker, clock: Mo
     assert moved(app, "median_seconds") == {"name": 52.5}
     assert moved(app, "entered", days=2) == {"name": 1, "sector": 1}
     assert [day["webhooks"] for day in period(app, 3)["by_day"]] == [0, 1, 1]
+
+
+def test_each_day_has_its_own_speed(app: Flask, talker: Talker, clock: MovableClock) -> None:
+    talker.says("Hi")
+    asked = period(app, 2)
+    names = ("p50_ms", "p95_ms", "p99_ms")
+    before, today = ([day[name] for name in names] for day in asked["by_day"])
+    assert before == [None, None, None]
+    assert today == [asked["webhooks"][name] for name in names]
+    assert None not in today
