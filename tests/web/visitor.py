@@ -40,6 +40,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         self.tags.add(tag)
+        self.text.append(" ")
         name, value = given.get("name") or "", given.get("value") or ""
         if tag == "a":
             self.links.append(given.get("href") or "")
@@ -89,9 +90,9 @@ class Visitor:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._shows(self.client.get(path, follow_redirects=True, headers=named), status)
 
-    def signs_in(self, key: str = KEY, status: int = 200) -> Visitor:
-        """From the overview through the sign-in."""
-        return self.opens("/dashboard").submits("/dashboard/sign-in", {"key": key}, status=status)
+    def signs_in(self, key: str = KEY, status: int = 200, at: str = "/dashboard") -> Visitor:
+        """From a page through the sign-in back to it."""
+        return self.opens(at).submits("/dashboard/sign-in", {"key": key}, status=status)
 
     def submits(
         self, action: str, changes: dict[str, str | None] | None = None, *, to: str = "", status: int = 200

@@ -8,6 +8,7 @@ from datetime import datetime
 from onboarding_bot.broadcast.office import BroadcastView
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.web.dashboard.code_words import reason_to_stop
 from onboarding_bot.web.dashboard.formatting import plain
 from onboarding_bot.web.dashboard.progress import Progress, progress
 from onboarding_bot.web.dashboard.wording import excerpt
@@ -29,6 +30,11 @@ class BroadcastCard:
     def id(self) -> str:
         """The broadcast's id."""
         return self.view.record.id
+
+    @property
+    def reason(self) -> str:
+        """Why it is held or over, as a sentence, or nothing."""
+        return reason_to_stop(self.view.record.reason) if self.view.record.reason else ""
 
     @property
     def definition(self) -> Definition:

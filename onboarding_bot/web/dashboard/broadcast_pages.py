@@ -15,7 +15,7 @@ from onboarding_bot.web.audit import audit_broadcast, audit_detail
 from onboarding_bot.web.authentication import current_admin
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import card
-from onboarding_bot.web.dashboard.error_messages import error_meaning
+from onboarding_bot.web.dashboard.code_words import error_meaning
 from onboarding_bot.web.recipients_file import recipients_file
 
 PAGE_SIZE = 20

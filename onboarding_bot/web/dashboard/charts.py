@@ -66,7 +66,8 @@ def columns(
         if value
     ]
     series = Series(title, tuple(write(value) for value in values), bars=tuple(bars))
-    return Chart(name, title, summary, write(top), tuple(labels), (series,), is_empty=not bars)
+    is_empty = all(value is None for value in values)
+    return Chart(name, title, summary, write(top), tuple(labels), (series,), is_empty)
 
 
 def lines(

@@ -1,48 +1,49 @@
-"""The first page: how many people are where, how the bot is doing, and what is being sent."""
+"""The first page: how far people get, how the bot is doing, and what is being sent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.analytics.figures import Figures
 from onboarding_bot.broadcast.office import BroadcastOffice
-from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
+from onboarding_bot.web.dashboard.figure_panels import charts, funnel, groups, refused_answers
 from onboarding_bot.web.health import HealthCheck
+from onboarding_bot.web.query import whole_number
 
 RECENT = 6
-
-
-@dataclass(frozen=True, slots=True)
-class FunnelRow:
-    """One step: how many are in it now; ``width`` is the length of its bar in thousandths."""
-
-    step: OnboardingStep
-    live: int
-    width: float
+PERIODS = (1, 7, 30, 90)
+USUAL_PERIOD = 7
 
 
 class Overview:
     """Collects what the page shows. Raises StoreUnavailableError when Redis does not answer."""
 
-    def __init__(self, figures: Callable[[], Figures], office: BroadcastOffice, health: HealthCheck) -> None:
+    def __init__(self, figures: Callable[[int], Figures], office: BroadcastOffice, health: HealthCheck) -> None:
         self._figures = figures
         self._office = office
         self._health = health
 
-    def parts(self) -> dict[str, object]:
-        """The names that the template uses."""
-        figures = self._figures()
+    def parts(self, days: int) -> dict[str, object]:
+        """The names that the template uses; the figures are those of the last ``days`` days."""
+        figures = self._figures(days)
+        # One day alone shows no course of anything.
+        charted = figures.period if days > 1 else self._figures(USUAL_PERIOD).period
         current, recent = self._broadcasts()
         return {
+            "days": days,
+            "periods": PERIODS,
             "figures": figures,
-            "funnel": _funnel(figures),
+            "period": figures.period,
+            "funnel": funnel(figures),
+            "refused": refused_answers(figures.period),
+            "groups": groups(figures.period),
+            "charts": charts(charted),
             "health": self._health.report(),
             "current": current,
             "recent": recent,
@@ -65,9 +66,7 @@ def add_overview(routes: Blueprint, access: Access, page: Overview) -> None:
     @routes.get("", strict_slashes=False)
     @access.signed_in()
     def overview() -> ResponseReturnValue:
-        return render_template("dashboard/overview.html", **page.parts())
-
-
-def _funnel(figures: Figures) -> list[FunnelRow]:
-    most = max(figures.step_distribution.values(), default=0) or 1
-    return [FunnelRow(step, live, live * 1000 / most) for step, live in figures.step_distribution.items()]
+        days = whole_number("days", USUAL_PERIOD, max(PERIODS))
+        return render_template(
+            "dashboard/overview.html", **page.parts(days if days in PERIODS and days else USUAL_PERIOD)
+        )

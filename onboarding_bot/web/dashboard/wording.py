@@ -82,11 +82,6 @@ def excerpt(text: str, length: int = 90) -> str:
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
-def sentence(text: str) -> str:
-    """A reason of the code's with a capital letter and a full stop."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", ")")) else ".")
-
-
 def clock(value: datetime) -> str:
     """14:05:09, Indian time."""
     return f"{value.astimezone(INDIA):%H:%M:%S}"
@@ -116,3 +111,8 @@ def skipped(reason: str) -> str:
         "no_consent": "Has not agreed to such messages",
         "frequency": "Had marketing lately",
     }.get(reason, words(reason))
+
+
+def shown(count: int | str) -> str:
+    """A count, or the words that stand in its place when it is too small to be told."""
+    return number(count) if isinstance(count, int) else count
