@@ -2,16 +2,26 @@
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
-from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.config import METRICS_FOLDER, load_settings, read_environment
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.logs import describe
+from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
+
+# The library looks at this when it is first imported.
+_metrics_folder = folder_of_this_process("web")
+os.environ[METRICS_FOLDER] = str(_metrics_folder)
+
+from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 
 class JsonLines(logging.Formatter):
@@ -71,3 +81,18 @@ accesslog = None
 errorlog = "-"
 loglevel = _settings.log_level
 logger_class = JsonLogger
+
+
+def on_starting(_arbiter: Arbiter) -> None:
+    """A new start counts from 0; a reload goes on counting."""
+    make_anew(_metrics_folder)
+
+
+def child_exit(_arbiter: Arbiter, worker: Worker) -> None:
+    """What the worker has counted stays, its state does not."""
+    mark_process_dead(worker.pid)
+
+
+def on_exit(_arbiter: Arbiter) -> None:
+    """Nobody reads them any more."""
+    remove(_metrics_folder)

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
 
+from onboarding_bot import metrics
 from onboarding_bot.bot import Clock, OtpService, WhatsAppBot
 from onboarding_bot.broadcast.audience import Audience
 from onboarding_bot.broadcast.callbacks import Callbacks
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.broadcast.pump import Pump
 from onboarding_bot.catch_up import CatchUp
-from onboarding_bot.config import Settings
+from onboarding_bot.config import Settings, metrics_folder, read_environment
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
+from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.conversation.turn import Milestone
 from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.logs import logger
 from onboarding_bot.nudges import Nudges
 from onboarding_bot.outbound.due import Timetable
+from onboarding_bot.outbound.states import RowState
 from onboarding_bot.people.deletions import MessageDeletions
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
@@ -51,6 +55,7 @@ from onboarding_bot.web.dashboard.routes import dashboard_routes
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.limits import limit_requests
+from onboarding_bot.web.metrics_page import metrics_routes
 from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.problems import register_problems
 from onboarding_bot.web.status_callback import status_callback_routes
@@ -101,6 +106,7 @@ def build_parts(
 ) -> Parts:
     """Build everything; the keywords put fakes in a part's place."""
     clock = clock or Clock(now=_utc_now)
+    metrics.begin(OnboardingStep, Milestone, RowState)
     keys = Keys(settings.person_id_key)
     sealer = Sealer(Cipher(settings.session_encryption_keys))
     lives = (timedelta(days=settings.contact_retention_days), timedelta(days=settings.draft_retention_days))
@@ -217,6 +223,7 @@ def create_app(
         status_callback_routes(parts.callbacks, verifier),
         handoff_routes(parts.bot, settings.handoff_api_key),
         ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
+        _metrics_routes(settings),
         broadcast_routes(
             parts.office,
             parts.audience,
@@ -242,6 +249,20 @@ def create_app(
     )
     limit_requests(app, parts.hasty_redis, callers)
     return app
+
+
+def create_metrics_app(settings: Settings) -> Flask:
+    """A Flask app that shows metrics and nothing else, for a server that has no other page."""
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(_metrics_routes(settings))
+    register_problems(app)
+    _follow_requests(app)
+    return app
+
+
+def _metrics_routes(settings: Settings) -> Blueprint:
+    folder = metrics_folder(read_environment())
+    return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder)
 
 
 def _texts(settings: Settings) -> Texts:
@@ -274,6 +295,6 @@ def _follow_requests(app: Flask) -> None:
             method=request.method,
             path=path,
             status=response.status_code,
-            duration_ms=round((time.monotonic() - g.started) * 1000, 1),
+            duration=round(time.monotonic() - g.started, 4),
         )
         return response

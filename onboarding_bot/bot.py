@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from onboarding_bot import metrics
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.analytics.figures import Figures, figures
 from onboarding_bot.analytics.period import period_figures
@@ -245,6 +246,9 @@ class WhatsAppBot:
             raise
         if isinstance(stored, Conflict):
             self._failures.add(failures)
+        else:
+            for milestone in turn.milestones:
+                metrics.milestone_reached(milestone)
         return stored
 
     def _erase(self, known: StoredPerson, turn: Turn, began: float) -> StoredPerson | Conflict:
@@ -304,7 +308,8 @@ class WhatsAppBot:
 
     def _log(self, result: str, person: StoredPerson, step: OnboardingStep | None = None) -> None:
         after = person.session.current_step if person.session else None
-        logger().info("turn", result=result, step=step or after, next_step=after)
+        logger().info("turn", outcome=result, step=step or after, next_step=after)
+        metrics.turn_taken(step or after or OnboardingStep.WELCOME, result)
 
 
 def _answered_before(person: StoredPerson, message: InboundMessage) -> RememberedReply | None:

@@ -26,6 +26,8 @@ from onboarding_bot.rest_hours import RestHours
 SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
+# prometheus_client's own variable; whoever starts the processes sets it.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 REAL_TWILIO_API = "https://api.twilio.com"
 # An hour before WhatsApp's window closes comes the second reminder; the first one belongs before it.
 LATEST_NUDGE = timedelta(hours=23)
@@ -76,6 +78,15 @@ def _number(lowest: int, highest: int) -> Callable[[str], int]:
         return int(raw)
 
     return parse
+
+
+def _port_or_off(raw: str) -> int | None:
+    if raw.lower() == "off":
+        return None
+    try:
+        return _number(1, 65535)(raw)
+    except ValueError:
+        raise ValueError("must be off, or a port from 1 to 65535") from None
 
 
 def _url_parts(url: str) -> SplitResult:
@@ -267,6 +278,10 @@ class Settings:
     handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting("TRUSTED_PROXIES", _networks, "off")
     messages_per_minute: int = _setting("MESSAGES_PER_MINUTE", _number(1, 100_000), "60")
+    metrics_allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "METRICS_ALLOWED_ADDRESSES", _networks, "off"
+    )
+    worker_metrics_port: int | None = _setting("WORKER_METRICS_PORT", _port_or_off, "off")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
     messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
@@ -334,6 +349,12 @@ def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
     """The process's environment over what ``.env`` says; a variable that is set wins over the file."""
     from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     return from_file | dict(os.environ)
+
+
+def metrics_folder(environ: Mapping[str, str]) -> Path | None:
+    """Where the processes of this server keep their metrics, or None for one that stands alone."""
+    folder = environ.get(METRICS_FOLDER, "")
+    return Path(folder) if folder else None
 
 
 def _environment(given: Mapping[str, str]) -> Environment:

@@ -50,5 +50,5 @@ class Nudges:
             return
         sent = self._send(contact.address, self._renderer.render(turn.reply, contact.language))
         logger().info(
-            "nudge", step=session.current_step, number=turn.session.nudges, result=sent.result, code=sent.code
+            "nudge", step=session.current_step, number=turn.session.nudges, outcome=sent.result, code=sent.code
         )

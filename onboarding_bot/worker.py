@@ -21,13 +21,15 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
 from dramatiq.middleware import CurrentMessage, Middleware
+from werkzeug.serving import make_server
 
-from onboarding_bot.app import Parts, build_parts
+from onboarding_bot.app import Parts, build_parts, create_metrics_app
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.broadcast.sweep import Sweep
-from onboarding_bot.config import Settings, load_settings, read_environment
+from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.errors import BotError, SettingsError
 from onboarding_bot.logs import configure_logs, describe, logger
+from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.tracing import follow, read_traceparent
@@ -86,6 +88,23 @@ class SweepEverySecond(Middleware):
                 logger().error("sweep_failed", **describe(error))
 
 
+class MetricsPort(Middleware):
+    """A process beside the worker's own that shows their metrics."""
+
+    @property
+    def forks(self) -> list[Callable[[], int]]:
+        """What Dramatiq runs in a process of its own."""
+        return [show_metrics]
+
+
+def show_metrics() -> int:
+    """Answer ``GET /metrics`` on WORKER_METRICS_PORT until a signal ends it."""
+    settings = load_settings(read_environment())
+    app = create_metrics_app(settings)
+    make_server("0.0.0.0", settings.worker_metrics_port or 0, app, threaded=True).serve_forever()
+    return 0
+
+
 def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     """A broker with all jobs and the sweep declared on it. A job's arguments are ids, never a person's data."""
     broker = RedisBroker(
@@ -112,7 +131,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     def try_otp_again(person_id: str) -> None:
         if news := parts.bot.try_otp_again(person_id):
             sent = parts.send_now(news.address, news.text)
-            logger().info("late_otp_news", result=sent.result, code=sent.code)
+            logger().info("late_otp_news", outcome=sent.result, code=sent.code)
 
     def enrol_and_go_on(broadcast_id: str, shard: int, *rest: int) -> None:
         parts.audience.enrol(broadcast_id, shard)
@@ -129,6 +148,8 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     }
     broker.add_middleware(CurrentMessage())
     broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
+    if settings.worker_metrics_port:
+        broker.add_middleware(MetricsPort())
     return broker
 
 
@@ -214,8 +235,24 @@ def main() -> int:
     except SettingsError as error:
         print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
         return 1
+    folder = metrics_folder(read_environment())
+    if folder is None:
+        _begin_again_with_metrics()
     arguments = [f"{MODULE}:broker", "--processes", str(PROCESSES), "--threads", str(THREADS), "--skip-logging"]
-    return int(dramatiq_main(make_argument_parser().parse_args(arguments)) or 0)
+    try:
+        return int(dramatiq_main(make_argument_parser().parse_args(arguments)) or 0)
+    finally:
+        if folder:
+            remove(folder)
+
+
+def _begin_again_with_metrics() -> None:
+    """Replace this process by itself: only what knows the folder from its first import on adds its metrics up there."""
+    folder = folder_of_this_process("worker")
+    make_anew(folder)
+    os.execve(  # noqa: S606 - no shell is wanted
+        sys.executable, [sys.executable, "-m", MODULE], read_environment() | {METRICS_FOLDER: str(folder)}
+    )
 
 
 if __name__ == "__main__":

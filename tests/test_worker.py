@@ -239,8 +239,11 @@ def test_bad_settings_are_all_told_and_nothing_starts(
     assert [line.split()[1] for line in told] == ["QUIET_HOURS", "BROADCAST_WAVES"]
 
 
-def test_it_is_dramatiqs_own_supervisor_that_runs(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_dramatiqs_own_supervisor_that_runs(
+    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     started: list[Any] = []
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
     monkeypatch.setattr(worker, "dramatiq_main", started.append)
     assert worker.main() == 0
     (arguments,) = started

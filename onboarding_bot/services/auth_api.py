@@ -15,6 +15,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from onboarding_bot import metrics
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
 from onboarding_bot.logs import logger
 from onboarding_bot.services.breaker import CircuitBreaker
@@ -155,7 +156,9 @@ class AuthApi:
     def _log(self, attempt: _Attempt, tries: int, started: float) -> None:
         is_our_fault = attempt.label in {f"http_{status}" for status in _OUR_FAULT}
         log = logger().error if is_our_fault else logger().info
-        log("auth_api", outcome=attempt.label, tries=tries, duration_ms=round((self._clock() - started) * 1000))
+        seconds = self._clock() - started
+        log("auth_api", outcome=attempt.label, tries=tries, duration=round(seconds, 4))
+        metrics.auth_api_answered(attempt.label, seconds, self.breaker.state)
 
 
 def _payload(request: RequestOtp) -> dict[str, Any]:

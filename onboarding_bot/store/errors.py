@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from redis.exceptions import RedisClusterException, RedisError
 
+from onboarding_bot import metrics
 from onboarding_bot.errors import StoreUnavailableError
 
 
@@ -17,6 +18,7 @@ def unavailable_on_error() -> Iterator[None]:
     try:
         yield
     except (RedisError, RedisClusterException) as error:
+        metrics.redis_failed()
         raise StoreUnavailableError(type(error).__name__) from error
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from onboarding_bot import metrics
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
@@ -281,7 +282,11 @@ class Ledger:
         self, broadcast_id: str, shard: int, people: Sequence[str], definition: Definition, now: datetime
     ) -> None:
         """Make a row for each of these people: pending, or skipped with the reason. A repeat changes nothing."""
-        self._classify(broadcast_id, shard, people, definition, now, only_count=False)
+        found = self._classify(broadcast_id, shard, people, definition, now, only_count=False)
+        pending = found.get(RowState.PENDING, 0)
+        metrics.broadcast_row_became(RowState.PENDING, pending)
+        outside = found.get("outside", 0)
+        metrics.broadcast_row_became(RowState.SKIPPED, sum(found.values()) - pending - outside)
 
     def classify(self, shard: int, people: Sequence[str], definition: Definition, now: datetime) -> dict[str, int]:
         """What ``enrol`` would do: how many pending (``outside`` the window, of them), and how many for each reason."""
@@ -417,8 +422,12 @@ class Ledger:
                 ],
                 [person_id, unix_milliseconds(now), *_rules(definition), broadcast_id],
             )
-        if _decoded(answer[0]) != "go":
+        verdict = _decoded(answer[0])
+        if verdict == "skipped":
+            metrics.broadcast_row_became(RowState.SKIPPED)
+        if verdict != "go":
             return None
+        metrics.broadcast_row_became(RowState.SENDING)
         contact = self._sealer.contact(person_id, answer[1], None)
         if contact is None:
             self.record(broadcast_id, person_id, RowState.FAILED, code="unreadable")
@@ -448,11 +457,12 @@ class Ledger:
         A callback that was quicker is not undone.
         """
         with unavailable_on_error():
-            self._scripts.run(
+            answer = self._scripts.run(
                 "record",
                 self._names_of_row(broadcast_id, person_id),
                 [person_id, broadcast_id, state.value, code, message_sid, *_moments(again)],
             )
+        _count_move(answer)
 
     def apply_callback(
         self,
@@ -470,7 +480,7 @@ class Ledger:
                 self._names_of_row(broadcast_id, person_id),
                 [person_id, broadcast_id, state.value, code, message_sid, *_moments(again)],
             )
-        return (RowState(_decoded(answer[0])), RowState(_decoded(answer[1]))) if answer else None
+        return _count_move(answer)
 
     def suppress(self, person_id: str, code: int) -> None:
         """Write to this person no more: Twilio says that the number is blocked or opted out."""
@@ -564,6 +574,16 @@ class Ledger:
                 [unix_milliseconds(now), int(only_count), *_rules(definition), *people],
             )
         return {_decoded(name): int(count) for name, count in zip(answer[::2], answer[1::2], strict=True)}
+
+
+def _count_move(answer: Any) -> tuple[RowState, RowState] | None:
+    """The states of a row before and after, None without such a row; a move is counted."""
+    if not answer:
+        return None
+    before, after = RowState(_decoded(answer[0])), RowState(_decoded(answer[1]))
+    if after is not before:
+        metrics.broadcast_row_became(after)
+    return before, after
 
 
 def _living(shard: int, target_step: OnboardingStep | None, now: datetime) -> tuple[str, str]:

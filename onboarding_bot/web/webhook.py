@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import time
 from http import HTTPStatus
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from twilio.twiml.messaging_response import MessagingResponse
 from werkzeug.exceptions import HTTPException
 
+from onboarding_bot import metrics
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.logs import describe, logger
@@ -18,11 +20,31 @@ from onboarding_bot.web.signature import signed
 # Read aloud on the phone: no letters and digits that sound or look alike.
 REFERENCE_ALPHABET = "34679ACDEFHJKMNPRTVWXY"
 REFERENCE_LENGTH = 4
+_OUTCOMES: dict[int, str] = {
+    HTTPStatus.OK: "answered",
+    HTTPStatus.BAD_REQUEST: "bad_form",
+    HTTPStatus.FORBIDDEN: "refused",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+    HTTPStatus.SERVICE_UNAVAILABLE: "postponed",
+}
+# Nobody has proved that Twilio sent these, and they cost next to nothing.
+_UNVERIFIED = {"refused", "too_large"}
 
 
 def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
     """``POST /webhook`` and ``POST /webhook/fallback``."""
     routes = Blueprint("webhook", __name__)
+
+    @routes.before_request
+    def begin() -> None:
+        g.webhook_began = time.monotonic()
+
+    @routes.after_request
+    def count(response: Response) -> Response:
+        outcome = g.pop("webhook_outcome", None) or _OUTCOMES.get(response.status_code, "failed")
+        took = time.monotonic() - g.webhook_began
+        metrics.webhook_ended(outcome, None if outcome in _UNVERIFIED else took)
+        return response
 
     @routes.post("/webhook", strict_slashes=False)
     @signed(verifier)
@@ -43,6 +65,7 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
     @signed(verifier)
     def fallback() -> Response:
         message = parse_inbound(request.form)
+        g.webhook_outcome = "fallback"
         try:
             return _twiml(bot.fall_back(message))
         except Exception as error:  # noqa: BLE001 - Twilio asks nobody after the fallback
@@ -60,6 +83,7 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
 
     def _apologise(error: Exception) -> Response:
         reference = "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
+        g.webhook_outcome = "failed"
         logger().error("webhook_failed", reference=reference, **describe(error))
         return _twiml(bot.apologise(reference))
 

@@ -23,6 +23,7 @@ GUARDED = {
     "/status-callback": "signature",
     "/handoff": "bearer",
     "/stats": READ,
+    "/metrics": READ,
     "/send-broadcast": SEND,
     "/broadcasts": READ,
     "/broadcasts/pause-all": SEND,

@@ -1,4 +1,5 @@
--- Writes down how a send ended. A callback may have been quicker: it is never moved back.
+-- Writes down how a send ended. A callback may have been quicker: it is never moved back. Returns the states before and
+-- after, or nothing without such a row.
 -- KEYS: pending, rows, counts, inflight, permit.
 -- ARGV: person, broadcast, state (sent, uncertain, failed), code, MessageSid, as what it is counted when it is tried
 --       again, then the moments of trying again (ms).
@@ -6,7 +7,7 @@ local person, state = ARGV[1], ARGV[3]
 redis.call('ZREM', KEYS[4], person)
 local row = read_row(KEYS[2], person)
 if not row then
-  return 'gone'
+  return false
 end
 local before = row.state
 if state == 'sent' then
@@ -22,4 +23,4 @@ elseif before == 'sending' then
   give_marketing_place_back(KEYS[5], ARGV[2])
 end
 write_row(KEYS[2], KEYS[3], person, row, before)
-return row.state
+return {before, row.state}
