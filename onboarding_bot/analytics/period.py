@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from onboarding_bot.analytics.circles import CIRCLES
 from onboarding_bot.analytics.counters import COMPLETED, FAILURES, STARTED, WEBHOOKS
 from onboarding_bot.analytics.histograms import OVER, STEP_SECONDS, WEBHOOK_MILLISECONDS, quantile
+from onboarding_bot.analytics.positions import add_rows, named
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import OtpResult
@@ -78,6 +78,19 @@ class DayFigures:
     p95_ms: float | None
     p99_ms: float | None
 
+    def to_record(self) -> dict[str, Any]:
+        """The day as JSON."""
+        return {
+            "day": self.day.isoformat(),
+            "webhooks": self.webhooks,
+            "failures": self.failures,
+            "started": self.started,
+            "completed": self.completed,
+            "p50_ms": self.p50_ms,
+            "p95_ms": self.p95_ms,
+            "p99_ms": self.p99_ms,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class PeriodFigures:
@@ -97,28 +110,37 @@ class PeriodFigures:
 
     def to_record(self) -> dict[str, Any]:
         """The figures as JSON: the fields by their names, and days as YYYY-MM-DD."""
-        by_day = [asdict(figures) | {"day": figures.day.isoformat()} for figures in self.by_day]
-        dates = {"first_day": self.first_day.isoformat(), "last_day": self.last_day.isoformat()}
-        return asdict(self) | {"days": len(by_day), "by_day": by_day} | dates
+        return {
+            "days": len(self.by_day),
+            "first_day": self.first_day.isoformat(),
+            "last_day": self.last_day.isoformat(),
+            "started": self.started,
+            "completed": self.completed,
+            "steps": {step: asdict(figures) for step, figures in self.steps.items()},
+            "by_language": _records(self.by_language),
+            "by_sector": _records(self.by_sector),
+            "by_circle": _records(self.by_circle),
+            "otp_requests": self.otp_requests,
+            "webhooks": asdict(self.webhooks),
+            "by_day": [figures.to_record() for figures in self.by_day],
+        }
 
 
-def period_figures(days: Mapping[date, Mapping[str, int]], languages: Iterable[str]) -> PeriodFigures:
-    """What the counters of these days say. ``days`` has at least one, the oldest first, each with its sums."""
-    counters: Counter[str] = Counter()
-    for sums in days.values():
-        counters.update(sums)
+def period_figures(days: Mapping[date, Sequence[int]], languages: Iterable[str]) -> PeriodFigures:
+    """What the counters of these days say. ``days`` has at least one, the oldest first, each with its row of sums."""
+    counters = named(add_rows(days.values()))
     return PeriodFigures(
         first_day=min(days),
         last_day=max(days),
-        started=counters[STARTED],
-        completed=counters[COMPLETED],
+        started=counters.get(STARTED, 0),
+        completed=counters.get(COMPLETED, 0),
         steps={step: _step_figures(step, counters) for step in OnboardingStep},
         by_language=_groups("language", languages, counters),
         by_sector=_groups("sector", SECTORS, counters),
         by_circle=_groups("circle", CIRCLES, counters),
-        otp_requests={result: counters[f"otp:{result}"] for result in OtpResult},
+        otp_requests={result: counters.get(f"otp:{result}", 0) for result in OtpResult},
         webhooks=_webhook_figures(counters),
-        by_day=tuple(_day_figures(day, sums) for day, sums in days.items()),
+        by_day=tuple(_day_figures(day, named(row)) for day, row in days.items()),
     )
 
 
@@ -178,6 +200,10 @@ def _groups(kind: str, members: Iterable[str], counters: Mapping[str, int]) -> d
         )
         for member in members
     }
+
+
+def _records(groups: Mapping[str, GroupFigures]) -> dict[str, dict[str, Shown]]:
+    return {name: {"started": group.started, "completed": group.completed} for name, group in groups.items()}
 
 
 def _shown(count: int) -> Shown:

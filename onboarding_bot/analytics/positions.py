@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 # A prefix and the counters under it, in their order. Rows that are stored are read by this table, also those of an
 # older release: append rows at the end, never change one that is there. tests/analytics holds the released part.
@@ -62,6 +63,11 @@ def position_of(name: str) -> int:
     return _POSITIONS.get(name, _POSITIONS[UNLISTED])
 
 
-def named(numbers: Sequence[int]) -> dict[str, int]:
+def add_rows(rows: Iterable[Sequence[int]]) -> list[int]:
+    """The sums of several rows, number by number; a row ends after the last number that has moved."""
+    return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
+
+
+def named(row: Sequence[int]) -> dict[str, int]:
     """The counters in a row; one of an older release is shorter, one of a newer release longer."""
-    return dict(zip(NAMES, numbers, strict=False))
+    return dict(zip(NAMES, row, strict=False))

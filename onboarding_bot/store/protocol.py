@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
@@ -41,12 +41,13 @@ class Conflict:
 class Sums:
     """All shards together: live sessions in each step, every counter since the beginning, and those of some days.
 
-    ``days`` begins with the oldest and ends with today, in Indian time; no day is missing.
+    ``days`` begins with the oldest and ends with today, in Indian time. No day is missing; each has the row of numbers
+    that ``analytics.positions`` names.
     """
 
     sessions: Mapping[OnboardingStep, int]
     counters: Mapping[str, int]
-    days: Mapping[date, Mapping[str, int]]
+    days: Mapping[date, Sequence[int]]
 
 
 class SessionStore(Protocol):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from onboarding_bot.analytics.positions import position_of
+from onboarding_bot.analytics.positions import add_rows, position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import (
     NEWS,
@@ -31,7 +32,7 @@ from onboarding_bot.conversation.session import (
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.due import DueTimes, DueWork
 from onboarding_bot.store.connection import AnyRedis
-from onboarding_bot.store.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at
+from onboarding_bot.store.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at, numbers_in
 from onboarding_bot.store.encryption import HEAD_BYTES, version_of
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import SHARDS, Keys, counters_of, day_of_shard, due_in, step_index
@@ -89,7 +90,7 @@ class RedisStore:
         due: DueTimes = NOTHING_DUE,
         day_counters: Mapping[str, int] = NOTHING_COUNTED,
     ) -> StoredPerson | Conflict:
-        """One Lua call; a repeat of it after a lost answer finds its own work and reports a conflict."""
+        """One Lua call. redis-py repeats it after a lost answer; a repeat that finds its own work is no conflict."""
         person_id = known.person_id
         sealed_session = self._sealer.seal(session.to_record(), "session", person_id)
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
@@ -133,9 +134,10 @@ class RedisStore:
                     *arguments((counters, day_counters)),
                 ],
             )
-        if not written:
-            return Conflict(self.person(person_id, *newer))
-        return StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
+        stored = StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
+        if written or version_of(newer[0]) == stored.session_version:
+            return stored
+        return Conflict(self.person(person_id, *newer))
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
         """One Lua call in the shard of the phone number, see ``SessionStore``."""
@@ -154,37 +156,32 @@ class RedisStore:
         return int(wait)
 
     def add_up(self, now: datetime, days: int = 1) -> Sums:
-        """Nine look-ups for each of the 64 shards in two pipelines, whatever the number of people.
+        """One script for each of the 64 shards in one pipeline, whatever the number of people.
 
         Days that are over cost one look-up together; the first one to ask for such a day adds it up.
         """
+        moment, today = unix_milliseconds(now), day_at(now)
         with unavailable_on_error():
-            pipeline = self._client.pipeline(transaction=False)
-            for shard in range(SHARDS):
-                for step in _STEPS:
-                    pipeline.zcount(step_index(shard, step), f"({unix_milliseconds(now)}", "+inf")
-                pipeline.hgetall(counters_of(shard))
-            answers: Iterator[Any] = iter(pipeline.execute())
-        sessions = dict.fromkeys(_STEPS, 0)
-        counters: dict[str, int] = {}
-        for _ in range(SHARDS):
-            for step in _STEPS:
-                sessions[step] += next(answers)
-            for name, count in next(answers).items():
-                counters[name.decode()] = counters.get(name.decode(), 0) + int(count)
-        with unavailable_on_error():
-            return Sums(sessions, counters, self._days.sums(now, days))
+            answers = self._scripts.run_in_all(
+                "shard_figures",
+                [([counters_of(shard), day_of_shard(shard, today), *_step_indexes(shard)], [moment])
+                 for shard in range(SHARDS)],
+            )  # fmt: skip
+            earlier = self._days.before(now, days - 1)
+        live, counters, rows = zip(*answers, strict=True)
+        sessions = {step: sum(counts) for step, counts in zip(_STEPS, zip(*live, strict=True), strict=True)}
+        return Sums(sessions, _added_up(counters), earlier | {today: add_rows(map(numbers_in, rows))})
 
     def close_books(self, now: datetime) -> None:
-        """One script for each shard, and after midnight the roll-up of the days that nobody has asked for."""
+        """One script for each shard in one pipeline, and the roll-up of the days that nobody has asked for."""
+        moment, today = unix_milliseconds(now), day_at(now)
         with unavailable_on_error():
-            for shard in range(SHARDS):
-                self._scripts.run(
-                    "count_ended",
-                    [day_of_shard(shard, day_at(now)), *(step_index(shard, step) for step in _STEPS)],
-                    [unix_milliseconds(now), milliseconds(DAY_LIFE), *_ENDED],
-                )
-            self._days.sums(now, DAYS_KEPT)
+            self._scripts.run_in_all(
+                "count_ended",
+                [([day_of_shard(shard, today), *_step_indexes(shard)], [moment, milliseconds(DAY_LIFE), *_ENDED])
+                 for shard in range(SHARDS)],
+            )  # fmt: skip
+            self._days.before(now, DAYS_KEPT - 1)
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
         """One look at all shards, and one call more for each shard where something is due."""
@@ -247,6 +244,18 @@ class RedisStore:
         if draft is None or left <= 0:
             return b"", 0
         return self._sealer.seal(draft.to_record(), "draft", person_id), left
+
+
+def _step_indexes(shard: int) -> list[str]:
+    return [step_index(shard, step) for step in _STEPS]
+
+
+def _added_up(counters: Iterable[Sequence[bytes]]) -> dict[str, int]:
+    """The sums over all shards; each gives name and sum in turn."""
+    sums: Counter[str] = Counter()
+    for pairs in counters:
+        sums.update({name.decode(): int(count) for name, count in zip(pairs[::2], pairs[1::2], strict=True)})
+    return dict(sums)
 
 
 def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:

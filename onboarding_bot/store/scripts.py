@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from redis import Redis
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisError
+
 from onboarding_bot.store.connection import AnyRedis
+
+# The keys of a script, all of one shard, and its arguments.
+Call = tuple[Sequence[str], Sequence[Any]]
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
@@ -28,11 +35,40 @@ class Scripts:
     def __init__(self, client: AnyRedis) -> None:
         names = (path.stem for path in FOLDER.glob("*.lua"))
         shared = {part for parts in SHARED.values() for part in parts}
-        self._scripts = {name: client.register_script(source_of(name)) for name in names if name not in shared}
+        self._client = client
+        self._texts = {name: source_of(name) for name in names if name not in shared}
+        self._scripts = {name: client.register_script(text) for name, text in self._texts.items()}
 
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """The script's answer."""
         return self._scripts[name](keys=keys, args=arguments)
+
+    def run_in_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
+        """The script's answers to several calls, with one pipeline for each server that has a part in them.
+
+        A cluster's own pipeline refuses scripts by their hash, and asks the server for the keys of each by its text.
+        """
+        answers: dict[int, Any] = {}
+        for server, numbers in self._by_server(calls).items():
+            pipeline = server.pipeline(transaction=False)
+            for number in numbers:
+                keys, arguments = calls[number]
+                pipeline.eval(self._texts[name], len(keys), *keys, *arguments)
+            answers.update(zip(numbers, pipeline.execute(raise_on_error=False), strict=True))
+        for number, answer in answers.items():
+            if isinstance(answer, RedisError):
+                # The shard has just moved to another server, where the client finds it; or else this raises.
+                answers[number] = self.run(name, *calls[number])
+        return [answers[number] for number in range(len(calls))]
+
+    def _by_server(self, calls: Sequence[Call]) -> dict[Redis, list[int]]:
+        if not isinstance(self._client, RedisCluster):
+            return {self._client: list(range(len(calls)))}
+        found: dict[Redis, list[int]] = {}
+        for number, (keys, _) in enumerate(calls):
+            node = self._client.get_node_from_key(keys[0])
+            found.setdefault(self._client.get_redis_connection(node), []).append(number)
+        return found
 
 
 def source_of(name: str) -> str:
