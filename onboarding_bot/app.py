@@ -28,6 +28,7 @@ from onboarding_bot.nudges import Nudges
 from onboarding_bot.outbound.due import Timetable
 from onboarding_bot.outbound.states import RowState
 from onboarding_bot.people.deletions import MessageDeletions
+from onboarding_bot.people.office import PeopleOffice
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import ContentApi
@@ -57,6 +58,7 @@ from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.limits import limit_requests
 from onboarding_bot.web.metrics_page import metrics_routes
 from onboarding_bot.web.ops import ops_routes
+from onboarding_bot.web.people import people_routes
 from onboarding_bot.web.problems import register_problems
 from onboarding_bot.web.status_callback import status_callback_routes
 from onboarding_bot.web.webhook import webhook_routes
@@ -87,6 +89,7 @@ class Parts:
     pump: Pump
     nudges: Nudges
     message_deletions: MessageDeletions
+    people: PeopleOffice
     sign_ins: SignIns
     catch_up: CatchUp
     send_now: Callable[[str, str], Sent]
@@ -178,6 +181,7 @@ def build_parts(
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
+        people=PeopleOffice(store, erasures, lives[0], clock.now),
         sign_ins=SignIns(client),
         catch_up=CatchUp(
             store,
@@ -185,9 +189,7 @@ def build_parts(
             engine,
             timetable,
             renderer,
-            MessageLog(
-                settings.twilio_api_base_url, settings.twilio_account_sid, settings.twilio_auth_tokens[0], clock.sleep
-            ),
+            message_log,
             send_now,
             own_address=settings.twilio_whatsapp_number,
             languages=texts.languages,
@@ -232,6 +234,7 @@ def create_app(
             settings.public_base_url,
             parts.now,
         ),
+        people_routes(parts.people, settings.admin_keys, parts.now),
         dashboard_routes(
             access,
             Overview(parts.bot.figures, parts.office, parts.health),

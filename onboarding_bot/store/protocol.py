@@ -78,6 +78,12 @@ class SessionStore(Protocol):
         Returns the person as stored now, with the versions for the next commit.
         """
 
+    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+        """Write consents and opt-out that somebody else told of, if the contact record is as in ``known``.
+
+        Of somebody without a record the opt-out alone is written. Nothing lives longer for it.
+        """
+
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
         """Take a place among a phone number's OTP requests of the day; the same token takes one place only.
 

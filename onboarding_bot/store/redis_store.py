@@ -139,6 +139,33 @@ class RedisStore:
             return stored
         return Conflict(self.person(person_id, *newer))
 
+    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+        """One Lua call, see ``SessionStore``."""
+        person_id = known.person_id
+        sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        with unavailable_on_error():
+            written, *newer = self._scripts.run(
+                "amend",
+                [
+                    self._keys.session(person_id),
+                    self._keys.contact(person_id),
+                    self._keys.draft(person_id),
+                    self._keys.opt_out(person_id),
+                    self._keys.permit(person_id),
+                ],
+                [
+                    HEAD_BYTES,
+                    known.contact_version,
+                    sealed_contact,
+                    json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
+                    *_consent_arguments(contact),
+                ],
+            )
+        if not written:
+            return Conflict(self.person(person_id, *newer))
+        version = known.contact_version and version_of(sealed_contact)
+        return replace(known, contact=contact, contact_version=version)
+
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
         """One Lua call in the shard of the phone number, see ``SessionStore``."""
         with unavailable_on_error():

@@ -17,7 +17,8 @@ Call = tuple[Sequence[str], Sequence[Any]]
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
-    "commit": ("day",),
+    "commit": ("consents", "day"),
+    "amend": ("consents",),
     "count_ended": ("day",),
     "enrol": ("permit", "rows"),
     "claim": ("permit", "rows"),

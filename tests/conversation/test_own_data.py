@@ -32,7 +32,7 @@ def is_unknown(talker: Talker) -> bool:
 def test_my_data_shows_what_is_kept_and_until_when(talker: Talker) -> None:
     talker.answers_everything().says("UPDATES").says("MY DATA")
     talker.hears("Asha Devi", "Retail", "560001", "+91 98765 43210", "+919876543210", "in English")
-    talker.hears("On 22-11-2026 you went on after our notice", "On 22-11-2026 you agreed to news")
+    talker.hears("On 22-11-2026 you agreed to messages about your sign-up", "On 22-11-2026 you agreed to news")
     talker.hears("deleted on 23-11-2026", "by 29-11-2026", "rest on 21-05-2027", "DELETE MY DATA")
     talker.does_not_hear("no messages beyond")
 

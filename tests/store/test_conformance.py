@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from onboarding_bot.conversation.contact import Contact, Draft, OptOut
+from onboarding_bot.conversation.contact import NEWS, Consent, Contact, Draft, OptOut
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import Cipher
@@ -255,3 +255,45 @@ def test_no_key_is_left_that_never_expires_but_the_indexes_and_counters(store: R
     store.reserve_otp(Reservation("token", PHONE), NOON)
     for_good = {key.decode().split(":")[1] for key in client.scan_iter() if client.ttl(key) == -1}
     assert for_good == {"contacts", "counters", "step"}
+
+
+# --- what somebody else told of a person ---------------------------------------------------------------------------
+
+
+def test_an_amended_contact_is_stored_and_lives_no_longer(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session(name="Asha Devi"))
+    client.pexpire(KEYS.contact(stored.person_id), 60_000)
+    told = replace(a_contact(), consents={NEWS: Consent(NOON, "admin ops", "at a fair")})
+    amended = store.amend(stored, told)
+    assert amended == store.load(stored.person_id)
+    assert amended.contact == told
+    assert client.pttl(KEYS.contact(stored.person_id)) <= 60_000
+    assert client.pttl(KEYS.permit(stored.person_id)) <= 60_000
+    assert client.hget(KEYS.permit(stored.person_id), "updates") is not None
+
+
+def test_an_amendment_of_an_old_state_changes_nothing(store: RedisStore) -> None:
+    before = committed(store, a_session())
+    now = committed(store, a_session(OnboardingStep.PHONE))
+    assert store.amend(before, replace(a_contact(), opt_out=OptOut(NOON, "admin ops"))) == Conflict(now)
+    assert store.load(now.person_id) == now
+
+
+def test_an_amended_opt_out_is_set_and_taken_back(store: RedisStore) -> None:
+    stored = committed(store, a_session())
+    stopped = store.amend(stored, replace(a_contact(), opt_out=OptOut(NOON, "admin ops")))
+    assert isinstance(stopped, StoredPerson)
+    assert store.load(stored.person_id) == stopped
+    store.amend(stopped, a_contact())
+    contact = store.load(stored.person_id).contact
+    assert contact is not None
+    assert contact.opt_out is None
+
+
+def test_of_a_stranger_the_opt_out_alone_is_written(store: RedisStore, client: AnyRedis) -> None:
+    stranger = store.load(store.identify(OWNER))
+    told = Contact("", None, NOON, NOON, opt_out=OptOut(NOON, "admin ops"))
+    assert isinstance(store.amend(stranger, told), StoredPerson)
+    assert store.load(stranger.person_id).contact == told
+    for name in (KEYS.contact(stranger.person_id), KEYS.permit(stranger.person_id)):
+        assert not client.exists(name)

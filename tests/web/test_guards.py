@@ -15,7 +15,7 @@ OPEN = {
     "/dashboard/sign-in",
     "/dashboard/static/<asked>/<path:name>",
 }
-READ, SEND = "admin key: read", "admin key: send"
+READ, SEND, DATA = "admin key: read", "admin key: send", "admin key: data"
 SEEN, STEERED = "sign-in: read", "sign-in: send"
 GUARDED = {
     "/webhook": "signature",
@@ -33,6 +33,9 @@ GUARDED = {
     "/broadcasts/<broadcast_id>/resume": SEND,
     "/broadcasts/<broadcast_id>/cancel": SEND,
     "/broadcasts/<broadcast_id>/resend-uncertain": SEND,
+    "/people/lookup": DATA,
+    "/people/erase": DATA,
+    "/people/consent": DATA,
     "/dashboard": SEEN,
     "/dashboard/<path:_rest>": SEEN,
     "/dashboard/sign-in": "form",

@@ -34,13 +34,7 @@ else
   end
   redis.call('SET', KEYS[4], ARGV[10])
 end
-for index, consent in ipairs({'service', 'updates'}) do
-  if ARGV[10 + index] == '' then
-    redis.call('HDEL', KEYS[5], consent)
-  else
-    redis.call('HSET', KEYS[5], consent, ARGV[10 + index])
-  end
-end
+write_consents(KEYS[5], ARGV[11], ARGV[12])
 if ARGV[13] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[13] then
   redis.call('HSET', KEYS[5], 'asked_at', ARGV[13])
   redis.call('HDEL', KEYS[5], 'suppressed')
