@@ -218,10 +218,10 @@ check_shell_scripts() {
   fi
 }
 
-# What needs a browser or starts whole demos says little about the lines of the package, and `test` runs it anyway.
+# Tests that start processes say nothing about the lines of the package here, and `test` runs them anyway.
 check_coverage() {
-  "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile -m "not browser" --ignore=tests/deploy \
-    --cov --cov-report=term-missing
+  "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile -m "not browser" \
+    --ignore=tests/deploy --ignore=tests/e2e --ignore=tests/simulator --cov --cov-report=term-missing
 }
 
 # --- in production -------------------------------------------------------------------------------------------------
