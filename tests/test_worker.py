@@ -17,7 +17,9 @@ import structlog
 
 from onboarding_bot import app as app_module
 from onboarding_bot import logs
+from onboarding_bot.analytics.positions import named
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
+from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus
@@ -103,6 +105,20 @@ def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis.delete("{outbound}:sweeper")
     sweep_of(second)._tick()
     assert parts.ledger.find(broadcast_id).status is BroadcastStatus.SENDING
+
+
+def test_the_sweep_closes_the_books_once_a_minute(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, worker: ModuleType
+) -> None:
+    broker, parts = declared(redis)
+    now = parts.now()
+    redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody": now.timestamp() * 1000})
+    sweep_of(broker)._tick()
+    (row,) = parts.store.add_up(now).days.values()
+    assert named(row)["ended:phone"] == 1
+    redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody else": now.timestamp() * 1000})
+    sweep_of(broker)._tick()
+    assert redis.zcard(keys.step_index(5, OnboardingStep.PHONE)) == 1, "a minute is not over"
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,27 @@ import hashlib
 import hmac
 import re
 from collections import Counter
+from datetime import date, timedelta
 
 import pytest
 from redis.crc import key_slot
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.store import keys
-from onboarding_bot.store.keys import SHARDS, Keys, contacts_of, counters_of, in_shard, shard_of, step_index
+from onboarding_bot.store.keys import (
+    SHARDS,
+    Keys,
+    contacts_of,
+    counters_of,
+    day_of_all,
+    day_of_shard,
+    in_shard,
+    shard_of,
+    step_index,
+)
 
 KEYS = Keys("person-key-of-the-tests")
+DAY = date(2026, 11, 22)
 SENDERS = ["whatsapp:+919876543210", "whatsapp:+14155238886", "whatsapp:IN.1234", "whatsapp:आशा"]
 
 
@@ -27,6 +39,7 @@ def names_of_a_turn(person_id: str) -> list[str]:
         KEYS.permit(person_id),
         KEYS.contacts(person_id),
         KEYS.counters(person_id),
+        KEYS.day(person_id, DAY),
         *KEYS.steps(person_id).values(),
     ]
 
@@ -48,14 +61,14 @@ def test_people_are_told_apart_by_the_whole_address_and_by_the_key() -> None:
 def test_all_names_of_a_turn_are_in_one_slot_and_are_different(sender: str) -> None:
     names = names_of_a_turn(KEYS.person_id(sender))
     assert len({key_slot(name.encode()) for name in names}) == 1
-    assert len(set(names)) == len(names) == 7 + len(OnboardingStep)
+    assert len(set(names)) == len(names) == 8 + len(OnboardingStep)
     assert all(re.match(r"\{s([0-9]|[1-5][0-9]|6[0-3])\}:", name) for name in names)
 
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_no_name_tells_who_it_is(sender: str) -> None:
     for name in (*names_of_a_turn(KEYS.person_id(sender)), KEYS.otp_requests("+919876543210")):
-        assert re.fullmatch(r"\{s[0-9]+\}:[a-z_]+(:([0-9a-f]{32}|[a-z]+))?", name), name
+        assert re.fullmatch(r"\{s[0-9]+\}:[a-z_]+(:([0-9a-f]{32}|[a-z]+|2026-11-22))?", name), name
         assert sender.removeprefix("whatsapp:").strip("+") not in name
 
 
@@ -66,6 +79,7 @@ def test_the_index_and_the_counters_of_a_shard_are_those_of_its_people() -> None
         assert shard_of(person_id) == shard
         assert KEYS.counters(person_id) == counters_of(shard)
         assert KEYS.contacts(person_id) == contacts_of(shard)
+        assert KEYS.day(person_id, DAY) == day_of_shard(shard, DAY)
         assert KEYS.steps(person_id) == {step: step_index(shard, step) for step in OnboardingStep}
 
 
@@ -80,6 +94,13 @@ def test_a_phone_number_is_not_the_person_with_that_number() -> None:
     assert KEYS.otp_requests("+919876543210") != KEYS.otp_requests("+919876543211")
 
 
+def test_days_that_are_over_are_in_one_slot() -> None:
+    """All of them are read by one command."""
+    names = {day_of_all(DAY - timedelta(days=back)) for back in range(90)}
+    assert len(names) == 90
+    assert len({key_slot(name.encode()) for name in names}) == 1
+
+
 def test_names_never_change() -> None:
     person_id = "0123456789abcdef0123456789abcdef"
     tag = f"{{s{0x01234567 % 64}}}"
@@ -90,6 +111,8 @@ def test_names_never_change() -> None:
     assert KEYS.contacts(person_id) == f"{tag}:contacts"
     assert KEYS.steps(person_id)[OnboardingStep.NAME] == f"{tag}:step:name"
     assert KEYS.permit(person_id) == f"{tag}:permit:{person_id}"
+    assert KEYS.day(person_id, DAY) == f"{tag}:day:2026-11-22"
+    assert day_of_all(DAY) == "{stats}:day:2026-11-22"
 
 
 # --- broadcasts ----------------------------------------------------------------------------------------------------

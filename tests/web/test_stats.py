@@ -99,6 +99,13 @@ def test_refused_answers_by_their_reason(app: Flask, talker: Talker) -> None:
     }
 
 
+def test_who_comes_back_and_says_something_else(app: Flask, talker: Talker, clock: MovableClock, redis: Any) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    redis.delete(*redis.keys("*:session:*"))  # as it expires in Redis
+    talker.says_all("Hi", "perhaps")
+    assert moved(app, "invalid") == {"welcome": {"draft.choice": 1}}
+
+
 def test_who_goes_back_enters_again_and_has_completed_nothing_by_it(app: Flask, talker: Talker) -> None:
     talker.says_all("Hi", "Asha Devi", "BACK", "Asha Rao", "7")
     assert moved(app, "entered") == {"name": 2, "sector": 2, "pincode": 1}
