@@ -137,8 +137,6 @@ def build_parts(
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
 
-    erasures = Erasures(client, keys, sealer, store)
-
     def is_marketing(content_sid: str) -> bool:
         """By Meta's judgement, whatever the template's file says."""
         return templates.category_of(content_sid) == "marketing"

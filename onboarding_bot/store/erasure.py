@@ -12,6 +12,7 @@ from onboarding_bot.analytics.positions import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.session import REMEMBERED_FOR, OnboardingStep, RememberedReply
+from onboarding_bot.logs import audit_log
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
@@ -86,6 +87,9 @@ class Erasures:
         late = [] if conflict else [new for new in self._broadcasts() if new not in broadcasts]
         if late:
             self._erase(self._store.load(known.person_id), now, "", goodbye, {}, {}, late)
+        if conflict is None:
+            # Where a backup is restored, the log is the only place that knows of the erasures since.
+            audit_log().info("erased", person_id=known.person_id, erased_at=now.isoformat())
         return conflict
 
     def done_since(self, moment: datetime) -> list[tuple[str, datetime]]:

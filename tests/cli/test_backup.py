@@ -1,0 +1,359 @@
+"""Backup and restore with real Redis servers: conversations go on in an empty one, and whoever was erased stays so."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from onboarding_bot.app import build_parts, create_app
+from onboarding_bot.cli import backup, restore
+from onboarding_bot.cli.erasure_list import ErasureList, written
+from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.store.connection import connect
+from tests.fakes import FakeOtpService
+from tests.servers import RedisServer, running_cluster, running_redis
+from tests.settings import ENVIRONMENT, settings
+from tests.talker import Talker
+
+# Redis would wait for other replicas that might want the same snapshot.
+AT_ONCE = ("--repl-diskless-sync-delay", "0")
+ASHA, RAVI = "whatsapp:+919876543210", "whatsapp:+919876543211"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RedisServer]]:
+    folders = [tmp_path_factory.mktemp(name) for name in ("old", "new")]
+    with running_redis(folders[0], *AT_ONCE) as old, running_redis(folders[1]) as new:
+        yield old, new
+
+
+@pytest.fixture
+def old(servers: tuple[RedisServer, RedisServer], monkeypatch: pytest.MonkeyPatch) -> RedisServer:
+    """The Redis that the bot works with, until the night when it is lost."""
+    Redis(port=servers[0].port).flushall()
+    work_with(servers[0].url, monkeypatch)
+    return servers[0]
+
+
+@pytest.fixture
+def new(servers: tuple[RedisServer, RedisServer]) -> RedisServer:
+    """An empty one in its place."""
+    Redis(port=servers[1].port).flushall()
+    return servers[1]
+
+
+def work_with(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (ENVIRONMENT | {"REDIS_URL": url}).items():
+        monkeypatch.setenv(name, value)
+
+
+def talker_at(url: str, sender: str = ASHA) -> Talker:
+    """Somebody who talks to a bot on that Redis, which begins with this."""
+    return Talker(create_app(settings(), redis=connect(url), otp_service=FakeOtpService()), sender)
+
+
+# --- a night on which Redis is lost --------------------------------------------------------------------------------
+
+
+def test_a_half_done_conversation_goes_on_in_an_empty_redis(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = talker_at(old.url).says_all("Hi", "Asha Devi", "7").expects_step("pincode")
+    talker_at(old.url, RAVI).says_all("Hi", "STOP")
+    file = tmp_path / "night.rdb"
+    assert backup.main([str(file)]) == 0
+    before.says("560001")
+
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(file)]) == 0
+    after = talker_at(new.url).expects_step("pincode")
+    after.says("560001").expects_step("phone").says("98765 43210").says("YES").expects_step("completed")
+    assert talker_at(new.url, RAVI).stored.contact.opt_out is not None
+
+
+def test_lives_end_when_they_would_have_ended(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talker = talker_at(old.url).says_all("Hi", "Asha Devi")
+    names = [talker.store._keys.session(talker.stored.person_id), talker.store._keys.draft(talker.stored.person_id)]
+    redis = Redis(port=old.port)
+    redis.pexpire(names[0], 3_600_000)
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    for name in names:
+        assert abs(Redis(port=new.port).pttl(name) - redis.pttl(name)) < 5_000
+    assert Redis(port=new.port).dbsize() == redis.dbsize()
+
+
+def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other says a name: in the backup nobody has spoken after somebody who had not yet."""
+    people = [f"whatsapp:+9198760{number:05}" for number in range(120)]
+    talkers = [talker_at(old.url, people[0])]
+    talkers += [Talker(talkers[0].app, sender) for sender in people[1:]]
+    for talker in talkers:
+        talker.says("Hi")
+    speaking = threading.Event()
+
+    def speak() -> None:
+        for number, talker in enumerate(talkers):
+            if number == 20:
+                speaking.set()
+            talker.says("Asha Devi")
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    assert speaking.wait(30)
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    thread.join()
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    restored = talker_at(new.url).app
+    found = [Talker(restored, sender).stored for sender in people]
+    steps = [person.session.current_step for person in found]
+    spoken = steps.count("sector")
+    assert spoken >= 20
+    assert steps == ["sector"] * spoken + ["name"] * (len(people) - spoken)
+    assert all(person.contact.draft.data == person.session.data for person in found[:spoken])
+
+
+# --- erasures ------------------------------------------------------------------------------------------------------
+
+
+def erase(url: str, sender: str) -> None:
+    parts = build_parts(settings(), redis=connect(url))
+    assert parts.erasures.erase(parts.store.identify(sender), parts.now())
+
+
+def test_an_erasure_after_the_backup_stays_done_after_a_restore(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for sender in (ASHA, RAVI):
+        talker_at(old.url, sender).says_all("Hi", "Asha Devi")
+    monday, tuesday = tmp_path / "monday.rdb", tmp_path / "tuesday.rdb"
+    assert backup.main([str(monday)]) == 0
+    erase(old.url, ASHA)
+    assert backup.main([str(tuesday)]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(monday)]) == 0
+    assert talker_at(new.url, ASHA).stored.session is None
+    assert talker_at(new.url, RAVI).stored.session.current_step == "sector"
+    talker_at(new.url, ASHA).says("Hi").expects_step("name").hears("Welcome to MSMEBazaar")
+
+
+def test_an_erasure_after_the_last_backup_is_known_from_the_log(
+    old: RedisServer,
+    new: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    capsys.readouterr()
+    talker_at(old.url).says_all("DELETE MY DATA", "YES")
+    log = tmp_path / "bot.log"
+    log.write_text("not JSON\n" + capsys.readouterr().out + '{"event": "erased", "person_id"')
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb"), "--erasures", str(log)]) == 0
+    assert "1 people erased again" in capsys.readouterr().out
+    assert talker_at(new.url).stored.session is None
+
+
+def test_whoever_came_back_after_an_erasure_is_kept(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    erase(old.url, ASHA)
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    talker_at(new.url).expects_step("sector")
+
+
+def test_a_list_of_erasures_reads_back_what_was_written() -> None:
+    at, until = datetime(2026, 11, 22, 10, 0, 0, 123_000, UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)
+    erased = ErasureList()
+    erased.read(written({"a" * 32: at, "b" * 32: until}, until).splitlines())
+    erased.read([f"{'a' * 32} {(at - timedelta(days=1)).isoformat()}"])
+    assert erased.latest == {"a" * 32: at, "b" * 32: until}
+    assert erased.complete_until == until
+
+
+# --- broadcasts ----------------------------------------------------------------------------------------------------
+
+
+def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it sent after the backup is not in the backup, and must not go out again by itself."""
+    office = build_parts(settings(), redis=connect(old.url)).office
+    broadcast_id = office.create(Definition(message="The fair opens on Monday."), None).record.id
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert build_parts(settings(), redis=connect(new.url)).office.view(broadcast_id).record.status == "paused"
+
+
+def test_jobs_are_not_restored(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Redis(port=old.port).mset({"{dramatiq}:outbound": "jobs", "{s1}:counters": "x"})
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert Redis(port=new.port).keys() == [b"{s1}:counters"]
+
+
+# --- files ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_backup_is_for_its_owner_alone_and_never_half_written(
+    old: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    capsys.readouterr()
+    file = tmp_path / "night.rdb"
+    assert backup.main([str(file)]) == 0
+    files = [file, tmp_path / "night.rdb.erasures"]
+    assert sorted(tmp_path.iterdir()) == files
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert b"Asha" not in file.read_bytes()
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [str(path) for path in files]
+
+
+def test_old_backups_go_and_others_stay(
+    old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BACKUP_RETENTION_DAYS", "7")
+    ages = {
+        "backup-20260101T000000Z.rdb": 8,
+        "backup-20260101T000000Z.rdb.erasures": 8,
+        "backup-new.rdb": 6,
+        "mine": 900,
+    }
+    for name, days in ages.items():
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
+    assert backup.main(["--folder", str(tmp_path)]) == 0
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert {"backup-new.rdb", "mine"} < kept
+    assert not any(name.startswith("backup-20260101") for name in kept)
+    assert len(kept) == 4
+    assert capsys.readouterr().out.count("deleted: older than BACKUP_RETENTION_DAYS") == 2
+
+
+# --- what does not work --------------------------------------------------------------------------------------------
+
+
+def test_a_restore_never_mixes_with_what_is_there(
+    old: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talker_at(old.url).says("Hi")
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert "only restored into an empty one" in capsys.readouterr().err
+
+
+def test_somebody_who_writes_meanwhile_ends_it(
+    old: RedisServer,
+    new: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    talker = talker_at(old.url).says("Hi")
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+
+    def written_to_meanwhile(_target: object) -> None:
+        Redis(port=new.port).set(talker.store._keys.session(talker.stored.person_id), "newer")
+
+    monkeypatch.setattr(restore, "refuse_unless_empty", written_to_meanwhile)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert "stop the bot and its workers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "does not exist"), (b"REDIS0011 but no more than this", "redis-server cannot load")]
+)
+def test_what_is_no_backup_is_refused(
+    old: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, says: str
+) -> None:
+    file = tmp_path / "night.rdb"
+    if content is not None:
+        file.write_bytes(content)
+    assert restore.main([str(file)]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_without_redis_or_its_programs_one_line_says_so(
+    old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert "apt-get install redis-tools" in capsys.readouterr().err
+    monkeypatch.undo()
+    work_with("redis://127.0.0.1:1/0", monkeypatch)
+    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert "no backup was made: " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- other kinds of Redis ------------------------------------------------------------------------------------------
+
+
+def test_with_a_password_that_no_list_of_processes_shows(
+    tmp_path: Path, new: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_redis(tmp_path, *AT_ONCE) as server:
+        admin = Redis(port=server.port)
+        admin.execute_command("ACL", "SETUSER", "bot", "on", ">p@ss", "~*", "+@all")
+        url = f"redis://bot:p%40ss@127.0.0.1:{server.port}/0"
+        talker_at(url).says_all("Hi", "Asha Devi")
+        work_with(url, monkeypatch)
+        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        admin.execute_command("ACL", "SETUSER", "bot", "-sync")
+        assert backup.main([str(tmp_path / "other.rdb")]) == 1
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    talker_at(new.url).expects_step("sector")
+
+
+def test_from_a_cluster_into_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [tmp_path / "old", tmp_path / "new"]
+    for folder in folders:
+        folder.mkdir()
+    with running_cluster(folders[0]) as before, running_cluster(folders[1]) as after:
+        Redis(port=before.port).config_set(AT_ONCE[0].removeprefix("--"), AT_ONCE[1])
+        talker_at(before.cluster_url).says_all("Hi", "Asha Devi")
+        work_with(before.cluster_url, monkeypatch)
+        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        erase(before.cluster_url, ASHA)
+        talker_at(before.cluster_url, RAVI).says("Hi")
+        assert backup.main([str(tmp_path / "later.rdb")]) == 0
+        work_with(after.cluster_url, monkeypatch)
+        assert restore.main([str(tmp_path / "later.rdb")]) == 0
+        assert talker_at(after.cluster_url).stored.session is None
+        talker_at(after.cluster_url, RAVI).expects_step("name")
+
+
+def test_from_a_server_beside_the_target_that_holds_the_snapshot(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How it is done with Docker Compose, where bot and Redis share no files."""
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    work_with(new.url, monkeypatch)
+    assert restore.main(["unused.rdb", "--loaded-port", str(old.port)]) == 0
+    talker_at(new.url).expects_step("sector")
