@@ -3,6 +3,7 @@
 # Never prompts, and answers with its exit code: 0 done, 1 failed, 2 called wrongly.
 set -euo pipefail
 
+CALLED_FROM=$PWD
 ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 VENV=.venv
 PYTHON=$VENV/bin/python
@@ -11,6 +12,7 @@ SETUP_LOG=var/log/setup.log
 REQUIREMENTS=(requirements.txt requirements-demo.txt requirements-dev.txt)
 IMAGE=msmebazaar-whatsapp-bot
 HEALTHY_WITHIN_SECONDS=120
+RESTORE_PORT=7379
 
 help() {
   cat <<'TEXT'
@@ -31,6 +33,9 @@ In production
   stats          show the running bot's figures (needs ADMIN_API_KEY)
   catch-up --since SPAN [--dry-run]
                  after an outage of up to 24h: write once to everybody whom nobody answered
+  backup [FILE]  write down all that Redis holds, while everything runs; without FILE into var/backups, where old ones go
+  restore FILE [--erasures LOG]...
+                 bring a backup into an empty Redis, without the people who were erased since
 
 With Docker Compose
   deploy         build, start, wait until healthy; goes back to the previous image otherwise
@@ -254,9 +259,102 @@ run_program() {
   exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
 }
 
-# Prints the id of the container that the bot runs in, or nothing.
+# Prints the id of the container that the service (the bot) runs in, or nothing.
 running_container() {
-  if docker compose version >/dev/null 2>&1; then docker compose ps --quiet whatsapp-bot 2>/dev/null || true; fi
+  if docker compose version >/dev/null 2>&1; then docker compose ps --quiet "${1:-whatsapp-bot}" 2>/dev/null || true; fi
+}
+
+# Prints a path as whoever called meant it.
+absolute() {
+  if [[ $1 == /* ]]; then printf '%s' "$1"; else printf '%s/%s' "$CALLED_FROM" "$1"; fi
+}
+
+run_backup() {
+  [[ $# -le 1 && ${1-} != -* ]] || misused "backup takes one file at most"
+  local file=''
+  if [[ $# -eq 1 ]]; then file=$(absolute "$1"); fi
+  if [[ -z $(running_container) ]]; then run_program backup ${file:+"$file"}; fi
+  # Bot and Redis share no files with this machine: both write to standard output.
+  local target=${file:-var/backups/backup-$(date -u +%Y%m%dT%H%M%SZ).rdb}
+  umask 077
+  mkdir -p "$(dirname "$target")"
+  if ! write_backup "$target.unfinished" "$target.erasures"; then
+    rm -f "$target.unfinished" "$target.erasures"
+    fail "no backup was made"
+  fi
+  mv "$target.unfinished" "$target"
+  say "$target, and beside it $(basename "$target").erasures"
+  if [[ -z $file ]]; then
+    local days
+    days=$(docker compose exec -T whatsapp-bot printenv BACKUP_RETENTION_DAYS || true)
+    find var/backups -name 'backup-*' -mtime "+$((${days:-30} - 1))" -print -delete
+  fi
+}
+
+write_backup() {
+  docker compose exec -T redis redis-cli --rdb - >"$1" || return
+  [[ -s $1 ]] || return
+  docker compose exec -T whatsapp-bot python -m onboarding_bot.cli.backup --erasures-only >"$2"
+}
+
+run_restore() {
+  [[ $# -ge 1 && $1 != -* ]] || misused "restore needs the file that backup wrote"
+  local file lists=() option
+  file=$(absolute "$1")
+  shift
+  while [[ $# -gt 0 ]]; do
+    option=$1
+    [[ $option == --erasures && $# -ge 2 ]] || misused "restore takes a file, and --erasures with a file"
+    lists+=("$(absolute "$2")")
+    shift 2
+  done
+  if [[ -n $(running_container redis) ]]; then
+    restore_in_compose "$file" ${lists[@]+"${lists[@]}"}
+    return
+  fi
+  local named=() list
+  for list in ${lists[@]+"${lists[@]}"}; do named+=(--erasures "$list"); done
+  run_program restore "$file" ${named[@]+"${named[@]}"}
+}
+
+# A server that still reads the snapshot says so; one that says nothing for 5 s has ended.
+# shellcheck disable=SC2016  # for the shell in the container
+UNTIL_LOADED='
+  silent=0
+  while [ "$silent" -lt 25 ]; do
+    said=$(redis-cli -p '$RESTORE_PORT' ping 2>&1)
+    case $said in PONG) exit 0 ;; *LOADING*) silent=0 ;; *) silent=$((silent + 1)) ;; esac
+    sleep 0.2
+  done
+  exit 1'
+
+# A second server in Redis's container loads the snapshot, and a container of the bot's copies from it.
+restore_in_compose() {
+  local file=$1 lists=() list status=0
+  shift
+  [[ -f $file ]] || fail "$file does not exist"
+  for list in "$(dirname "$file")"/*.erasures "$@"; do
+    if [[ -e $list ]]; then lists+=("$list"); fi
+  done
+  docker compose stop whatsapp-bot worker
+  docker compose exec -T redis sh -c 'umask 077; cat >/tmp/restore.rdb' <"$file"
+  docker compose exec -T --detach redis sh -c "exec redis-server - <<SETTINGS
+port $RESTORE_PORT
+requirepass \$REDISCLI_AUTH
+dir /tmp
+dbfilename restore.rdb
+appendonly no
+save \"\"
+SETTINGS"
+  if ! docker compose exec -T redis sh -c "$UNTIL_LOADED"; then
+    docker compose exec -T redis rm -f /tmp/restore.rdb
+    fail "the snapshot cannot be loaded: is it whole, and made by no newer Redis?"
+  fi
+  cat ${lists[@]+"${lists[@]}"} </dev/null | docker compose run --rm --no-deps -T whatsapp-bot \
+    python -m onboarding_bot.cli.restore backup --loaded-port "$RESTORE_PORT" --erasures /dev/stdin || status=$?
+  docker compose exec -T redis sh -c "redis-cli -p $RESTORE_PORT shutdown nosave; rm -f /tmp/restore.rdb"
+  [[ $status -eq 0 ]] || fail "not restored"
+  say "Start the bot: ./deploy.sh start"
 }
 
 # The bot and its worker live and end together: with 0 when a signal asked for it and both ended well. When one of them
@@ -407,6 +505,8 @@ main() {
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;
     catch-up) run_program catch_up "$@" ;;
+    backup) run_backup "$@" ;;
+    restore) run_restore "$@" ;;
     serve) run_serve ;;
     health) ask_bot /health ;;
     stats) ask_bot /stats with-key ;;

@@ -146,7 +146,8 @@ def _take(program: str, server: _Server, file: Path) -> None:
     try:
         ended = subprocess.run(  # noqa: S603
             [program, *server.arguments, "--rdb", unfinished],
-            env={**os.environ, **({"REDISCLI_AUTH": server.password} if server.password else {})},
+            # Not on the command line, where every list of processes shows it.
+            env={"REDISCLI_AUTH": server.password} if server.password else {},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

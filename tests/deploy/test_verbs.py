@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 
 from tests.deploy.clones import Clone, free_ports
 
-VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats", "catch-up"]
+VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
+VERBS += ["catch-up", "backup", "restore"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
     "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
@@ -44,6 +47,10 @@ def test_help_names_every_verb(clone: Clone) -> None:
         (["frobnicate"], 'there is no verb "frobnicate"'),
         (["demo", "--fast"], "demo takes no arguments"),
         (["clean", "everything"], "clean takes only --volumes"),
+        (["backup", "one", "two"], "backup takes one file at most"),
+        (["backup", "--now"], "backup takes one file at most"),
+        (["restore"], "restore needs the file that backup wrote"),
+        (["restore", "file", "--force"], "restore takes a file, and --erasures with a file"),
     ],
 )
 def test_a_wrong_call_shows_the_help_on_stderr(clone: Clone, arguments: list[str], complaint: str) -> None:
@@ -157,11 +164,14 @@ DOCKER = """#!/usr/bin/env bash
 echo "$*" >>"$DOCKER_NOTES"
 latest="$DOCKER_NOTES.latest"
 case "$*" in
-  "compose ps --quiet whatsapp-bot") [[ -z $RUNNING ]] || echo container ;;
+  "compose ps --quiet whatsapp-bot" | "compose ps --quiet redis") [[ -z $RUNNING ]] || echo container ;;
   inspect*) echo "$RUNNING" ;;
   "compose build") echo built >"$latest"; exit "${BUILD_STATUS:-0}" ;;
   "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest") echo "$RUNNING" >"$latest" ;;
   "compose up"*) [[ " $UNHEALTHY " != *" $(<"$latest") "* ]] ;;
+  "compose exec -T redis redis-cli --rdb -") printf '%s' "${SNAPSHOT-}" ;;
+  "compose exec -T whatsapp-bot python -m onboarding_bot.cli.backup --erasures-only") echo "a list" ;;
+  "compose run"*) cat >"$DOCKER_NOTES.erasures" ;;
   "compose logs"*) echo "the bot's last words" ;;
 esac
 """
@@ -262,6 +272,54 @@ def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str
     assert calls(docker) == []
     assert told.returncode == 2
     assert "deploy.sh catch-up: error: the following arguments are required: --since" in told.stderr
+
+
+def test_a_backup_with_compose_comes_out_of_the_containers(
+    clone: Clone, docker: dict[str, str], tmp_path: Path
+) -> None:
+    told = clone.run("backup", str(tmp_path / "night.rdb"), **docker | {"SNAPSHOT": "REDIS0011"})
+    assert told.returncode == 0, told.stderr
+    files = {path.name: path for path in tmp_path.glob("night*")}
+    assert set(files) == {"night.rdb", "night.rdb.erasures"}
+    assert files["night.rdb"].read_text() == "REDIS0011"
+    assert files["night.rdb.erasures"].read_text() == "a list\n"
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files.values()} == {0o600}
+
+
+def test_a_backup_that_failed_leaves_nothing(clone: Clone, docker: dict[str, str], tmp_path: Path) -> None:
+    told = clone.run("backup", str(tmp_path / "night.rdb"), **docker)
+    assert (told.returncode, told.stderr) == (1, "deploy.sh: no backup was made\n")
+    assert list(tmp_path.glob("night*")) == []
+
+
+def test_backups_with_compose_are_kept_for_their_days(clone: Clone, docker: dict[str, str]) -> None:
+    folder = clone.folder / "var" / "backups"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, days in (("backup-old.rdb", 31), ("backup-young.rdb", 29), ("mine.rdb", 99)):
+        (folder / name).write_text("")
+        os.utime(folder / name, (time.time() - days * 86400,) * 2)
+    assert clone.run("backup", **docker | {"SNAPSHOT": "REDIS0011"}).returncode == 0
+    kept = {path.name for path in folder.iterdir()}
+    assert len(kept) == 4
+    assert {"backup-young.rdb", "mine.rdb"} < kept
+
+
+def test_a_restore_with_compose_copies_between_containers_while_the_bot_stands_still(
+    clone: Clone, docker: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "night.rdb").write_text("REDIS0011")
+    (tmp_path / "night.rdb.erasures").write_text("list 1\n")
+    (tmp_path / "bot.log").write_text("list 2\n")
+    told = clone.run("restore", str(tmp_path / "night.rdb"), "--erasures", str(tmp_path / "bot.log"), **docker)
+    assert told.returncode == 0, told.stderr
+    done = calls(docker)
+    assert done[0] == "compose stop whatsapp-bot worker"
+    copies = next(
+        index for index, call in enumerate(done) if call.startswith("compose run --rm --no-deps -T whatsapp-bot")
+    )
+    assert "--loaded-port 7379" in done[copies]
+    assert "shutdown nosave" in done[copies + 1]
+    assert Path(docker["DOCKER_NOTES"] + ".erasures").read_text() == "list 1\nlist 2\n"
 
 
 def test_without_compose_one_line_says_so(clone: Clone, docker: dict[str, str]) -> None:
