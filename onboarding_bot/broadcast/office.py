@@ -10,7 +10,7 @@ from onboarding_bot.broadcast.waving import baseline
 from onboarding_bot.errors import BotError
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
-from onboarding_bot.store.ledger import BroadcastRecord, Ledger
+from onboarding_bot.store.ledger import BroadcastRecord, Ledger, Row
 
 _RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
 _HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
@@ -60,12 +60,10 @@ class BroadcastView:
 
 @dataclass(frozen=True, slots=True)
 class RecipientLine:
-    """One row for an admin's file."""
+    """One row for an admin's file, with the person's address."""
 
     address: str
-    state: RowState
-    code: str
-    message_sid: str
+    row: Row
 
 
 class BroadcastOffice:
@@ -180,7 +178,7 @@ class BroadcastOffice:
             for row in rows:
                 contact = contacts.get(row.person_id)
                 recipient = "erased" if row.is_erased else contact.address if contact else "unknown"
-                yield RecipientLine(recipient, row.state, row.code, row.message_sid)
+                yield RecipientLine(recipient, row)
 
     def _find(self, broadcast_id: str) -> BroadcastRecord:
         record = self._ledger.find(broadcast_id)

@@ -83,13 +83,15 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One recipient of a broadcast."""
+    """One recipient of a broadcast. Of rows that an older release wrote the times are not known."""
 
     person_id: str
     state: RowState
     code: str
     message_sid: str
     tries: int
+    accepted_at: datetime | None = None
+    changed_at: datetime | None = None
 
     @property
     def is_erased(self) -> bool:
@@ -510,17 +512,20 @@ class Ledger:
         return len(stale)
 
     def rows(self, broadcast_id: str) -> Iterator[list[Row]]:
-        """All rows, in batches of one shard each."""
+        """All rows, each of them once, in batches of one shard each.
+
+        They are found along the audience, which stays as it is: a scan of a hash that grows may show a row twice.
+        """
         for shard in range(SHARDS):
-            cursor = 0
-            while True:
+            offset = 0
+            while people := self.audience(broadcast_id, shard, offset):
+                offset += len(people)
                 with unavailable_on_error():
-                    answer: Any = self._client.hscan(in_shard(shard, broadcast_id, "rows"), cursor, count=BATCH)
-                cursor, found = answer
-                if found:
-                    yield [_row(_decoded(person_id), _decoded(text)) for person_id, text in found.items()]
-                if not cursor:
-                    break
+                    texts: Any = self._client.hmget(in_shard(shard, broadcast_id, "rows"), people)
+                if found := [
+                    _row(person_id, _decoded(text)) for person_id, text in zip(people, texts, strict=True) if text
+                ]:
+                    yield found
 
     def send_again(self, broadcast_id: str, row: Row, now: datetime) -> bool:
         """Make a row pending again, because an admin says so; whether it was uncertain."""
@@ -623,8 +628,15 @@ def _slot(verdict: str, wait: Sequence[Any]) -> Slot:
 
 
 def _row(person_id: str, text: str) -> Row:
-    state, code, message_sid, tries, *_ = text.split("|")
-    return Row(person_id, RowState(state), code, message_sid, int(tries))
+    state, code, message_sid, tries, accepted, _retries, _later, _earlier, *changed = text.split("|")
+    times = _moment(accepted), _moment(*changed)
+    return Row(person_id, RowState(state), code, message_sid, int(tries), *times)
+
+
+def _moment(text: str = "0") -> datetime | None:
+    """A time of a row; what is too small for one says that there was none, or that it is not known."""
+    unix = int(text)
+    return datetime.fromtimestamp(unix / 1000, UTC) if unix > 1 else None
 
 
 def _decoded(value: bytes | str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from datetime import datetime
 
 from flask import Response, stream_with_context
 
@@ -29,11 +30,17 @@ def recipients_file(office: BroadcastOffice, broadcast_id: str, *, shows_address
 def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["recipient", "state", "code", "message_sid"])
+    writer.writerow(["recipient", "state", "code", "message_sid", "accepted_at", "changed_at"])
     for line in lines:
         recipient = line.address if shows_addresses else masked(line.address)
-        writer.writerow([recipient, line.state, line.code, line.message_sid])
+        row = line.row
+        times = (_time(row.accepted_at), _time(row.changed_at))
+        writer.writerow([recipient, row.state, row.code, row.message_sid, *times])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue()
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="seconds") if moment else ""

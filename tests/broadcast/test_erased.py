@@ -19,7 +19,7 @@ def erasures(world: World) -> Erasures:
 
 
 def recipients(world: World, broadcast_id: str) -> list[tuple[str, str, str]]:
-    return sorted((line.address, line.state.value, line.code) for line in world.office.recipients(broadcast_id))
+    return sorted((line.address, line.row.state.value, line.row.code) for line in world.office.recipients(broadcast_id))
 
 
 def test_pending_sends_are_cancelled_and_the_others_go_out(world: World, erasures: Erasures) -> None:
@@ -44,7 +44,7 @@ def test_the_file_says_erased(world: World, erasures: Erasures) -> None:
         (sender_of(1), "sent", ""),
         (sender_of(2), "sent", ""),
     ]
-    assert [line.message_sid for line in world.office.recipients(broadcast_id) if line.address == "erased"] == [""]
+    assert [line.row.message_sid for line in world.office.recipients(broadcast_id) if line.address == "erased"] == [""]
 
 
 def test_whoever_is_erased_while_the_message_is_on_its_way_stays_uncertain(world: World, erasures: Erasures) -> None:

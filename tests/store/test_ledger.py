@@ -6,6 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -55,8 +56,15 @@ def enrolled(ledger: Ledger, *people: str, definition: Definition = TEXT, at: da
     """A broadcast with a row for each of these people."""
     broadcast_id = created(ledger, definition, at)
     for person_id in people:
-        ledger.enrol(broadcast_id, keys.shard_of(person_id), [person_id], definition, at)
+        enrol(ledger, broadcast_id, person_id, definition, at)
     return broadcast_id
+
+
+def enrol(ledger: Ledger, broadcast_id: str, person_id: str, definition: Definition, at: datetime) -> None:
+    """Put one person into the audience, and make the row."""
+    shard = keys.shard_of(person_id)
+    ledger._client.zadd(keys.in_shard(shard, broadcast_id, "audience"), {person_id: 1})
+    ledger.enrol(broadcast_id, shard, [person_id], definition, at)
 
 
 def claimed(ledger: Ledger, person_id: str, definition: Definition = TEXT, at: datetime = NOON) -> str:
@@ -366,7 +374,7 @@ def test_a_suppressed_person_is_left_out(ledger: Ledger, store: RedisStore) -> N
     broadcast_id = enrolled(ledger, after)
     ledger.suppress(before, 21610)
     ledger.suppress(after, 63014)
-    ledger.enrol(broadcast_id, keys.shard_of(before), [before], TEXT, NOON)
+    enrol(ledger, broadcast_id, before, TEXT, NOON)
     assert ledger.claim(broadcast_id, after, TEXT, NOON) is None
     assert state(ledger, broadcast_id, before) == state(ledger, broadcast_id, after) == ("skipped", "suppressed")
 
@@ -455,7 +463,7 @@ def test_enrolling_twice_changes_nothing(ledger: Ledger, store: RedisStore) -> N
     ledger.claim(broadcast_id, on_its_way, TEXT, NOON)
     before = rows(ledger, broadcast_id), ledger.counts(broadcast_id)
     for person_id in (waits, skipped, on_its_way):
-        ledger.enrol(broadcast_id, keys.shard_of(person_id), [person_id], TEXT, NOON + HOUR)
+        enrol(ledger, broadcast_id, person_id, TEXT, NOON + HOUR)
     assert (rows(ledger, broadcast_id), ledger.counts(broadcast_id)) == before
     assert ledger.claim(broadcast_id, on_its_way, TEXT, NOON) is None
 
@@ -583,7 +591,8 @@ def test_a_claim_that_is_put_back_leaves_no_trace(ledger: Ledger, store: RedisSt
     broadcast_id = enrolled(ledger, person_id, definition=NEWS)
     assert ledger.claim(broadcast_id, person_id, NEWS, NOON)
     ledger.put_back(broadcast_id, person_id, NOON)
-    assert rows(ledger, broadcast_id)[person_id] == Row(person_id, RowState.PENDING, "", "", 0)
+    row = rows(ledger, broadcast_id)[person_id]
+    assert replace(row, changed_at=None) == Row(person_id, RowState.PENDING, "", "", 0)
     assert (states(ledger, broadcast_id), ledger.in_flight(broadcast_id)) == ({"pending": 1}, 0)
     assert ledger.claim(broadcast_id, person_id, NEWS, NOON), "its marketing message of the day is not used up"
 
@@ -593,6 +602,64 @@ def test_only_what_is_being_sent_is_put_back(ledger: Ledger, store: RedisStore) 
     broadcast_id = sent(ledger, person_id)
     ledger.put_back(broadcast_id, person_id, NOON)
     assert states(ledger, broadcast_id) == {"sent": 1}
+
+
+# --- reading rows --------------------------------------------------------------------------------------------------
+
+
+def test_each_row_is_read_once_while_others_are_made(ledger: Ledger, client: AnyRedis) -> None:
+    """The hash of the rows grows from one batch to the next, which would show a scan some of them twice."""
+    people = [f"{7:08x}{number:024x}" for number in range(3 * BATCH)]
+    client.zadd(keys.contacts_of(7), dict.fromkeys(people, 1))
+    broadcast_id = created(ledger)
+    ledger.copy_audience(broadcast_id, None, NOON)
+    ledger.enrol(broadcast_id, 7, people[: BATCH + 1], TEXT, NOON)
+    read: list[str] = []
+    for batch in ledger.rows(broadcast_id):
+        assert len(batch) <= BATCH
+        read += [row.person_id for row in batch]
+        ledger.enrol(broadcast_id, 7, people[len(read) : len(read) + BATCH], TEXT, NOON)
+    assert len(set(read)) == len(read)
+    assert set(read) >= set(people[: BATCH + 1])
+    assert sorted(rows(ledger, broadcast_id)) == people
+
+
+def test_a_row_knows_when_it_was_accepted_and_when_it_changed(ledger: Ledger, store: RedisStore) -> None:
+    """By Redis's own clock, as everything that several workers have to agree on."""
+    person_id = add(store)
+    broadcast_id = claimed(ledger, person_id)
+    claimed_row = rows(ledger, broadcast_id)[person_id]
+    assert claimed_row.accepted_at is None
+    assert claimed_row.changed_at is not None
+    ledger.record(broadcast_id, person_id, RowState.SENT, message_sid="SM1")
+    sent_row = rows(ledger, broadcast_id)[person_id]
+    assert sent_row.accepted_at == sent_row.changed_at >= claimed_row.changed_at
+    time.sleep(0.002)
+    ledger.apply_callback(broadcast_id, person_id, RowState.DELIVERED, "", "SM1")
+    told = rows(ledger, broadcast_id)[person_id]
+    assert told.accepted_at == sent_row.accepted_at
+    assert told.changed_at is not None
+    assert told.changed_at > sent_row.changed_at
+
+
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_a_row_of_an_older_release_is_read_and_moved(
+    ledger: Ledger, store: RedisStore, client: AnyRedis, accepted: int
+) -> None:
+    person_id = add(store)
+    broadcast_id = claimed(ledger, person_id)
+    state_before, sid = ("sent", "SM1") if accepted else ("sending", "")
+    name = keys.in_shard(keys.shard_of(person_id), broadcast_id, "rows")
+    client.hset(name, person_id, f"{state_before}||{sid}|1|{accepted}|0|0| SM0")
+    assert rows(ledger, broadcast_id)[person_id] == Row(person_id, RowState(state_before), "", sid, 1)
+    ledger.apply_callback(broadcast_id, person_id, RowState.DELIVERED, "", "SM1")
+    row = rows(ledger, broadcast_id)[person_id]
+    assert (row.state, row.message_sid, row.tries) == (RowState.DELIVERED, "SM1", 1)
+    assert (row.accepted_at is None) is (accepted == 1)
+    assert row.changed_at is not None
+    assert ledger.counts(broadcast_id).get("accepted", 0) == 1 - accepted
+    assert ledger.apply_callback(broadcast_id, person_id, RowState.READ, "", "SM0") is not None
+    assert state(ledger, broadcast_id, person_id) == ("delivered", ""), "that was an earlier message"
 
 
 def test_a_schedule_is_found_in_time_and_not_twice(ledger: Ledger, store: RedisStore) -> None:

@@ -384,12 +384,17 @@ def test_the_file_has_a_line_for_everybody(client: FlaskClient, world: World) ->
     assert f'filename="broadcast-{broadcast_id}.csv"' in response.headers["Content-Disposition"]
     assert response.headers["Cache-Control"] == "no-store"
     lines = {line["recipient"]: line for line in lines_of(response)}
+    accepted_at = world.row(broadcast_id, person_id).accepted_at
+    assert accepted_at is not None
     assert lines["whatsapp:+919876543210"] == {
         "recipient": "whatsapp:+919876543210",
         "state": "sent",
         "code": "",
         "message_sid": sid,
+        "accepted_at": accepted_at.isoformat(timespec="seconds"),
+        "changed_at": accepted_at.isoformat(timespec="seconds"),
     }
+    assert lines[sender_of(1)]["accepted_at"] == ""
     assert lines[sender_of(1)]["code"] == "opted_out"
     assert lines["unknown"]["state"] == "sent"
 
@@ -416,7 +421,7 @@ def test_the_file_hides_addresses_from_a_key_without_the_role_data(world: World,
 
 def test_the_file_of_nobody_has_its_head(client: FlaskClient) -> None:
     response = client.get(f"/broadcasts/{begin(client)}/recipients.csv", headers=KEY)
-    assert response.get_data(as_text=True) == "recipient,state,code,message_sid\r\n"
+    assert response.get_data(as_text=True) == "recipient,state,code,message_sid,accepted_at,changed_at\r\n"
 
 
 def test_the_file_is_sent_as_it_is_read(client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,8 +42,8 @@ def audits() -> Iterator[list[dict[str, Any]]]:
         for line in lines():
             shown = json.dumps(line)
             assert not [key for key in KEYS.values() if key in shown]
-            assert line.pop("event") == "audit"
-            found.append({name: line[name] for name in line.keys() - {"time", "level", "trace_id"}})
+            if line.pop("event") == "audit":
+                found.append({name: line[name] for name in line.keys() - {"time", "level", "trace_id"}})
 
 
 @pytest.mark.parametrize("path", READS)

@@ -1,23 +1,27 @@
--- Shared by the scripts that move a broadcast's rows. A row is state|code|MessageSid|tries|accepted|retries|later|earlier:
--- "retries" and "later" count how often it was put off for each of these reasons, "earlier" are the MessageSids of earlier
--- tries, of which Twilio may still tell something.
+-- Shared by the scripts that move a broadcast's rows. A row is
+-- state|code|MessageSid|tries|accepted|retries|later|earlier|changed: "accepted" is when Twilio first took a message (ms;
+-- 0: not yet; 1: in a release that did not note when), "retries" and "later" count how often it was put off for each of
+-- these reasons, "earlier" are the MessageSids of earlier tries, of which Twilio may still tell something, and "changed" is
+-- when the row was last written (ms; missing in rows of such a release).
+local time = redis.call('TIME')
+local written_at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+
 local function read_row(rows, person)
   local text = redis.call('HGET', rows, person)
   if not text then
     return nil
   end
   local state, code, sid, tries, accepted, retries, later, earlier = string.match(
-    text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)$')
+    text, '^([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)|([^|]*)')
   return {
-    state = state, code = code, sid = sid, tries = tonumber(tries), accepted = accepted == '1',
+    state = state, code = code, sid = sid, tries = tonumber(tries), accepted = accepted ~= '0' and accepted or nil,
     retries = tonumber(retries), later = tonumber(later), earlier = earlier,
   }
 end
 
 local function write_row(rows, counts, person, row, before)
-  local accepted = row.accepted and '1' or '0'
-  local text = table.concat({row.state, row.code, row.sid, tostring(row.tries), accepted, tostring(row.retries),
-    tostring(row.later), row.earlier}, '|')
+  local text = table.concat({row.state, row.code, row.sid, tostring(row.tries), row.accepted or '0',
+    tostring(row.retries), tostring(row.later), row.earlier, written_at}, '|')
   redis.call('HSET', rows, person, text)
   if before ~= row.state then
     if before then
@@ -30,7 +34,7 @@ end
 -- Twilio took the message: that is counted once, whoever tells it first.
 local function accept(counts, row)
   if not row.accepted then
-    row.accepted = true
+    row.accepted = written_at
     redis.call('HINCRBY', counts, 'accepted', 1)
   end
 end
