@@ -12,6 +12,7 @@ from enum import StrEnum
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.missed import MissedMessage, is_word_of_consent
+from onboarding_bot.conversation.otp import is_left_behind
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
 from onboarding_bot.outbound.due import IN_HAND, WINDOW, Timetable
@@ -66,9 +67,17 @@ class _Writer:
     last: MissedMessage
     words: list[MissedMessage] = field(default_factory=list)
 
+    def add(self, one: MissedMessage) -> None:
+        """Twilio lists the latest first: of two in the same second the one that came up earlier is the later one."""
+        if one.at > self.last.at:
+            self.last = one
+        if is_word_of_consent(one.message.text):
+            self.words.insert(0, one)
+
     @property
     def missed(self) -> list[MissedMessage]:
-        return [*(word for word in self.words if word is not self.last), self.last]
+        words = sorted((word for word in self.words if word is not self.last), key=lambda word: word.at)
+        return [*words, self.last]
 
 
 class CatchUp:
@@ -127,10 +136,7 @@ class CatchUp:
                 continue
             report.messages += 1
             one = MissedMessage(InboundMessage(logged.sid, logged.sender, logged.text), logged.at)
-            # The latest comes first in Twilio's list.
-            writer = writers.setdefault(logged.sender, _Writer(one))
-            if is_word_of_consent(logged.text):
-                writer.words.insert(0, one)
+            writers.setdefault(logged.sender, _Writer(one)).add(one)
         return writers
 
     def _look_after(self, writer: _Writer, begun: datetime, erased: Mapping[str, datetime], *, dry_run: bool) -> Fate:
@@ -168,8 +174,9 @@ class CatchUp:
 
     def _is_answered(self, known: StoredPerson, last: MissedMessage) -> bool:
         session, contact = known.session, known.contact
-        if known.goodbye or (session and session.recall(last.message.sid)):
-            return True
+        remembered = known.goodbye or (session.recall(last.message.sid) if session else None)
+        if remembered:
+            return session is None or not is_left_behind(session, remembered, self._now())
         heard_at = contact.last_inbound_at if contact and contact.address else None
         if heard_at and heard_at >= last.at + TOLERANCE:
             return True

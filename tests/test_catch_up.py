@@ -229,6 +229,27 @@ def test_the_message_stands_for_the_first_reminder(
     assert reminder is None or reminder.number == 2
 
 
+def test_an_otp_request_that_nobody_is_at_work_on_any_more_is_a_message_without_an_answer(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock, otp_service: FakeOtpService
+) -> None:
+    converse(talker, twilio, "Hi", "Asha Devi", "7", "560001", "1")
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    otp_service.during = die
+    sid = twilio.gets("YES")
+    with pytest.raises(KeyboardInterrupt):
+        talker.says("YES", sid=sid)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.ANSWERED: 1}, "the worker still tries"
+    clock.pass_(minutes=11)
+    assert fates(operator) == {Fate.BACK: 1}
+    assert "YES" in twilio.heard[0][1]
+    talker.says("YES").expects_step("completed")
+    assert len({request.intention_id for request in otp_service.requests}) == 1
+
+
 # --- who hears nothing ---------------------------------------------------------------------------------------------
 
 
@@ -408,6 +429,22 @@ def test_lost_words_of_consent_count_in_their_order(
     assert contact.consents["marketing"].source.startswith("SMlost")
 
 
+def test_a_stop_that_a_restored_store_forgot_is_recorded_again(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    backup = talker.stored
+    clock.pass_(minutes=30)
+    converse(talker, twilio, "STOP", "Asha Devi")
+    now = talker.stored
+    clock.pass_(hours=2)
+    talker.store.commit(now, backup.session, backup.contact, {}, clock.moment)
+    assert talker.stored.contact.opt_out is None
+    fates(operator)
+    assert talker.stored.contact.opt_out is not None
+    assert len(twilio.heard) == 1
+
+
 def test_a_stop_outside_the_window_is_recorded_without_a_word(
     talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
 ) -> None:
@@ -457,6 +494,28 @@ def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
     operator._store.load = load_and_be_overtaken  # type: ignore[method-assign, assignment]
     assert fates(operator) == {Fate.ANSWERED: 1}
     assert twilio.heard == []
+
+
+def test_dying_before_a_message_goes_out_loses_that_one_and_doubles_none(
+    app: Flask, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    people = [f"whatsapp:+9190000003{number:02}" for number in range(3)]
+    for person in people:
+        converse(Talker(app, person), twilio, "Hi")
+    clock.pass_(minutes=5)
+    for person in people:
+        twilio.gets("Asha Devi", person)
+        clock.pass_(seconds=1)
+    clock.pass_(minutes=5)
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    twilio.during = die
+    with pytest.raises(KeyboardInterrupt):
+        fates(operator)
+    assert fates(operator) == {Fate.ANSWERED: 1, Fate.BACK: 2}
+    assert [address for address, _ in twilio.heard] == people[1:]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 import re
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from onboarding_bot.conversation.contact import (
     OTP_DAY,
@@ -77,6 +77,14 @@ def take_up(scene: Scene, known: RememberedReply) -> Turn:
     if intention.in_flight(scene.now):
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     return _claim(scene, intention)
+
+
+def is_left_behind(session: UserSession, known: RememberedReply, now: datetime) -> bool:
+    """Whether the turn of this message ended without a reply, and nobody is at work on its OTP any more."""
+    intention = session.intention
+    if known.reply is not None or intention is None or intention.id != known.intention_id:
+        return False
+    return not intention.in_flight(now) and now - intention.since >= TRIED_AGAIN_FOR
 
 
 def without_intention(session: UserSession, contact: Contact) -> UserSession:

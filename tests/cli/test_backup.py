@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 import time
@@ -19,7 +20,7 @@ from onboarding_bot.cli.erasure_list import ErasureList, written
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.store.connection import connect
 from tests.fakes import FakeOtpService
-from tests.servers import RedisServer, running_cluster, running_redis
+from tests.servers import RedisServer, missing, running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker
 
@@ -30,6 +31,9 @@ ASHA, RAVI = "whatsapp:+919876543210", "whatsapp:+919876543211"
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RedisServer]]:
+    for program in ("redis-cli", "redis-server"):
+        if not shutil.which(program):
+            missing(program)
     folders = [tmp_path_factory.mktemp(name) for name in ("old", "new")]
     with running_redis(folders[0], *AT_ONCE) as old, running_redis(folders[1]) as new:
         yield old, new
@@ -331,7 +335,7 @@ def test_with_a_password_that_no_list_of_processes_shows(
     talker_at(new.url).expects_step("sector")
 
 
-def test_from_a_cluster_into_a_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_cluster_into_a_cluster(old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = [tmp_path / "old", tmp_path / "new"]
     for folder in folders:
         folder.mkdir()
