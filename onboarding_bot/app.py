@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
+from prometheus_client.metrics_core import Metric
 
 from onboarding_bot import metrics
 from onboarding_bot.bot import Clock, OtpService, WhatsAppBot
@@ -17,7 +18,7 @@ from onboarding_bot.broadcast.callbacks import Callbacks
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.broadcast.pump import Pump
 from onboarding_bot.catch_up import CatchUp
-from onboarding_bot.config import Settings, metrics_folder, read_environment
+from onboarding_bot.config import Environment, Settings, metrics_folder, read_environment
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep
@@ -46,6 +47,7 @@ from onboarding_bot.store.protocol import SessionStore
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
+from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_traceparent
 from onboarding_bot.web.broadcasts import broadcast_routes
@@ -61,6 +63,7 @@ from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.people import people_routes
 from onboarding_bot.web.problems import register_problems
 from onboarding_bot.web.status_callback import status_callback_routes
+from onboarding_bot.web.vital_signs import VitalSigns
 from onboarding_bot.web.webhook import webhook_routes
 
 # How long a job may wait for Twilio's list of templates.
@@ -80,6 +83,9 @@ class Parts:
 
     bot: WhatsAppBot
     health: HealthCheck
+    signs: SignsOfLife
+    sign_keeper: SignKeeper
+    vital_signs: VitalSigns
     store: SessionStore
     erasures: Erasures
     ledger: Ledger
@@ -119,6 +125,11 @@ def build_parts(
     # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
+    hasty_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS, retries=0)
+    signs = SignsOfLife(client, hasty_queue)
+    sign_keeper = SignKeeper(signs, clock.now)
+    is_real = settings.environment is Environment.PRODUCTION
+    vital_signs = VitalSigns(SignsOfLife(hasty_client, hasty_queue), clock.now, expects_webhooks=is_real)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
@@ -162,7 +173,10 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(hasty_store.ping, auth_api.is_healthy),
+        health=HealthCheck(hasty_store.ping, auth_api.is_healthy, vital_signs=vital_signs),
+        signs=signs,
+        sign_keeper=sign_keeper,
+        vital_signs=vital_signs,
         store=store,
         erasures=erasures,
         ledger=ledger,
@@ -176,6 +190,7 @@ def build_parts(
             daily_limit=settings.whatsapp_daily_limit,
             rest_hours=settings.quiet_hours,
             now=clock.now,
+            accepted=lambda: sign_keeper.note(Sign.MESSAGE),
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
@@ -219,11 +234,11 @@ def create_app(
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
     access = Access(parts.sign_ins, settings.admin_keys, is_https=settings.public_base_url.startswith("https:"))
     for routes in (
-        webhook_routes(parts.bot, verifier),
-        status_callback_routes(parts.callbacks, verifier),
+        webhook_routes(parts.bot, verifier, heard=lambda: parts.sign_keeper.note(Sign.WEBHOOK)),
+        status_callback_routes(parts.callbacks, verifier, heard=lambda: parts.sign_keeper.note(Sign.STATUS_CALLBACK)),
         handoff_routes(parts.bot, settings.handoff_api_key),
         ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
-        _metrics_routes(settings),
+        _metrics_routes(settings, parts.vital_signs.metrics),
         broadcast_routes(
             parts.office,
             parts.audience,
@@ -261,9 +276,9 @@ def create_metrics_app(settings: Settings) -> Flask:
     return app
 
 
-def _metrics_routes(settings: Settings) -> Blueprint:
+def _metrics_routes(settings: Settings, more: Callable[[], Iterable[Metric]] = tuple) -> Blueprint:
     folder = metrics_folder(read_environment())
-    return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder)
+    return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder, more)
 
 
 def _texts(settings: Settings) -> Texts:

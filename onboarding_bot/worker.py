@@ -32,13 +32,14 @@ from onboarding_bot.logs import configure_logs, describe, logger
 from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE
+from onboarding_bot.store.signs_of_life import Sign
 from onboarding_bot.tracing import follow, read_traceparent
 
 MODULE = "onboarding_bot.worker"
 PROCESSES = 2
 # Twilio takes about 50 ms for a message: this many threads keep the default rate with some to spare.
 THREADS = 16
-QUEUE = "outbound"
 URGENT, ROWS, BULK = 0, 50, 100
 # So many jobs make the rows of a broadcast side by side. Measured with a million recipients: with one for each shard
 # Redis had no time for the first message until all rows were there.
@@ -109,7 +110,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     """A broker with all jobs and the sweep declared on it. A job's arguments are ids, never a person's data."""
     broker = RedisBroker(
         client=client or connect(settings.queue_url, answer_seconds=5.0),
-        namespace="{dramatiq}",
+        namespace=QUEUE_NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
         maintenance_chance=MAINTENANCE_CHANCE,
     )
@@ -173,6 +174,7 @@ def _sweeping(
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
+        parts.signs.write({Sign.WORKER: parts.now()})
         is_held_up = parts.ledger.held_up(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.

@@ -43,7 +43,10 @@ class Sender(Protocol):
 
 
 class Pump:
-    """One for each worker process; any number of threads use it at once."""
+    """One for each worker process; any number of threads use it at once.
+
+    ``accepted`` is told of each message that Twilio took.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Pump:
         daily_limit: int,
         rest_hours: RestHours | None,
         now: Callable[[], datetime],
+        accepted: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -63,6 +67,7 @@ class Pump:
         self._daily_limit = daily_limit
         self._rest_hours = rest_hours
         self._now = now
+        self._accepted = accepted
         self._monotonic = monotonic
         self._sleep = sleep
         self._quickest_trip = float("inf")
@@ -161,6 +166,7 @@ class Pump:
         """Whether the shard may go on."""
         match sent.result:
             case SendResult.ACCEPTED:
+                self._accepted()
                 self._ledger.record(record.id, person_id, RowState.SENT, message_sid=sent.message_sid)
             case SendResult.UNCERTAIN:
                 self._ledger.record(record.id, person_id, RowState.UNCERTAIN)

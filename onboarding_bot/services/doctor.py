@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -49,15 +50,33 @@ class Answer:
 
     def member(self, name: str) -> str:
         """A member of the answer's JSON object as text; empty when there is none."""
+        return str(self._body().get(name, ""))
+
+    def ill_services(self) -> list[str]:
+        """The parts that the bot's own health calls unhealthy."""
+        services = self._body().get("services")
+        parts = services.items() if isinstance(services, dict) else ()
+        return [str(name) for name, part in parts if isinstance(part, dict) and part.get("status") == "unhealthy"]
+
+    def _body(self) -> dict[str, Any]:
         try:
             body = json.loads(self.text)
         except ValueError:
-            return ""
-        return str(body.get(name, "")) if isinstance(body, dict) else ""
+            return {}
+        return body if isinstance(body, dict) else {}
 
 
 class NoAnswerError(Exception):
     """Nothing came back; the message says in one sentence what to do about it."""
+
+
+_PART_ADVICE = {
+    "auth_api": "the auth API does not answer, so nobody gets an OTP: look at AUTH_API_URL and at that service",
+    "worker": "no worker runs, so broadcasts and reminders wait: start python -m onboarding_bot.worker",
+    "queue": "the worker's queue stands still: look at QUEUE_REDIS_URL, and at the worker's log",
+    "webhook": "no webhook was ever signed by Twilio: set the webhook's URL at Twilio, and write to the sender",
+    "status_callback": "Twilio took messages and told nothing of them: let it through to /status-callback",
+}
 
 
 class Doctor:
@@ -214,13 +233,18 @@ def _health_advice(answer: Answer) -> str:
         case HTTPStatus.OK, "healthy":
             return ""
         case HTTPStatus.OK, "degraded":
-            return "the auth API does not answer, so nobody gets an OTP: look at AUTH_API_URL and at that service"
+            return _parts_advice(answer)
         case HTTPStatus.SERVICE_UNAVAILABLE, "unhealthy":
             return "Redis does not answer, so nobody gets a reply: look at REDIS_URL and at that server"
         case HTTPStatus.OK, _:
             return "somebody else than the bot answered: look at where the proxy sends this path"
         case _:
             return _proxy_advice(answer.status)
+
+
+def _parts_advice(answer: Answer) -> str:
+    advice = [_PART_ADVICE[name] for name in answer.ill_services() if name in _PART_ADVICE]
+    return "; ".join(advice) or "a part is missing: look at /health"
 
 
 def _proxy_advice(status: int) -> str:

@@ -163,6 +163,12 @@ ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
 OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
 SWEEPER = "{outbound}:sweeper"
+SIGNS_OF_LIFE = "{outbound}:signs"
+
+# Dramatiq's own keys: a list of ids for each queue, and a hash of the messages.
+QUEUE_NAMESPACE, QUEUE = "{dramatiq}", "outbound"
+QUEUE_LIST = f"{QUEUE_NAMESPACE}:{QUEUE}"
+QUEUE_MESSAGES = f"{QUEUE_LIST}.msgs"
 # Before each key of those that count requests to the JSON endpoints.
 LIMITS = "limits"
 

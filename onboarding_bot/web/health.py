@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.web.vital_signs import Finding, VitalSigns
 
 PROBE_SECONDS = 1.2
 ANSWER_SECONDS = 1.6
@@ -19,7 +20,7 @@ AUTH_API_CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """``status`` is healthy, degraded (the auth API is gone) or unhealthy (Redis is gone)."""
+    """``status`` is healthy, degraded (something else than Redis is not well) or unhealthy (Redis is gone)."""
 
     status: str
     services: dict[str, dict[str, Any]]
@@ -27,19 +28,21 @@ class HealthReport:
 
 
 class HealthCheck:
-    """Asks Redis every time and the auth API at most every five seconds, both at once."""
+    """Asks Redis every time and the auth API at most every five seconds, all at once."""
 
     def __init__(
         self,
         ping_store: Callable[[], None],
         auth_api_is_healthy: Callable[[float], bool],
         clock: Callable[[], float] = time.monotonic,
+        vital_signs: VitalSigns | None = None,
     ) -> None:
         self._ping_store = ping_store
         self._auth_api_is_healthy = auth_api_is_healthy
+        self._vital_signs = vital_signs
         self._clock = clock
         self._started = clock()
-        self._redis_probes = ThreadPoolExecutor(max_workers=8, thread_name_prefix="health-redis")
+        self._redis_probes = ThreadPoolExecutor(max_workers=24, thread_name_prefix="health-redis")
         # A thread of its own: however long the auth API hangs, nobody waits behind it to hear of Redis.
         self._auth_api_probes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="health-auth-api")
         self._auth_api_lock = threading.Lock()
@@ -47,12 +50,15 @@ class HealthCheck:
         self._auth_api_asked = 0.0
 
     def report(self) -> HealthReport:
-        """Both services, probed side by side."""
+        """All services, probed side by side."""
         asked = self._clock()
         redis_probe, auth_api_probe = self._ask_redis(), self._ask_auth_api(asked)
+        signs_probe, queue_probe = self._ask_signs()
         services = {
             "redis": self._result(redis_probe, asked),
             "auth_api": self._result(auth_api_probe, asked),
+            **self._findings(signs_probe, asked),
+            **self._findings(queue_probe, asked),
         }
         return HealthReport(_overall(services), services, round(self._clock() - self._started, 1))
 
@@ -62,6 +68,28 @@ class HealthCheck:
 
     def _ask_redis(self) -> Future[dict[str, Any]]:
         return self._redis_probes.submit(self._timed, self._redis_is_well)
+
+    def _ask_signs(self) -> tuple[Future[dict[str, Finding]], Future[dict[str, Finding]]]:
+        return self._redis_probes.submit(self._signs), self._redis_probes.submit(self._queue)
+
+    def _signs(self) -> dict[str, Finding]:
+        """Without Redis nobody knows how they are: then it is Redis that is ill."""
+        try:
+            return self._vital_signs.findings() if self._vital_signs else {}
+        except StoreUnavailableError:
+            return {}
+
+    def _queue(self) -> dict[str, Finding]:
+        try:
+            return {"queue": self._vital_signs.queue()} if self._vital_signs else {}
+        except StoreUnavailableError:
+            return {"queue": {"status": "unhealthy", "oldest_job_seconds": None}}
+
+    def _findings(self, probe: Future[dict[str, Finding]], asked: float) -> dict[str, Finding]:
+        try:
+            return probe.result(timeout=max(0.0, asked + ANSWER_SECONDS - self._clock()))
+        except FutureTimeoutError:
+            return {}
 
     def _ask_auth_api(self, asked: float) -> Future[dict[str, Any]]:
         """The probe that is under way or still fresh, or else a new one: there is never more than one at a time."""
@@ -97,4 +125,5 @@ class HealthCheck:
 def _overall(services: dict[str, dict[str, Any]]) -> str:
     if services["redis"]["status"] != "healthy":
         return "unhealthy"
-    return "healthy" if services["auth_api"]["status"] == "healthy" else "degraded"
+    is_degraded = any(service["status"] == "unhealthy" for service in services.values())
+    return "degraded" if is_degraded else "healthy"

@@ -14,8 +14,8 @@ from onboarding_bot.services.twilio import SignatureVerifier
 View = Callable[[], Response]
 
 
-def signed(verifier: SignatureVerifier) -> Callable[[View], View]:
-    """403 unless one of the auth tokens signed this URL with these fields."""
+def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[View], View]:
+    """403 unless one of the auth tokens signed this URL with these fields; ``heard`` is told of each that is good."""
 
     def guard(view: View) -> View:
         @wraps(view)
@@ -25,6 +25,7 @@ def signed(verifier: SignatureVerifier) -> Callable[[View], View]:
                 logger().warning("signature_refused", verified_url=url)
                 text = "The signature does not fit this URL and these fields."
                 return Response(text, status=HTTPStatus.FORBIDDEN, mimetype="text/plain")
+            heard()
             return view()
 
         verified.guarded_by = "signature"  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -18,12 +19,12 @@ _ROW = re.compile(r"[0-9a-f]{32}")
 _ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
-def status_callback_routes(callbacks: Callbacks, verifier: SignatureVerifier) -> Blueprint:
-    """``POST /status-callback?broadcast=…&row=…``."""
+def status_callback_routes(callbacks: Callbacks, verifier: SignatureVerifier, heard: Callable[[], None]) -> Blueprint:
+    """``POST /status-callback?broadcast=…&row=…``; ``heard`` is told of each signed call."""
     routes = Blueprint("status_callback", __name__)
 
     @routes.post("/status-callback", strict_slashes=False)
-    @signed(verifier)
+    @signed(verifier, heard)
     def status_callback() -> Response:
         broadcast_id, row = request.args.get("broadcast", ""), request.args.get("row", "")
         status = request.form.get("MessageStatus", "").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, g, request
@@ -31,8 +32,8 @@ _OUTCOMES: dict[int, str] = {
 _UNVERIFIED = {"refused", "too_large"}
 
 
-def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
-    """``POST /webhook`` and ``POST /webhook/fallback``."""
+def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, heard: Callable[[], None]) -> Blueprint:
+    """``POST /webhook`` and ``POST /webhook/fallback``; ``heard`` is told of each signed call."""
     routes = Blueprint("webhook", __name__)
 
     @routes.before_request
@@ -47,7 +48,7 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
         return response
 
     @routes.post("/webhook", strict_slashes=False)
-    @signed(verifier)
+    @signed(verifier, heard)
     def webhook() -> Response:
         message = parse_inbound(request.form)
         try:
@@ -62,7 +63,7 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier) -> Blueprint:
             return _apologise(error)
 
     @routes.post("/webhook/fallback", strict_slashes=False)
-    @signed(verifier)
+    @signed(verifier, heard)
     def fallback() -> Response:
         message = parse_inbound(request.form)
         g.webhook_outcome = "fallback"

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
+from onboarding_bot.store import keys
 from tests.e2e.world import World, eventually
 from tests.talker import new_sid
 
@@ -102,7 +103,8 @@ def commands_during(world: World, act: Callable[[], object]) -> list[str]:
         for line in monitor.listen():
             if "the end" in line["command"]:
                 return seen
-            if line["client_type"] != "lua":
+            # Off the path of any message, each process notes now and then that it heard from Twilio.
+            if line["client_type"] != "lua" and keys.SIGNS_OF_LIFE not in line["command"]:
                 seen.append(line["command"].split()[0])
     raise AssertionError("MONITOR ended")
 

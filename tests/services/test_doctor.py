@@ -6,6 +6,8 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
 
 import fakeredis
 import pytest
@@ -18,6 +20,8 @@ from werkzeug.serving import make_server
 from onboarding_bot.app import create_app
 from onboarding_bot.services import doctor
 from onboarding_bot.services.doctor import Doctor, Finding
+from onboarding_bot.store.keys import SIGNS_OF_LIFE
+from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
 from tests.settings import ENVIRONMENT, settings
 
 SID = ENVIRONMENT["TWILIO_ACCOUNT_SID"]
@@ -27,6 +31,11 @@ ACTIVE = {"sid": SID, "status": "active", "type": "Full"}
 NEEDS_MORE = "From and MessageSid are required"
 REFUSED = "The signature does not fit this URL and these fields."
 HEALTHY = {"status": "healthy"}
+
+
+def degraded(part: str) -> dict[str, Any]:
+    """Health with one part missing."""
+    return {"status": "degraded", "services": {"redis": {"status": "healthy"}, part: {"status": "unhealthy"}}}
 
 
 @pytest.fixture
@@ -71,6 +80,7 @@ def test_the_bot_itself_takes_the_signed_requests_and_no_conversation_begins() -
     port = free_port()
     changes = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
     redis = fakeredis.FakeRedis()
+    SignsOfLife(redis, redis).write(dict.fromkeys(Sign, datetime.now(UTC)))
     server = make_server("127.0.0.1", port, create_app(settings(**changes), redis=redis), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -82,7 +92,7 @@ def test_the_bot_itself_takes_the_signed_requests_and_no_conversation_begins() -
             _, *wrong_token, _ = examine(**changes, TWILIO_AUTH_TOKEN="another-token-than-the-bot-has")
         assert all(finding.is_well for finding in well), well
         assert all("refuses the signature" in finding.advice for finding in wrong_token)
-        assert redis.keys() == []
+        assert redis.keys() == [SIGNS_OF_LIFE.encode()]
     finally:
         server.shutdown()
 
@@ -156,7 +166,13 @@ def test_what_stands_between_twilio_and_the_bot(
 @pytest.mark.parametrize(
     ("status", "body", "advice"),
     [
-        pytest.param(200, {"status": "degraded"}, "AUTH_API_URL", id="no auth API"),
+        pytest.param(200, degraded("auth_api"), "AUTH_API_URL", id="no auth API"),
+        pytest.param(200, degraded("worker"), "no worker runs", id="no worker"),
+        pytest.param(200, degraded("queue"), "queue stands still", id="a queue that nobody works off"),
+        pytest.param(200, degraded("webhook"), "no webhook", id="no webhook yet"),
+        pytest.param(200, degraded("status_callback"), "/status-callback", id="no callbacks"),
+        pytest.param(200, degraded("another"), "look at /health", id="a part of a later release"),
+        pytest.param(200, {"status": "degraded", "services": "?"}, "look at /health", id="another shape"),
         pytest.param(503, {"status": "unhealthy"}, "REDIS_URL", id="no Redis"),
         pytest.param(200, {"hello": "world"}, "somebody else than the bot", id="another app"),
         pytest.param(503, {}, "have the proxy point at its PORT", id="bot not running"),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import fakeredis
 import pytest
@@ -14,9 +15,12 @@ from flask import Flask
 from onboarding_bot import __version__
 from onboarding_bot.app import create_app
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
 from onboarding_bot.web import health
 from onboarding_bot.web.health import ANSWER_SECONDS, AUTH_API_CACHE_SECONDS, PROBE_SECONDS, HealthCheck
+from onboarding_bot.web.vital_signs import VitalSigns
 from tests.settings import settings
+from tests.talker import post_signed, webhook_form
 
 AUTH_HEALTH = "https://auth.example.in/health"
 
@@ -47,6 +51,11 @@ def server() -> fakeredis.FakeServer:
     return fakeredis.FakeServer()
 
 
+def heard_of(server: fakeredis.FakeServer, *signs: Sign) -> None:
+    redis = fakeredis.FakeRedis(server=server)
+    SignsOfLife(redis, redis).write(dict.fromkeys(signs, datetime.now(UTC)))
+
+
 @pytest.fixture
 def app(server: fakeredis.FakeServer) -> Flask:
     return create_app(settings(), redis=fakeredis.FakeRedis(server=server))
@@ -58,15 +67,17 @@ def auth_api() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def test_all_is_well(app: Flask, auth_api: responses.RequestsMock) -> None:
+def test_all_is_well(app: Flask, server: fakeredis.FakeServer, auth_api: responses.RequestsMock) -> None:
     auth_api.get(AUTH_HEALTH, json={"status": "ok"})
+    heard_of(server, Sign.WORKER, Sign.WEBHOOK)
     response = app.test_client().get("/health")
     body = response.get_json()
     assert response.status_code == 200
     assert body.keys() == {"status", "services", "uptime_seconds", "version", "timestamp"}
     assert (body["status"], body["version"]) == ("healthy", __version__)
-    assert body["services"].keys() == {"redis", "auth_api"}
-    for service in body["services"].values():
+    assert body["services"].keys() == {"redis", "auth_api", "worker", "queue", "webhook", "status_callback"}
+    for name in ("redis", "auth_api"):
+        service = body["services"][name]
         assert service.keys() == {"status", "response_ms"}
         assert service["status"] == "healthy"
         assert service["response_ms"] >= 0
@@ -225,3 +236,50 @@ def test_a_slow_answer_is_told_from_the_cache_later(release: threading.Event, mo
     release.set()
     assert answered.wait(timeout=10)
     assert check.report().status == "healthy"
+
+
+# --- signs of life -------------------------------------------------------------------------------------------------
+
+
+def test_without_a_worker_it_is_degraded_and_200(
+    app: Flask, server: fakeredis.FakeServer, auth_api: responses.RequestsMock
+) -> None:
+    auth_api.get(AUTH_HEALTH, json={"status": "ok"})
+    heard_of(server, Sign.WEBHOOK)
+    response = app.test_client().get("/health")
+    body = response.get_json()
+    assert (response.status_code, body["status"]) == (200, "degraded")
+    assert body["services"]["worker"]["status"] == "unhealthy"
+
+
+def test_a_demo_that_nobody_wrote_to_is_healthy(server: fakeredis.FakeServer, auth_api: responses.RequestsMock) -> None:
+    auth_api.get(AUTH_HEALTH, json={"status": "ok"})
+    app = create_app(settings(FLASK_ENV="development"), redis=fakeredis.FakeRedis(server=server))
+    heard_of(server, Sign.WORKER)
+    body = app.test_client().get("/health").get_json()
+    assert body["services"]["webhook"]["status"] == body["services"]["status_callback"]["status"] == "waiting"
+    assert body["status"] == "healthy"
+
+
+def test_a_queue_that_is_gone_alone_is_degraded() -> None:
+    class Gone(SignsOfLife):
+        def oldest_job(self) -> None:
+            raise StoreUnavailableError("nobody answers")
+
+    redis = fakeredis.FakeRedis()
+    signs = Gone(redis, redis)
+    signs.write({Sign.WORKER: datetime.now(UTC)})
+    check = HealthCheck(
+        well, lambda _timeout: True, vital_signs=VitalSigns(signs, lambda: datetime.now(UTC), expects_webhooks=False)
+    )
+    report = check.report()
+    assert (report.status, report.services["queue"]["status"]) == ("degraded", "unhealthy")
+
+
+def test_a_signed_webhook_is_remembered(app: Flask, server: fakeredis.FakeServer) -> None:
+    redis = fakeredis.FakeRedis(server=server)
+    post_signed(app.test_client(), webhook_form("Hi", "whatsapp:+919800000009"))
+    deadline = time.monotonic() + 20
+    while Sign.WEBHOOK not in SignsOfLife(redis, redis).read():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -99,7 +99,7 @@ def language(code: str) -> str:
 
 def part(name: str) -> str:
     """The name of something that the bot leans on."""
-    return {"auth_api": "Auth API", "redis": "Redis"}.get(name, words(name))
+    return {"auth_api": "Auth API", "redis": "Redis", "status_callback": "Status callbacks"}.get(name, words(name))
 
 
 def skipped(reason: str) -> str:

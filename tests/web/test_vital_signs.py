@@ -1,0 +1,180 @@
+"""Signs of life: noted without keeping anybody waiting, and judged so that a new system is not an ill one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import dramatiq
+import fakeredis
+import pytest
+from dramatiq.brokers.redis import RedisBroker
+
+from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE
+from onboarding_bot.store.signs_of_life import WRITTEN_AFTER_SECONDS, Sign, SignKeeper, SignsOfLife
+from onboarding_bot.web.vital_signs import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, VitalSigns
+from tests.fakes import NOON, MovableClock
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def server() -> fakeredis.FakeServer:
+    return fakeredis.FakeServer()
+
+
+@pytest.fixture
+def signs(server: fakeredis.FakeServer) -> SignsOfLife:
+    redis = fakeredis.FakeRedis(server=server)
+    return SignsOfLife(redis, redis)
+
+
+def vital_signs(signs: SignsOfLife, now: datetime = NOON, *, expects_webhooks: bool = True) -> VitalSigns:
+    return VitalSigns(signs, lambda: now, expects_webhooks=expects_webhooks)
+
+
+def statuses(signs: SignsOfLife, **how: bool) -> Mapping[str, str]:
+    return {name: finding["status"] for name, finding in vital_signs(signs, **how).findings().items()}
+
+
+def ago(span: timedelta) -> datetime:
+    return NOON - span
+
+
+# --- judging -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("silent_for", "status"),
+    [(timedelta(), "healthy"), (WORKER_SILENT, "healthy"), (WORKER_SILENT + SECOND, "unhealthy"), (None, "unhealthy")],
+)
+def test_a_worker_tells_of_itself_all_the_time(signs: SignsOfLife, silent_for: timedelta | None, status: str) -> None:
+    if silent_for is not None:
+        signs.write({Sign.WORKER: ago(silent_for)})
+    assert statuses(signs)["worker"] == status
+
+
+def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: SignsOfLife) -> None:
+    assert statuses(signs, expects_webhooks=True)["webhook"] == "unhealthy", "production, before the first webhook"
+    assert statuses(signs, expects_webhooks=False)["webhook"] == "waiting", "the demo, before the first webhook"
+    signs.write({Sign.WEBHOOK: ago(timedelta(days=40))})
+    assert statuses(signs)["webhook"] == "healthy", "nights are quiet; the alert knows when they should not be"
+
+
+@pytest.mark.parametrize(
+    ("message", "callback", "status"),
+    [
+        pytest.param(None, None, "waiting", id="nothing was ever sent"),
+        pytest.param(timedelta(minutes=1), None, "waiting", id="just sent"),
+        pytest.param(CALLBACK_MISSING + SECOND, None, "unhealthy", id="sent long ago, and never told of it"),
+        pytest.param(CALLBACK_MISSING + SECOND, timedelta(minutes=9), "healthy", id="told"),
+        pytest.param(timedelta(hours=1), timedelta(hours=1, seconds=30), "healthy", id="written with a delay"),
+        pytest.param(timedelta(hours=1), timedelta(hours=2), "unhealthy", id="not told any more"),
+        pytest.param(timedelta(minutes=9), timedelta(days=2), "healthy", id="sent again after a long time"),
+    ],
+)
+def test_callbacks_are_missed_only_by_who_sent_something(
+    signs: SignsOfLife, message: timedelta | None, callback: timedelta | None, status: str
+) -> None:
+    spans = {Sign.MESSAGE: message, Sign.STATUS_CALLBACK: callback}
+    if times := {sign: ago(span) for sign, span in spans.items() if span is not None}:
+        signs.write(times)
+    assert statuses(signs)["status_callback"] == status
+
+
+def test_each_says_when_it_was_last_seen(signs: SignsOfLife) -> None:
+    signs.write({Sign.WEBHOOK: ago(90 * SECOND)})
+    findings = vital_signs(signs).findings()
+    assert findings["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
+    assert findings["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
+
+
+# --- the queue -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broker(server: fakeredis.FakeServer) -> RedisBroker:
+    broker = RedisBroker(client=fakeredis.FakeRedis(server=server), namespace=QUEUE_NAMESPACE)
+    broker.declare_queue(QUEUE)
+    return broker
+
+
+def put(broker: RedisBroker, since: datetime) -> None:
+    milliseconds = round(since.timestamp() * 1000)
+    message = dramatiq.Message(QUEUE, "pump", (), {}, {}, message_timestamp=milliseconds)
+    broker.enqueue(message)
+
+
+@pytest.mark.parametrize(
+    ("waited", "status", "seconds"),
+    [
+        pytest.param([], "healthy", None, id="no job"),
+        pytest.param([timedelta(seconds=7), SECOND], "healthy", 7.0, id="young ones"),
+        pytest.param([JOB_WAITS + SECOND, SECOND], "unhealthy", 121.0, id="an old one"),
+        pytest.param([SECOND, JOB_WAITS + SECOND], "unhealthy", 121.0, id="an old one that came back"),
+        pytest.param([-SECOND], "healthy", 0.0, id="clocks differ"),
+    ],
+)
+def test_the_queue_is_as_old_as_its_oldest_job(
+    signs: SignsOfLife, broker: RedisBroker, waited: list[timedelta], status: str, seconds: float | None
+) -> None:
+    for span in waited:
+        put(broker, ago(span))
+    assert vital_signs(signs).queue() == {"status": status, "oldest_job_seconds": seconds}
+
+
+def test_prometheus_reads_the_same(signs: SignsOfLife, broker: RedisBroker, server: fakeredis.FakeServer) -> None:
+    signs.write({Sign.WORKER: ago(SECOND)})
+    put(broker, ago(5 * SECOND))
+    told = {sample.name: sample.value for family in vital_signs(signs).metrics() for sample in family.samples}
+    assert told == {
+        "worker_last_heartbeat_timestamp_seconds": ago(SECOND).timestamp(),
+        "queue_oldest_job_age_seconds": 5.0,
+    }
+    server.connected = False
+    assert list(vital_signs(signs).metrics()) == []
+
+
+# --- noting --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def timers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Timer]:
+    """The timers that were started; the tests let them ring."""
+    started: list[threading.Timer] = []
+    monkeypatch.setattr(threading.Timer, "start", lambda timer: started.append(timer))  # noqa: PLW0108 - a builtin would not be bound
+    return started
+
+
+def test_many_signs_are_one_write(signs: SignsOfLife, clock: MovableClock, timers: list[threading.Timer]) -> None:
+    keeper = SignKeeper(signs, clock.clock().now)
+    keeper.note(Sign.WEBHOOK)
+    assert signs.read() == {}, "nobody waited for Redis"
+    assert timers.pop().interval == 0, "a first sign may be waited for"
+    keeper.write()
+    for _ in range(3):
+        clock.pass_(seconds=1)
+        keeper.note(Sign.WEBHOOK)
+    (timer,) = timers
+    assert timer.interval == WRITTEN_AFTER_SECONDS
+    assert signs.read() == {Sign.WEBHOOK: NOON}
+    timer.function()
+    assert signs.read() == {Sign.WEBHOOK: NOON + 3 * SECOND}
+    timer.function()
+    keeper.note(Sign.WEBHOOK)
+    assert len(timers) == 2
+
+
+def test_what_redis_did_not_take_is_written_with_the_next(
+    signs: SignsOfLife, server: fakeredis.FakeServer, clock: MovableClock, timers: list[threading.Timer]
+) -> None:
+    keeper = SignKeeper(signs, clock.clock().now)
+    keeper.note(Sign.WEBHOOK)
+    server.connected = False
+    timers[0].function()
+    server.connected = True
+    clock.pass_(seconds=5)
+    keeper.note(Sign.STATUS_CALLBACK)
+    timers[1].function()
+    assert signs.read() == {Sign.WEBHOOK: NOON, Sign.STATUS_CALLBACK: NOON + 5 * SECOND}
