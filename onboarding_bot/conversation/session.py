@@ -138,9 +138,7 @@ class UserSession:
             for other in self.remembered
             if other.message_sid != known.message_sid and known.at - other.at < REMEMBERED_FOR
         ]
-        silent = [other for other in (*kept, known) if other.reply == ()]
-        answered = [other for other in (*kept, known) if other.reply != ()]
-        return replace(self, remembered=(*silent[-REMEMBERED_REPLIES:], *answered[-REMEMBERED_REPLIES:]))
+        return replace(self, remembered=_latest([*kept, known]))
 
     def to_record(self) -> dict[str, Any]:
         """The session as JSON."""
@@ -246,6 +244,18 @@ def _minute_from_record(record: Mapping[str, Any] | None) -> Minute | None:
     if record is None:
         return None
     return Minute(datetime.fromisoformat(record["began_at"]), record["messages"], record["warned"])
+
+
+def _latest(remembered: list[RememberedReply]) -> tuple[RememberedReply, ...]:
+    """The last of those that got a reply, and the last of those that got none, in the order in which they came."""
+    room = {True: REMEMBERED_REPLIES, False: REMEMBERED_REPLIES}
+    kept = []
+    for known in reversed(remembered):
+        is_silent = known.reply == ()
+        if room[is_silent]:
+            room[is_silent] -= 1
+            kept.append(known)
+    return tuple(reversed(kept))
 
 
 def _remembered_to_record(known: RememberedReply) -> dict[str, Any]:

@@ -11,7 +11,14 @@ from flask import Flask
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation import pace
 from onboarding_bot.conversation.otp import LEASE
-from onboarding_bot.conversation.session import REMEMBERED_REPLIES, Minute, OnboardingStep, UserSession
+from onboarding_bot.conversation.reply import Part
+from onboarding_bot.conversation.session import (
+    REMEMBERED_REPLIES,
+    Minute,
+    OnboardingStep,
+    RememberedReply,
+    UserSession,
+)
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, new_sid, post_signed, webhook_form
@@ -145,6 +152,18 @@ def test_a_message_that_was_read_is_finished_by_its_copy(
     clock.pass_(seconds=LEASE.seconds)
     talker.says("YES", sid=yes).expects_step("completed")
     assert len({request.intention_id for request in otp_service.requests}) == 1
+
+
+def test_what_is_remembered_stays_in_its_order() -> None:
+    known = session(None)
+    for number in range(2 * REMEMBERED_REPLIES):
+        reply = () if number % 2 else (Part("help"),)
+        known = known.remember(RememberedReply(f"SM{number}", NOON, reply))
+    assert [one.message_sid for one in known.remembered] == [f"SM{n}" for n in range(2 * REMEMBERED_REPLIES)]
+    known = known.remember(RememberedReply("SM-silent", NOON, ()))
+    assert known.remembered[-1].message_sid == "SM-silent"
+    assert known.recall("SM1") is None
+    assert known.recall("SM0") is not None
 
 
 # --- STOP ----------------------------------------------------------------------------------------------------------
