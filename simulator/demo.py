@@ -169,6 +169,8 @@ class Demo:
             return
         print("The chat page:")
         print(f"  {self._settings.public_url}/")
+        print("The dashboard (the key is ADMIN_API_KEY in var/demo.env):")
+        print(f"  {self._settings.public_base_url}/dashboard")
         print("The bot's health:")
         print(f"  {self._settings.public_base_url}/health")
         print(f"Logs are in {LOGS}/, data is kept in {VAR}/. Ctrl-C stops everything.", flush=True)

@@ -116,7 +116,11 @@ def leader_of(clone: Clone, command: str) -> int:
 
 def test_the_chat_page_comes_first_and_the_data_stays(clone: Clone) -> None:
     with demo(clone) as running:
-        assert re.findall(r"\S*://\S*", running.said) == [f"{running.chat}/", f"{running.bot}/health"]
+        assert re.findall(r"\S*://\S*", running.said) == [
+            f"{running.chat}/",
+            f"{running.bot}/dashboard",
+            f"{running.bot}/health",
+        ]
         assert "\x1b" not in running.said
         assert status_of(f"{running.chat}/") == 200
         assert status_of(f"{running.bot}/health") == 200

@@ -86,6 +86,15 @@ def test_a_wrong_key_is_logged_without_the_key(visitor: Visitor, capsys: pytest.
     assert "wrong-key-of-the-tests" not in log
 
 
+def test_who_signs_in_stands_in_the_log_by_name(
+    redis: fakeredis.FakeRedis, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in(READER)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "dashboard.sign-in" in line]
+    assert "reader" in line
+    assert READER not in line
+
+
 def test_a_key_that_may_not_read_does_not_open_it(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
     Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in("sender-key-of-the-tests", status=403)
 

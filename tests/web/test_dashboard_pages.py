@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 import io
+from dataclasses import astuple
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.web.dashboard.code_words import refused
+from onboarding_bot.web.dashboard.health_rows import health_rows
+from onboarding_bot.web.health import HealthReport
 from tests.broadcast.people import add, add_many
 from tests.broadcast.world import TEMPLATE, World
 from tests.fakes import NOON, FakeOtpService, MovableClock
@@ -122,6 +125,23 @@ def test_health_is_told_part_by_part(admin: Visitor) -> None:
     assert "Auth API" in text
 
 
+def test_each_part_is_told_in_its_own_way() -> None:
+    services = {
+        "redis": {"status": "healthy", "response_ms": 0.9},
+        "worker": {"status": "unhealthy", "last_seen": "2026-11-22T06:29:30+00:00", "seconds_ago": 30.0},
+        "status_callback": {"status": "waiting", "last_seen": None, "seconds_ago": None},
+        "queue": {"status": "healthy", "oldest_job_seconds": None},
+        "another_queue": {"status": "unhealthy", "oldest_job_seconds": 190.0},
+    }
+    assert [astuple(row) for row in health_rows(HealthReport("degraded", services, 1.0))] == [
+        ("Redis", "healthy", "Healthy", "1 ms"),
+        ("Worker", "unhealthy", "Unhealthy", "30 s ago"),
+        ("Status callbacks", "waiting", "Nothing yet", ""),
+        ("Queue", "healthy", "Healthy", "nothing waits"),
+        ("Another queue", "unhealthy", "Unhealthy", "waits 3 min 10 s"),
+    ]
+
+
 # --- broadcasts ----------------------------------------------------------------------------------------------------
 
 
@@ -174,8 +194,10 @@ def test_a_scheduled_one_says_when(admin: Visitor, world: World) -> None:
 def test_paused_resumed_cancelled_with_a_question_before(admin: Visitor, world: World) -> None:
     broadcast_id = world.create()
     place = f"/dashboard/broadcasts/{broadcast_id}"
-    admin.opens(place).submits(f"{place}/pause")
+    admin.opens("/dashboard?days=1").submits(f"{place}/pause")
     assert world.status(broadcast_id) is BroadcastStatus.PAUSED
+    assert "Messages 0 today" in admin.text, "it leads away from the page"
+    admin.opens(place)
     admin.submits(f"{place}/resume")
     assert world.status(broadcast_id) is BroadcastStatus.COUNTING
     assert f"{place}/cancel" not in admin.actions

@@ -158,14 +158,14 @@ class Access:
         )
 
 
-def safe_target(given: str | None) -> str:
-    """Where to go after signing in: the page of the dashboard that was asked for, never another site."""
+def safe_target(given: str | None, otherwise: str) -> str:
+    """Where to go next: the page of the dashboard that a form names, and never another site."""
     home = url_for(".overview")
     if not given or "\\" in given or not given.isprintable():
-        return home
+        return otherwise
     parts = urlsplit(given)
     is_ours = not parts.scheme and not parts.netloc and (parts.path == home or parts.path.startswith(f"{home}/"))
-    return given if is_ours else home
+    return given if is_ours else otherwise
 
 
 def _mac(token: str, what: str) -> str:

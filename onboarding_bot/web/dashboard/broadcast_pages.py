@@ -13,7 +13,7 @@ from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.web.audit import audit_broadcast, audit_detail
 from onboarding_bot.web.authentication import current_admin
-from onboarding_bot.web.dashboard.access import Access
+from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.broadcast_card import card
 from onboarding_bot.web.dashboard.code_words import error_meaning
 from onboarding_bot.web.recipients_file import recipients_file
@@ -67,7 +67,8 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
         def run(broadcast_id: str) -> ResponseReturnValue:
             audit_broadcast(broadcast_id)
             act(broadcast_id)
-            return redirect(url_for(".broadcast", broadcast_id=broadcast_id), HTTPStatus.SEE_OTHER)
+            here = url_for(".broadcast", broadcast_id=broadcast_id)
+            return redirect(safe_target(request.form.get("next"), here), HTTPStatus.SEE_OTHER)
 
     def question(name: str) -> None:
         @routes.get(f"/broadcasts/<broadcast_id>/{name}", endpoint=f"ask-{name}")

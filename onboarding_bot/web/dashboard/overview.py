@@ -13,6 +13,7 @@ from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
 from onboarding_bot.web.dashboard.figure_panels import charts, funnel, groups, refused_answers
+from onboarding_bot.web.dashboard.health_rows import health_rows
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.query import whole_number
 
@@ -35,6 +36,7 @@ class Overview:
         # One day alone shows no course of anything.
         charted = figures.period if days > 1 else self._figures(USUAL_PERIOD).period
         current, recent = self._broadcasts()
+        report = self._health.report()
         return {
             "days": days,
             "periods": PERIODS,
@@ -44,7 +46,8 @@ class Overview:
             "refused": refused_answers(figures.period),
             "groups": groups(figures.period),
             "charts": charts(charted),
-            "health": self._health.report(),
+            "health": report,
+            "health_rows": health_rows(report),
             "current": current,
             "recent": recent,
         }

@@ -8,6 +8,7 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.logs import logger
+from onboarding_bot.web.audit import begin_audit
 from onboarding_bot.web.dashboard.access import Access, safe_target
 
 
@@ -18,7 +19,7 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
     def sign_in() -> ResponseReturnValue:
         if access.must_come_again():
             return render_template("dashboard/again.html")
-        target = safe_target(request.args.get("next"))
+        target = safe_target(request.args.get("next"), url_for(".overview"))
         if access.visitor():
             return redirect(target, HTTPStatus.SEE_OTHER)
         return render_template("dashboard/sign_in.html", target=target, fault=None)
@@ -26,15 +27,15 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
     @routes.post("/sign-in")
     @access.from_own_form
     def take_key() -> ResponseReturnValue:
-        target = safe_target(request.form.get("next"))
+        target = safe_target(request.form.get("next"), url_for(".overview"))
         key = access.find_key(request.form.get("key", "").strip())
         if key is None:
             logger().warning("wrong_key", path=request.path)
             fault = "This key does not open the dashboard."
             return render_template("dashboard/sign_in.html", target=target, fault=fault), HTTPStatus.FORBIDDEN
+        begin_audit("dashboard.sign-in", key)
         response = make_response(redirect(target, HTTPStatus.SEE_OTHER))
         access.sign_in(key, response)
-        logger().info("signed_in", key_name=key.name)
         return response
 
     @routes.post("/sign-out")

@@ -97,11 +97,6 @@ def language(code: str) -> str:
     return {"en": "English", "hi": "Hindi"}.get(code, code)
 
 
-def part(name: str) -> str:
-    """The name of something that the bot leans on."""
-    return {"auth_api": "Auth API", "redis": "Redis", "status_callback": "Status callbacks"}.get(name, words(name))
-
-
 def skipped(reason: str) -> str:
     """Why somebody is left out of a broadcast."""
     return {

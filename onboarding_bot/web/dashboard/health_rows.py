@@ -1,0 +1,51 @@
+"""The health of the parts as the page shows it: a name, a state, and what there is to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from onboarding_bot.web.dashboard import wording
+from onboarding_bot.web.health import HealthReport
+
+_NAMES = {
+    "auth_api": "Auth API",
+    "redis": "Redis",
+    "webhook": "Twilio’s webhook",
+    "status_callback": "Status callbacks",
+}
+_STATES = {"waiting": "Nothing yet"}
+
+
+@dataclass(frozen=True, slots=True)
+class HealthRow:
+    """One part. ``status`` is as in ``/health``, ``says`` the same for a person."""
+
+    name: str
+    status: str
+    says: str
+    detail: str
+
+
+def health_rows(report: HealthReport) -> list[HealthRow]:
+    """All parts that the report tells of."""
+    return [
+        HealthRow(
+            _NAMES.get(name, wording.words(name)),
+            part["status"],
+            _STATES.get(part["status"], wording.words(part["status"])),
+            _detail(part),
+        )
+        for name, part in report.services.items()
+    ]
+
+
+def _detail(part: Mapping[str, Any]) -> str:
+    if part.get("response_ms") is not None:
+        return wording.seconds(part["response_ms"] / 1000)
+    if part.get("seconds_ago") is not None:
+        return f"{wording.seconds(part['seconds_ago'])} ago"
+    if part.get("oldest_job_seconds") is not None:
+        return f"waits {wording.seconds(part['oldest_job_seconds'])}"
+    return "nothing waits" if "oldest_job_seconds" in part else ""
