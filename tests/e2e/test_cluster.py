@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import requests
 
 from tests.e2e.outbound import Admin, Worker
 from tests.e2e.people import address, settle, store_at
@@ -13,6 +15,18 @@ from tests.settings import ENVIRONMENT
 from tests.talker import OWNER
 
 pytestmark = pytest.mark.redis_server
+
+
+def page_after_sign_in(url: str) -> str:
+    """What somebody sees at the dashboard after having given the key."""
+    with requests.Session() as browser:
+        form = browser.get(url, timeout=10).text
+        token = re.search(r'name="csrf_token" value="(\w+)"', form)
+        assert token
+        given = {"csrf_token": token[1], "key": ENVIRONMENT["ADMIN_API_KEY"]}
+        page = browser.post(f"{url}/sign-in", data=given, timeout=10)
+        assert page.status_code == 200
+        return page.text
 
 
 def test_everything_works_in_cluster_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +43,7 @@ def test_everything_works_in_cluster_mode(tmp_path: Path, monkeypatch: pytest.Mo
             admin.wait_for_status(broadcast_id, "completed")
             assert admin.look(broadcast_id)["sent_count"] == 101
             assert world.stats()["total_sessions"] == 101
+            assert "The fair opens on Monday" in page_after_sign_in(f"{world.bot_url}/dashboard")
 
             def reminder() -> bool:
                 unasked = (event for event in world.events() if event.get("in_reply_to", "") is None)
