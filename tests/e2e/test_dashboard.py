@@ -347,7 +347,7 @@ def test_without_a_script_everything_can_be_read_and_held(opens: Open, broadcast
     expect(page.locator("#funnel")).to_contain_text("Sector")
     expect(page.get_by_role("progressbar")).to_be_visible()
     page.locator(f"#pause-{broadcast_id}").click()
-    expect(page.locator("#state")).to_contain_text("Paused by an admin.")
+    expect(page.locator("#broadcasts")).to_contain_text("Paused by an admin.")
     assert broadcasts.status(broadcast_id) is BroadcastStatus.PAUSED
 
 
