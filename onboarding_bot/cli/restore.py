@@ -7,19 +7,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from redis import Redis
 
 from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.cli.erasure_list import SUFFIX, ErasureList, beside
-from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
 from onboarding_bot.logs import configure_logs
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.snapshot import SnapshotError, copy, loaded, refuse_unless_empty, snapshot_files
 
 ANSWER_SECONDS = 60.0
+# So many records are opened to see whether the keys fit: single ones may be older than the oldest key.
+SAMPLE = 100
 
 
 def main(arguments: list[str]) -> int:
@@ -32,8 +35,10 @@ def main(arguments: list[str]) -> int:
         erased = _erasures(asked.file, asked.erasures)
         refuse_unless_empty(target)
         with ExitStack() as stack:
-            sources = _sources(asked.file, asked.loaded_port, settings.redis_url, target, stack)
-            copied = sum(copy(source, target) for source in sources)
+            copied = 0
+            for source in _sources(asked.file, asked.loaded_port, target, stack):
+                _check_keys(settings, source)
+                copied += copy(source, target)
         again, paused = _forget_again(build_parts(settings, redis=target), erased)
     except SettingsError as error:
         print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
@@ -50,9 +55,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _sources(
-    file: Path, loaded_port: int | None, redis_url: str, target: AnyRedis, stack: ExitStack
-) -> Iterator[Redis]:
+def _check_keys(settings: Settings, source: Redis) -> None:
+    """Raises SnapshotError when the keys at hand fit none of some records in the snapshot."""
+    store = build_parts(settings, redis=source).store
+    names = islice(source.scan_iter(match="{s*}:contact:*", count=1000), SAMPLE)
+    people = [name.decode().rpartition(":")[2] for name in names]
+    contacts = [(person_id, store.load(person_id).contact) for person_id in people]
+    opened = [(person_id, contact.address) for person_id, contact in contacts if contact and contact.address]
+    if people and not opened:
+        raise SnapshotError("SESSION_ENCRYPTION_KEYS holds no key that this backup was written with")
+    if opened and not any(store.identify(address) == person_id for person_id, address in opened):
+        raise SnapshotError("PERSON_ID_KEY is not the one that this backup was written with")
+
+
+def _sources(file: Path, loaded_port: int | None, target: AnyRedis, stack: ExitStack) -> Iterator[Redis]:
     """Each server that holds a part of the snapshot: one that somebody started, or our own for each file."""
     database = 0 if not isinstance(target, Redis) else int(target.connection_pool.connection_kwargs.get("db") or 0)
     if loaded_port:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import stat
@@ -268,6 +269,31 @@ def test_a_restore_never_mixes_with_what_is_there(
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     assert restore.main([str(tmp_path / "night.rdb")]) == 1
     assert "only restored into an empty one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_ENCRYPTION_KEYS", base64.urlsafe_b64encode(b"x" * 32).decode()),
+        ("PERSON_ID_KEY", "another-key-than-that-of-the-tests"),
+    ],
+)
+def test_a_backup_of_which_the_keys_are_lost_is_told_at_once(
+    old: RedisServer,
+    new: RedisServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    value: str,
+) -> None:
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    monkeypatch.setenv(name, value)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert f"not restored: {name}" in capsys.readouterr().err
+    assert Redis(port=new.port).dbsize() == 0
 
 
 def test_somebody_who_writes_meanwhile_ends_it(
