@@ -25,12 +25,14 @@ from redis.sentinel import SentinelConnectionPool
 from onboarding_bot.errors import BotError
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error
+from onboarding_bot.store.keys import LIMITS, SIGNS_OF_LIFE, SWEEPER
 
 SNAPSHOT_SECONDS = 3600
 LOAD_SECONDS = 3600
 KEYS_AT_ONCE = 500
-# The sweep puts jobs into the queue again; those of a snapshot may have been done long ago.
-QUEUE = b"{dramatiq}:"
+# What is made anew by itself and says nothing of any person: jobs (those of a snapshot may have been done long ago),
+# who was last heard of, who sweeps, how often an address called.
+MADE_ANEW = ("{dramatiq}:", SIGNS_OF_LIFE, SWEEPER, LIMITS, f"{{{LIMITS}")
 
 
 class SnapshotError(BotError):
@@ -76,21 +78,22 @@ def snapshot_files(path: Path) -> list[Path]:
 
 
 def refuse_unless_empty(target: AnyRedis) -> None:
-    """Raises SnapshotError when there is anything in ``target``, and StoreUnavailableError."""
+    """Raises SnapshotError when there is anything in ``target`` that matters, and StoreUnavailableError."""
     with unavailable_on_error():
-        found: Any = target.dbsize()
-    if found:
-        raise SnapshotError(f"the Redis of REDIS_URL holds {found} keys; a snapshot is only restored into an empty one")
+        if any(True for _ in _names(target)):
+            held: Any = target.dbsize()
+            msg = f"the Redis of REDIS_URL holds {held} keys; a snapshot is only restored into an empty one"
+            raise SnapshotError(msg)
 
 
 def copy(source: Redis, target: AnyRedis) -> int:
-    """Copy every key with its remaining life, except for the queue of jobs; how many there were.
+    """Copy every key with its remaining life, except for what is made anew by itself; how many there were.
 
     Raises SnapshotError when a key is there already, or when ``target`` is too old for the snapshot.
     """
     copied = 0
     with unavailable_on_error():
-        names = (name for name in source.scan_iter(count=KEYS_AT_ONCE) if not name.startswith(QUEUE))
+        names = _names(source)
         while batch := list(islice(names, KEYS_AT_ONCE)):
             reading = source.pipeline(transaction=False)
             for name in batch:
@@ -138,6 +141,11 @@ def loaded(file: Path, database: int) -> Iterator[Redis]:
         finally:
             server.kill()
             server.wait()
+
+
+def _names(client: AnyRedis) -> Iterator[bytes]:
+    made_anew = tuple(prefix.encode() for prefix in MADE_ANEW)
+    return (name for name in client.scan_iter(count=KEYS_AT_ONCE) if not name.startswith(made_anew))
 
 
 def _take(program: str, server: _Server, file: Path) -> None:

@@ -19,6 +19,7 @@ from onboarding_bot.app import build_parts, create_app
 from onboarding_bot.cli import backup, restore
 from onboarding_bot.cli.erasure_list import ErasureList, written
 from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.store import keys
 from onboarding_bot.store.connection import connect
 from tests.fakes import FakeOtpService
 from tests.servers import RedisServer, missing, running_cluster, running_redis
@@ -30,29 +31,22 @@ AT_ONCE = ("--repl-diskless-sync-delay", "0")
 ASHA, RAVI = "whatsapp:+919876543210", "whatsapp:+919876543211"
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RedisServer, RedisServer]]:
+@pytest.fixture
+def old(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
+    """The Redis that the bot works with, until the night when it is lost."""
     for program in ("redis-cli", "redis-server"):
         if not shutil.which(program):
             missing(program)
-    folders = [tmp_path_factory.mktemp(name) for name in ("old", "new")]
-    with running_redis(folders[0], *AT_ONCE) as old, running_redis(folders[1]) as new:
-        yield old, new
+    with running_redis(tmp_path_factory.mktemp("old"), *AT_ONCE) as server:
+        work_with(server.url, monkeypatch)
+        yield server
 
 
 @pytest.fixture
-def old(servers: tuple[RedisServer, RedisServer], monkeypatch: pytest.MonkeyPatch) -> RedisServer:
-    """The Redis that the bot works with, until the night when it is lost."""
-    Redis(port=servers[0].port).flushall()
-    work_with(servers[0].url, monkeypatch)
-    return servers[0]
-
-
-@pytest.fixture
-def new(servers: tuple[RedisServer, RedisServer]) -> RedisServer:
+def new(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     """An empty one in its place."""
-    Redis(port=servers[1].port).flushall()
-    return servers[1]
+    with running_redis(tmp_path_factory.mktemp("new")) as server:
+        yield server
 
 
 def work_with(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +90,7 @@ def test_lives_end_when_they_would_have_ended(
     assert restore.main([str(tmp_path / "night.rdb")]) == 0
     for name in names:
         assert abs(Redis(port=new.port).pttl(name) - redis.pttl(name)) < 5_000
-    assert Redis(port=new.port).dbsize() == redis.dbsize()
+    assert set(Redis(port=new.port).keys()) == set(redis.keys()) - {keys.SIGNS_OF_LIFE.encode()}
 
 
 def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
@@ -211,14 +205,18 @@ def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
     assert build_parts(settings(), redis=connect(new.url)).office.view(broadcast_id).record.status == "paused"
 
 
-def test_jobs_are_not_restored(
+def test_what_is_made_anew_is_neither_restored_nor_in_the_way(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Redis(port=old.port).mset({"{dramatiq}:outbound": "jobs", "{s1}:counters": "x"})
+    anew = {"{dramatiq}:outbound": "jobs", keys.SIGNS_OF_LIFE: "a minute ago", keys.SWEEPER: "this one"}
+    Redis(port=old.port).mset(anew | {"{s1}:counters": "x"})
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     work_with(new.url, monkeypatch)
+    Redis(port=new.port).mset(dict.fromkeys(anew, "another one"))
     assert restore.main([str(tmp_path / "night.rdb")]) == 0
-    assert Redis(port=new.port).keys() == [b"{s1}:counters"]
+    restored = Redis(port=new.port)
+    assert set(restored.keys()) == {name.encode() for name in (*anew, "{s1}:counters")}
+    assert restored.mget(*anew) == [b"another one"] * len(anew)
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -293,7 +291,7 @@ def test_a_backup_of_which_the_keys_are_lost_is_told_at_once(
     monkeypatch.setenv(name, value)
     assert restore.main([str(tmp_path / "night.rdb")]) == 1
     assert f"not restored: {name}" in capsys.readouterr().err
-    assert Redis(port=new.port).dbsize() == 0
+    assert Redis(port=new.port).keys() == []
 
 
 def test_somebody_who_writes_meanwhile_ends_it(
