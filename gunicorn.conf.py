@@ -23,14 +23,20 @@ os.environ[METRICS_FOLDER] = str(_metrics_folder)
 
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
+_FIRST_PROCESS = os.getpid()
+
 
 class JsonLines(logging.Formatter):
-    """gunicorn's own lines in the shape of the bot's: one JSON object each."""
+    """gunicorn's own lines in the shape of the bot's: one JSON object each.
+
+    The first process speaks of processes and signals. A worker may speak of requests: their addresses, paths and
+    headers stay out, and numbers stay in.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "event": "gunicorn",
-            "text": record.getMessage(),
+            "text": record.getMessage() if record.process == _FIRST_PROCESS else _without_words(record),
             "pid": record.process,
             "level": record.levelname.lower(),
             "time": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
@@ -38,6 +44,14 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line |= describe(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False)
+
+
+def _without_words(record: logging.LogRecord) -> str:
+    if not isinstance(record.msg, str):
+        return type(record.msg).__name__
+    if not record.args or not isinstance(record.args, tuple):
+        return record.msg
+    return record.msg % tuple(word if isinstance(word, int) else "…" for word in record.args)
 
 
 class JsonLogger(Logger):  # type: ignore[misc]

@@ -49,7 +49,8 @@ from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
 from onboarding_bot.texts.catalogue import Texts
-from onboarding_bot.tracing import follow, read_traceparent
+from onboarding_bot.tracing import follow, read_request_id, read_traceparent
+from onboarding_bot.web.audit import outcome_of
 from onboarding_bot.web.broadcasts import broadcast_routes
 from onboarding_bot.web.callers import Callers
 from onboarding_bot.web.dashboard.access import Access
@@ -299,18 +300,22 @@ def _follow_requests(app: Flask) -> None:
     def begin() -> None:
         g.started = time.monotonic()
         follow(read_traceparent(request.headers.get("traceparent")))
+        g.request_id = read_request_id(request.headers.get("X-Request-Id"))
         structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
 
     @app.after_request
     def finish(response: Response) -> Response:
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Request-Id"] = g.request_id
         path = request.url_rule.rule if request.url_rule else "unknown"
         logger().info(
             "request",
             method=request.method,
             path=path,
             status=response.status_code,
+            outcome=outcome_of(response.status_code),
             duration=round(time.monotonic() - g.started, 4),
         )
         return response

@@ -15,7 +15,7 @@ from onboarding_bot.analytics.figures import Figures, figures
 from onboarding_bot.analytics.period import period_figures
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.session import OnboardingStep, RememberedReply
+from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
 from onboarding_bot.conversation.turn import (
     InboundMessage,
     OtpOutcome,
@@ -30,6 +30,7 @@ from onboarding_bot.outbound.due import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.store.erasure import Erasures
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
+from onboarding_bot.tracing import Trace, current_trace, follow
 
 # Twilio waits 15 s in all. What is left is for the network, and for the last commit.
 TURN_SECONDS = 12.0
@@ -102,11 +103,12 @@ class WhatsAppBot:
         """
         arrived = self._clock.monotonic()
         deadline = arrived + TURN_SECONDS
+        message = replace(message, trace_id=current_trace().trace_id)
         known = self._store.load(self._store.identify(message.sender), message.sid)
         while True:
             before = _answered_before(known, message)
             if before and before.reply is not None:
-                self._log("repeated", known)
+                self._log("repeated", known, arrived)
                 return self._render_again(before)
             if before and before.is_running(self._clock.now()):
                 self._clock.sleep(COPY_PAUSE_SECONDS)
@@ -136,6 +138,7 @@ class WhatsAppBot:
         ):
             self._store.forget_due(DueWork.OTP, known)
             return None
+        _go_on_with_the_trace_of(known.session)
         turn = self._engine.try_again(known.session, known.contact, now)
         if turn is None or turn.effect is None:
             return None
@@ -152,7 +155,7 @@ class WhatsAppBot:
             )
 
         after, settled = self._commit_outcome(stored, settle, began)
-        self._log(outcome.result, after, settled.step)
+        self._log(outcome.result, after, began, settled.step)
         if outcome.result not in _WORTH_TELLING:
             return None
         return LateNews(address, self._renderer.render(settled.reply, _language(after)))
@@ -212,7 +215,7 @@ class WhatsAppBot:
 
     def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, arrived: float) -> str:
         """The reply of a turn that is stored; with an effect it comes from the effect's outcome."""
-        self._log(turn.result, stored, turn.step)
+        self._log(turn.result, stored, arrived, turn.step)
         request = turn.effect
         if request is None:
             return self._renderer.render(turn.reply, _language(stored))
@@ -222,7 +225,7 @@ class WhatsAppBot:
             return self._engine.resume(person.session, person.contact, request, outcome, message, self._clock.now())
 
         after, resumed = self._commit_outcome(stored, resume, arrived)
-        self._log(outcome.result, after, resumed.step)
+        self._log(outcome.result, after, arrived, resumed.step)
         return self._renderer.render(resumed.reply, _language(after))
 
     def _commit(self, known: StoredPerson, turn: Turn, began: float) -> StoredPerson | Conflict:
@@ -306,9 +309,10 @@ class WhatsAppBot:
     def _render_again(self, known: RememberedReply) -> str:
         return self._renderer.render(known.reply or (), known.language)
 
-    def _log(self, result: str, person: StoredPerson, step: OnboardingStep | None = None) -> None:
+    def _log(self, result: str, person: StoredPerson, began: float, step: OnboardingStep | None = None) -> None:
         after = person.session.current_step if person.session else None
-        logger().info("turn", outcome=result, step=step or after, next_step=after)
+        duration = round(self._clock.monotonic() - began, 4)
+        logger().info("turn", outcome=result, step=step or after, next_step=after, duration=duration)
         metrics.turn_taken(step or after or OnboardingStep.WELCOME, result)
 
 
@@ -317,6 +321,12 @@ def _answered_before(person: StoredPerson, message: InboundMessage) -> Remembere
     if person.goodbye:
         return person.goodbye
     return person.session.recall(message.sid) if person.session else None
+
+
+def _go_on_with_the_trace_of(session: UserSession) -> None:
+    """What a turn left to be done later belongs to that turn's trace."""
+    if session.intention and session.intention.trace_id:
+        follow(Trace(session.intention.trace_id))
 
 
 def _language(person: StoredPerson) -> str | None:

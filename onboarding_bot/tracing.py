@@ -1,4 +1,4 @@
-"""The trace that a request belongs to (W3C Trace Context), from the webhook in to the calls out."""
+"""The trace that a request belongs to (W3C Trace Context), from the webhook in to calls and jobs out; its own id."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NO_TRACE = "0" * 32
+# What proxies make themselves: UUIDs and long hexadecimal numbers. A phone number is too short to pass for one.
+_REQUEST_ID = re.compile(r"[0-9a-fA-F-]{16,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ def read_traceparent(header: str | None) -> Trace:
     if match is None or match[1] == _NO_TRACE:
         return Trace(secrets.token_hex(16))
     return Trace(match[1])
+
+
+def read_request_id(header: str | None) -> str:
+    """The id that the proxy gave this request, or a new one when it gave none, or one of another shape."""
+    return header if header and _REQUEST_ID.fullmatch(header) else secrets.token_hex(16)
 
 
 def follow(trace: Trace) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -34,7 +35,7 @@ from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE
 from onboarding_bot.store.signs_of_life import Sign
-from onboarding_bot.tracing import follow, read_traceparent
+from onboarding_bot.tracing import current_trace, follow, read_traceparent
 
 MODULE = "onboarding_bot.worker"
 PROCESSES = 2
@@ -89,6 +90,18 @@ class SweepEverySecond(Middleware):
                 logger().error("sweep_failed", **describe(error))
 
 
+class FollowTraces(Middleware):
+    """A job belongs to the trace of whoever put it into the queue."""
+
+    def before_enqueue(self, _broker: Any, message: Any, _delay: int | None) -> None:
+        """Send the trace along."""
+        message.options["traceparent"] = current_trace().traceparent()
+
+    def before_process_message(self, _broker: Any, message: Any) -> None:
+        """Go on with it."""
+        follow(read_traceparent(message.options.get("traceparent")))
+
+
 class MetricsPort(Middleware):
     """A process beside the worker's own that shows their metrics."""
 
@@ -120,7 +133,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         # No retries of dramatiq's own: the sweep puts a job in again as long as there is something to do.
         return dramatiq.actor(
             broker=broker, actor_name=name, queue_name=QUEUE, priority=priority, max_retries=0, time_limit=JOB_MS
-        )(_traced(work))
+        )(_logged(name, work, priority))
 
     def pump_and_go_on(broadcast_id: str, shard: int) -> None:
         # A job that waited for longer than its lease may have a successor in the queue: one of the two is enough.
@@ -148,6 +161,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         DueWork.BROADCAST: job("begin", parts.office.begin, URGENT),
     }
     broker.add_middleware(CurrentMessage())
+    broker.add_middleware(FollowTraces())
     broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
     if settings.worker_metrics_port:
         broker.add_middleware(MetricsPort())
@@ -213,13 +227,21 @@ def _put(actor: Actor, *ids: str | int) -> None:
     actor.send(*ids)
 
 
-def _traced(work: Callable[..., None]) -> Callable[..., None]:
+def _logged(name: str, work: Callable[..., None], priority: int) -> Callable[..., None]:
+    # A broadcast is thousands of jobs; what happens to it has lines of its own.
+    level = logging.DEBUG if priority > URGENT else logging.INFO
+
     def run(*ids: str | int) -> None:
-        follow(read_traceparent(None))
+        began, outcome = time.monotonic(), "failed"
         try:
             work(*ids)
+            outcome = "done"
         except BotError as error:
-            logger().error("job_postponed", code=error.code, **describe(error))
+            outcome = "postponed"
+            logger().error("job_postponed", job=name, code=error.code, **describe(error))
+        finally:
+            duration = round(time.monotonic() - began, 4)
+            logger().log(level, "job", job=name, outcome=outcome, duration=duration)
 
     return run
 
@@ -233,10 +255,11 @@ def _from_environment() -> RedisBroker:
 def main() -> int:
     """Run Dramatiq's own supervisor over this module."""
     try:
-        load_settings(read_environment())
+        settings = load_settings(read_environment())
     except SettingsError as error:
         print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
         return 1
+    configure_logs(settings.log_level)
     folder = metrics_folder(read_environment())
     if folder is None:
         _begin_again_with_metrics()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ from simulator.twilio_api import twilio_api
 from simulator.web_app import web_app
 
 _MAX_BODY_BYTES = 64 * 1024
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -118,5 +120,6 @@ def _log_request(response: Response) -> Response:
     # The rule, not the address: tokens and phone numbers stand in addresses.
     route = request.url_rule.rule if request.url_rule else None
     duration_ms = round((time.monotonic() - g.started) * 1000)
-    log("request", method=request.method, route=route, status=response.status_code, ms=duration_ms)
+    trace = {"trace_id": found[1]} if (found := _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))) else {}
+    log("request", method=request.method, route=route, status=response.status_code, ms=duration_ms, **trace)
     return response

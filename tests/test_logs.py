@@ -49,6 +49,7 @@ def recorded(level: str = "DEBUG") -> Iterator[Lines]:
     try:
         with contextlib.redirect_stdout(io.StringIO()) as output:
             configure_logs(level)
+            structlog.contextvars.clear_contextvars()
 
             def lines() -> list[dict[str, Any]]:
                 written = output.getvalue().split("\n")
@@ -293,6 +294,28 @@ def test_a_request_is_logged_under_the_trace_that_its_caller_began() -> None:
             TRACE,
         )
         assert line["duration"] >= 0
+
+
+@pytest.mark.parametrize(
+    ("given", "is_kept"),
+    [
+        pytest.param("c0ffee00-1234-4abc-8def-0123456789ab", True, id="a UUID"),
+        pytest.param("0AF7651916CD43DD8448EB211C80319C", True, id="a long number"),
+        pytest.param(None, False, id="none"),
+        pytest.param("", False, id="an empty one"),
+        pytest.param("919876543210", False, id="a phone number"),
+        pytest.param("Asha Devi, Sharma Textiles", False, id="a name"),
+        pytest.param("0" * 65, False, id="too long"),
+    ],
+)
+def test_a_request_has_the_id_that_the_proxy_gave_it_or_a_new_one(given: str | None, is_kept: bool) -> None:
+    with recorded() as lines:
+        client = create_app(settings(), redis=fakeredis.FakeRedis()).test_client()
+        answer = client.get("/health/live", headers={"X-Request-Id": given} if given is not None else {})
+        (line,) = lines()
+    assert line["request_id"] == answer.headers["X-Request-Id"]
+    assert (line["request_id"] == given) is is_kept
+    assert re.fullmatch("[0-9a-fA-F-]{32,36}", line["request_id"])
 
 
 def test_two_requests_have_two_traces() -> None:

@@ -241,7 +241,7 @@ def test_a_job_that_finds_no_redis_is_put_off(
     monkeypatch.setattr(type(parts.pump), "run", gone)
     with structlog.testing.capture_logs() as lines:
         broker.get_actor("pump").fn("0" * 24, 3)
-    assert [line["event"] for line in lines] == ["job_postponed"]
+    assert [line["event"] for line in lines] == ["job_postponed", "job"]
 
 
 def test_bad_settings_are_all_told_and_nothing_starts(

@@ -137,7 +137,8 @@ def _next_attempt(intention: OtpIntention) -> OtpIntention:
 
 
 def _claim(scene: Scene, intention: OtpIntention) -> Turn:
-    intention = replace(intention, lease_until=scene.now + LEASE)
+    trace_id = scene.message.trace_id or intention.trace_id
+    intention = replace(intention, lease_until=scene.now + LEASE, trace_id=trace_id)
     contact = scene.contact.otp_requested(OtpRequest(intention.reservation.token, scene.now))
     turn = scene.turn(TurnResult.EFFECT, contact=contact, intention=intention, spare_reservation=None, wrong_answers=0)
     effect = RequestOtp(

@@ -51,7 +51,7 @@ class OtpIntention:
 
     ``id`` is the auth API's idempotency key. Until ``lease_until`` one process is at work on it; afterwards, or
     when that is None, the next YES claims it. ``attempt`` counts the calls that may have sent an SMS, ``since``
-    says when it was wished for.
+    says when it was wished for, ``trace_id`` in which trace it was claimed last.
     """
 
     id: str
@@ -60,6 +60,7 @@ class OtpIntention:
     lease_until: datetime | None
     since: datetime
     attempt: int = 1
+    trace_id: str = ""
 
     def in_flight(self, now: datetime) -> bool:
         """Whether a process is at work on it right now."""
@@ -217,6 +218,7 @@ def _intention_to_record(intention: OtpIntention | None) -> dict[str, Any] | Non
         "lease_until": time_to_record(intention.lease_until),
         "since": intention.since.isoformat(),
         "attempt": intention.attempt,
+        **({"trace_id": intention.trace_id} if intention.trace_id else {}),
     }
 
 
@@ -231,6 +233,7 @@ def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | N
         lease_until=time_from_record(record["lease_until"]),
         since=datetime.fromisoformat(record["since"]),
         attempt=record["attempt"],
+        trace_id=record.get("trace_id", ""),
     )
 
 

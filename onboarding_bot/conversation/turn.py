@@ -38,7 +38,8 @@ class OptOutType(StrEnum):
 class InboundMessage:
     """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like.
 
-    With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time.
+    With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time. ``trace_id`` is
+    kept with what the message leaves to be done later.
     """
 
     sid: str
@@ -46,6 +47,7 @@ class InboundMessage:
     text: str = ""
     kind: MessageKind = MessageKind.TEXT
     opt_out: OptOutType | None = None
+    trace_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

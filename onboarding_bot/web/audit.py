@@ -20,7 +20,7 @@ def begin_audit(action: str, key: AdminKey) -> None:
 
     @after_this_request
     def write(response: Response) -> Response:
-        audit_log().info("audit", **g.audit, outcome=_outcome(response.status_code), status=response.status_code)
+        audit_log().info("audit", **g.audit, outcome=outcome_of(response.status_code), status=response.status_code)
         return response
 
 
@@ -35,7 +35,8 @@ def audit_broadcast(broadcast_id: str) -> None:
         audit_detail(broadcast_id=broadcast_id)
 
 
-def _outcome(status: int) -> str:
+def outcome_of(status: int) -> str:
+    """Done, refused (4xx) or failed (5xx), for the log."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "failed"
     return "refused" if status >= HTTPStatus.BAD_REQUEST else "done"

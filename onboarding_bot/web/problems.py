@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.logs import describe, logger
+from onboarding_bot.web.references import new_reference
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -47,7 +48,11 @@ def register_problems(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        logger().error("unexpected_error", **describe(error))
+        reference = new_reference()
+        logger().error("unexpected_error", reference=reference, **describe(error))
         return problem(
-            HTTPStatus.INTERNAL_SERVER_ERROR, "unexpected-error", "Something went wrong here. The log says more."
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "unexpected-error",
+            f"Something went wrong here. The log says more, under the reference {reference}.",
+            reference=reference,
         )

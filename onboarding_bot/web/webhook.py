@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -16,11 +15,9 @@ from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.services.twilio import SignatureVerifier, parse_inbound
+from onboarding_bot.web.references import new_reference
 from onboarding_bot.web.signature import signed
 
-# Read aloud on the phone: no letters and digits that sound or look alike.
-REFERENCE_ALPHABET = "34679ACDEFHJKMNPRTVWXY"
-REFERENCE_LENGTH = 4
 _OUTCOMES: dict[int, str] = {
     HTTPStatus.OK: "answered",
     HTTPStatus.BAD_REQUEST: "bad_form",
@@ -83,7 +80,7 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, heard: Callabl
         return _plain(error.code or HTTPStatus.BAD_REQUEST, error.name)
 
     def _apologise(error: Exception) -> Response:
-        reference = "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
+        reference = new_reference()
         g.webhook_outcome = "failed"
         logger().error("webhook_failed", reference=reference, **describe(error))
         return _twiml(bot.apologise(reference))

@@ -48,7 +48,13 @@ SESSION = UserSession(
     voice_notes=1,
     nudges=1,
     intention=OtpIntention(
-        "id", OtpPurpose.LOGIN, RESERVATION, lease_until=NOW + timedelta(seconds=10), since=NOW, attempt=3
+        "id",
+        OtpPurpose.LOGIN,
+        RESERVATION,
+        lease_until=NOW + timedelta(seconds=10),
+        since=NOW,
+        attempt=3,
+        trace_id="0af7651916cd43dd8448eb211c80319c",
     ),
     spare_reservation=Reservation("id.0", "+919876543211"),
     handoff_id="handoff",

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 import fakeredis
 import pytest
+import structlog
 from flask import Flask, abort
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.test import TestResponse
@@ -79,8 +80,13 @@ def test_a_fault_of_ours_says_nothing_about_itself(app: Flask, monkeypatch: pyte
         raise RuntimeError("a word from inside")
 
     monkeypatch.setattr(app.extensions[BOT], "figures", break_down)
-    response = app.test_client().get("/stats", headers=ADMIN)
+    with structlog.testing.capture_logs() as lines:
+        response = app.test_client().get("/stats", headers=ADMIN)
     assert_problem(response, 500, "unexpected-error")
+    (line,) = [line for line in lines if line["event"] == "unexpected_error"]
+    reference = response.get_json()["reference"]
+    assert reference == line["reference"]
+    assert reference in response.get_json()["detail"]
     assert "inside" not in response.get_data(as_text=True)
     assert "RuntimeError" not in response.get_data(as_text=True)
 

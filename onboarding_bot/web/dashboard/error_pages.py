@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.logs import describe, logger
+from onboarding_bot.web.references import new_reference
 
 _ADVICE = {
     HTTPStatus.BAD_REQUEST: "The browser sent something that cannot be read. Go back, and try it again.",
@@ -69,8 +70,10 @@ def add_error_pages(routes: Blueprint) -> None:
 
     @routes.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        logger().error("unexpected_error", **describe(error))
-        return _page(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here. The log says more.")
+        reference = new_reference()
+        logger().error("unexpected_error", reference=reference, **describe(error))
+        advice = f"Something went wrong here. The log says more, under the reference {reference}."
+        return _page(HTTPStatus.INTERNAL_SERVER_ERROR, advice)
 
 
 def _page(status: HTTPStatus, advice: str) -> Response:
