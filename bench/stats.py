@@ -45,7 +45,7 @@ from onboarding_bot.store.records import Sealer
 
 SIZES = (1_000, 100_000, 1_000_000)
 DAYS = 90
-ASKED = 60
+ASKED = 200
 BATCH = 2_000
 # A cluster's second port lies 10,000 above.
 HIGHEST_PORT = 55_000
