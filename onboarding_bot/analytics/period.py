@@ -26,11 +26,11 @@ class StepFigures:
     """One step of the funnel. Every figure counts visits: who comes back by BACK or a correction enters again.
 
     ``entered``: a turn led here. ``completed``: the question was answered, and the answer led on. ``given_up``: the
-    session ended here, 24 hours after the last message; it counts on the day on which that is noticed, by the worker
-    within a minute. Who left by BACK, RESTART or DELETE MY DATA has neither completed the step nor given up in it. All
-    three are of the same days, but not of the same visits: one that began yesterday may be completed today. In the last
-    step there is nothing to answer, so whoever enters it has completed it. ``invalid``: answers that were refused, by
-    the code of the reason. The seconds are those of completed visits; None when there are none.
+    session ended here, with its erasure or 24 hours after the last message; the latter counts on the day on which it is
+    noticed, by the worker within two minutes. Who left by BACK or RESTART has neither completed the step nor given up
+    in it. All three are of the same days, but not of the same visits: one that began yesterday may be completed today.
+    In the last step there is nothing to answer, so whoever enters it has completed it. ``invalid``: answers that were
+    refused, by the code of the reason. The seconds are those of completed visits; None when there are none.
     """
 
     entered: int

@@ -21,6 +21,7 @@ from tests.store.conftest import KEYS
 from tests.store.test_conformance import a_contact, a_session
 
 DAY = timedelta(days=1)
+CLOCKS_APART = timedelta(seconds=60)
 # Noon in India is 6:30 UTC; the day ends twelve hours later.
 MIDNIGHT = NOON + timedelta(hours=12)
 TODAY, TOMORROW = date(2026, 11, 22), date(2026, 11, 23)
@@ -163,7 +164,7 @@ def test_a_roll_up_that_dies_on_the_way_is_done_by_the_next(
     with monkeypatch.context() as patch:
         patch.setattr(store._days._client, "set", lambda *_args, **_options: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            store.close_books(NOON + DAY)
+            store.close_books(NOON + DAY + CLOCKS_APART)
     assert moved(store, NOON + DAY, 2) == [{"entered:name": 20}, {"ended:name": 20}]
 
 
@@ -187,9 +188,10 @@ def test_a_session_that_ends_is_counted_once_where_it_stood(store: RedisStore) -
     steps = list(OnboardingStep)
     for number in range(70):
         counted(store, f"whatsapp:+9198765{number:05}", session=a_session(steps[number % 7]))
-    store.close_books(NOON + DAY - timedelta(seconds=1))
-    assert moved(store) == [{}]
-    threads = [threading.Thread(target=store.close_books, args=(NOON + DAY,)) for _ in range(4)]
+    end = NOON + DAY + CLOCKS_APART
+    store.close_books(end - timedelta(seconds=1))
+    assert moved(store, end) == [{}]
+    threads = [threading.Thread(target=store.close_books, args=(end,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -202,8 +204,29 @@ def test_whoever_writes_next_in_the_shard_counts_it_too(store: RedisStore, clien
     client.delete(KEYS.session(person_id), KEYS.contact(person_id))
     counted(store, now=NOON + DAY)
     assert moved(store, NOON + DAY) == [{"ended:phone": 1}]
-    store.close_books(NOON + DAY)
+    store.close_books(NOON + DAY + CLOCKS_APART)
     assert moved(store, NOON + DAY) == [{"ended:phone": 1}]
+
+
+@pytest.mark.parametrize("seconds", [0, 30])
+def test_whoever_writes_just_in_time_has_not_let_the_session_end(store: RedisStore, seconds: int) -> None:
+    """Redis still has the session, whatever the clock of this machine says."""
+    counted(store, session=a_session(OnboardingStep.PHONE))
+    now = NOON + DAY + timedelta(seconds=seconds)
+    store.close_books(now)
+    counted(store, now=now, session=UserSession.start(OnboardingStep.CONFIRMATION, now))
+    store.close_books(now + CLOCKS_APART)
+    assert moved(store, now) == [{}]
+    assert store.add_up(now).sessions[OnboardingStep.CONFIRMATION] == 1
+
+
+def test_whoever_comes_back_to_nothing_has_let_the_session_end(store: RedisStore, client: AnyRedis) -> None:
+    """Redis has the session no more, though by the clock of this machine its time is not over."""
+    person_id = counted(store, session=a_session(OnboardingStep.PHONE)).person_id
+    client.delete(KEYS.session(person_id))
+    now = NOON + DAY - timedelta(seconds=30)
+    counted(store, now=now)
+    assert moved(store, now) == [{"ended:phone": 1}]
 
 
 def test_a_session_that_goes_on_has_not_ended(store: RedisStore) -> None:

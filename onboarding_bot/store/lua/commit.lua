@@ -51,15 +51,10 @@ redis.call('ZADD', KEYS[7], ARGV[15], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
 local steps = #KEYS - 9
-local indexes = {unpack(KEYS, 10)}
-local moved = count_ended(indexes, {unpack(ARGV, 23, 22 + steps)}, now)
-for index, key in ipairs(indexes) do
-  if index == tonumber(ARGV[16]) then
-    redis.call('ZADD', key, now + life, person)
-  else
-    redis.call('ZREM', key, person)
-  end
-end
+local moved, indexes, positions = {}, {unpack(KEYS, 10)}, {unpack(ARGV, 23, 22 + steps)}
+leave_step(moved, indexes, positions, person, not session)
+count_ended(moved, indexes, positions, now)
+redis.call('ZADD', indexes[tonumber(ARGV[16])], now + life, person)
 
 local first = 24 + steps
 local first_of_day = first + 2 * tonumber(ARGV[first - 1])

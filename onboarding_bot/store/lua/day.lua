@@ -8,17 +8,26 @@ local function count(moved, position, sum)
   moved[#moved + 1] = sum
 end
 
--- Takes everybody out of the step indexes whose session is over, so that each is counted once. One of them may be the
--- person who is just coming back.
-local function count_ended(indexes, positions, now)
-  local moved = {}
+-- The scores in the step indexes are by the clocks of many machines, and a session ends by that of Redis.
+local CLOCKS_APART = 60000
+
+-- Takes everybody out of the step indexes whose session is over beyond doubt, so that each is counted once.
+local function count_ended(moved, indexes, positions, now)
   for index, key in ipairs(indexes) do
-    local ended = redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+    local ended = redis.call('ZREMRANGEBYSCORE', key, '-inf', now - CLOCKS_APART)
     if ended > 0 then
       count(moved, positions[index], ended)
     end
   end
-  return moved
+end
+
+-- Takes one person out of the step indexes. When the session is over, it has ended in the step where the person was.
+local function leave_step(moved, indexes, positions, person, is_over)
+  for index, key in ipairs(indexes) do
+    if redis.call('ZREM', key, person) == 1 and is_over then
+      count(moved, positions[index], 1)
+    end
+  end
 end
 
 local function write_day(key, moved, life)
