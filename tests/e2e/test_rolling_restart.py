@@ -150,7 +150,7 @@ def start(copy: Process, url: str) -> None:
 def is_ready(url: str) -> bool:
     try:
         return requests.get(f"{url}/health/ready", timeout=2).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 
