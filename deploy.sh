@@ -21,7 +21,7 @@ Usage: ./deploy.sh VERB
 On a fresh machine (needs Python 3.11 or newer, and PyPI the first time)
   demo           start everything here: Redis, the bot, its worker, a simulator of WhatsApp; Ctrl-C ends it
   test [ARGS]    run the whole test suite; ARGS go to pytest
-  check          style, types, layers, shell scripts, docs in step, coverage
+  check          style, types, layers, shell scripts, alerts, docs in step, coverage
 
 In production
   env            check the settings and list every fault
@@ -193,6 +193,7 @@ run_check() {
   step "types" "$PYTHON" -m mypy || failed+=(types)
   step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' || failed+=(layers)
   step "shell scripts" check_shell_scripts || failed+=("shell scripts")
+  step "alerts" check_alerts || failed+=(alerts)
   step "docs in step, coverage" check_coverage || failed+=("docs in step, coverage")
   [[ ${#failed[@]} -eq 0 ]] || fail "these checks failed: $(join ', ' "${failed[@]}")"
   say "All checks passed."
@@ -220,6 +221,19 @@ check_shell_scripts() {
     return 1
   else
     say "skipped: shellcheck is not installed"
+  fi
+}
+
+check_alerts() {
+  if command -v promtool >/dev/null; then
+    promtool check rules deploy/monitoring/prometheus/rules.yml &&
+      promtool check config --syntax-only deploy/monitoring/prometheus/prometheus.yml &&
+      promtool test rules deploy/monitoring/prometheus/rules_test.yml
+  elif [[ ${CI-} == true ]]; then
+    warn "promtool is not installed, and CI must not go without it"
+    return 1
+  else
+    say "skipped: promtool is not installed (Debian: apt-get install prometheus)"
   fi
 }
 
@@ -475,7 +489,7 @@ roll_back() {
 run_clean() {
   [[ $# -eq 0 || $* == --volumes ]] || misused "clean takes only --volumes"
   need_compose
-  docker compose --profile demo down --remove-orphans "$@"
+  docker compose --profile demo --profile monitoring down --remove-orphans "$@"
   local image
   for image in "$IMAGE:latest" "$IMAGE:previous" "$IMAGE-simulator:latest"; do
     if docker image inspect "$image" >/dev/null 2>&1; then docker image rm "$image"; fi
@@ -512,7 +526,7 @@ main() {
     stats) ask_bot /stats with-key ;;
     deploy) run_deploy ;;
     start) need_compose && start_and_wait ;;
-    stop) compose --profile demo stop ;;
+    stop) compose --profile demo --profile monitoring stop ;;
     restart) need_compose && start_and_wait --force-recreate ;;
     logs) compose logs --tail 100 "$@" ;;
     clean) run_clean "$@" ;;

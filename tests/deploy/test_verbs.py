@@ -248,10 +248,10 @@ def test_deploy_checks_the_settings_before_it_touches_anything(clone: Clone, doc
     ("arguments", "call"),
     [
         (["start"], UP),
-        (["stop"], "compose --profile demo stop"),
+        (["stop"], "compose --profile demo --profile monitoring stop"),
         (["restart"], f"{UP} --force-recreate"),
         (["logs", "-f"], "compose logs --tail 100 -f"),
-        (["clean", "--volumes"], "compose --profile demo down --remove-orphans --volumes"),
+        (["clean", "--volumes"], "compose --profile demo --profile monitoring down --remove-orphans --volumes"),
     ],
 )
 def test_the_other_verbs_of_compose(clone: Clone, docker: dict[str, str], arguments: list[str], call: str) -> None:
