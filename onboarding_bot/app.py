@@ -30,6 +30,7 @@ from onboarding_bot.outbound.due import Timetable
 from onboarding_bot.outbound.states import RowState
 from onboarding_bot.people.deletions import MessageDeletions
 from onboarding_bot.people.office import PeopleOffice
+from onboarding_bot.people.retention import RetentionRound
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import ContentApi
@@ -97,6 +98,7 @@ class Parts:
     nudges: Nudges
     message_deletions: MessageDeletions
     people: PeopleOffice
+    retention: RetentionRound
     sign_ins: SignIns
     catch_up: CatchUp
     send_now: Callable[[str, str], Sent]
@@ -196,6 +198,14 @@ def build_parts(
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
         people=PeopleOffice(store, erasures, lives[0], clock.now),
+        retention=RetentionRound(
+            store,
+            erasures,
+            ledger,
+            broadcast_life=timedelta(days=settings.broadcast_retention_days),
+            backup_life=timedelta(days=settings.backup_retention_days),
+            now=clock.now,
+        ),
         sign_ins=SignIns(client),
         catch_up=CatchUp(
             store,

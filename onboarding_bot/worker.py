@@ -53,6 +53,8 @@ NEAR_ENOUGH = timedelta(seconds=5)
 DUE_LEASE = timedelta(seconds=60)
 # How late a session that has ended is counted.
 BOOKS_EVERY_SECONDS = 60.0
+# How late something goes whose time is over.
+RETENTION_EVERY_SECONDS = 3600.0
 # Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
 HEARTBEAT_MS = 5_000
 JOB_MS = 600_000
@@ -152,6 +154,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         if rest:
             enrol.send(broadcast_id, *rest)
 
+    retention = job("retention", parts.retention.run, BULK)
     enrol = job("enrol", enrol_and_go_on, ROWS)
     pump = job("pump", pump_and_go_on, BULK)
     due = {
@@ -162,14 +165,14 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     }
     broker.add_middleware(CurrentMessage())
     broker.add_middleware(FollowTraces())
-    broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, due)))
+    broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, retention, due)))
     if settings.worker_metrics_port:
         broker.add_middleware(MetricsPort())
     return broker
 
 
 def _sweeping(
-    settings: Settings, parts: Parts, enrol: Actor, pump: Actor, due: Mapping[DueWork, Actor]
+    settings: Settings, parts: Parts, enrol: Actor, pump: Actor, retention: Actor, due: Mapping[DueWork, Actor]
 ) -> Callable[[], None]:
     worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     without_rows: defaultdict[str, list[int]] = defaultdict(list)
@@ -183,7 +186,8 @@ def _sweeping(
         now=parts.now,
     )
 
-    books = _EveryMinute(lambda: parts.store.close_books(parts.now()))
+    books = _Every(BOOKS_EVERY_SECONDS, lambda: parts.store.close_books(parts.now()))
+    rounds = _Every(RETENTION_EVERY_SECONDS, lambda: _put(retention))
 
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
@@ -200,21 +204,23 @@ def _sweeping(
                 enrol.send(broadcast_id, *shards[lane::ENROL_LANES])
         without_rows.clear()
         books.look()
+        rounds.look()
 
     return tick
 
 
-class _EveryMinute:
-    """Does some work at most once in BOOKS_EVERY_SECONDS, however often it is looked after."""
+class _Every:
+    """Does some work at most once in so many seconds, however often it is looked after."""
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    def __init__(self, seconds: float, work: Callable[[], None]) -> None:
+        self._seconds = seconds
         self._work = work
         self._next = time.monotonic()
 
     def look(self) -> None:
         if time.monotonic() >= self._next:
             self._work()
-            self._next = time.monotonic() + BOOKS_EVERY_SECONDS
+            self._next = time.monotonic() + self._seconds
 
 
 def _waited() -> timedelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -22,6 +23,7 @@ from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.definition import Definition
+from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis, connect
@@ -63,6 +65,12 @@ def declared(
     return declare
 
 
+def queued(redis: fakeredis.FakeRedis, name: str) -> list[dict[str, Any]]:
+    """The jobs of this name that wait."""
+    messages = [json.loads(message) for message in redis.hvals("{dramatiq}:outbound.msgs")]
+    return [message for message in messages if message["actor_name"] == name]
+
+
 def sweep_of(broker: Any) -> Any:
     (sweep,) = [one for one in broker.middleware if type(one).__name__ == "SweepEverySecond"]
     return sweep
@@ -93,6 +101,26 @@ def test_the_queue_has_one_slot_of_a_cluster(
     for key in queue:
         for secret in (b"9000000", b"whatsapp", b'Hi"'):
             assert secret not in (redis.dump(key) or b""), "a job's arguments are ids"
+
+
+def test_every_kind_of_due_work_has_its_job(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, clock: MovableClock
+) -> None:
+    broker, _ = declared(redis)
+    for work in DueWork:
+        redis.zadd(keys.due_in(0), {f"{work}:{'0' * 32}": clock.moment.timestamp() * 1000})
+    sweep_of(broker)._tick()
+    waiting = [job for name in broker.get_declared_actors() for job in queued(redis, name) if job["args"]]
+    assert len(waiting) == len(DueWork)
+
+
+def test_the_round_of_retention_is_made_once_in_a_while(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
+) -> None:
+    broker, _ = declared(redis)
+    for _ in range(3):
+        sweep_of(broker)._tick()
+    assert len(queued(redis, "retention")) == 1
 
 
 def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
@@ -136,7 +164,7 @@ def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
     redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
     parts.ledger.slow_down(pause_seconds)
     sweep_of(broker)._tick()
-    assert redis.llen("{dramatiq}:outbound") == jobs
+    assert len(queued(redis, "nudge")) == jobs
     assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"
 
 

@@ -30,6 +30,8 @@ IDEMPOTENCY_LIFE = timedelta(days=7)
 # A pause must reach everybody within 2 s: no bulk message has its moment reserved for longer.
 RESERVED_AHEAD_SECONDS = 1.0
 BATCH = 500
+# All that a shard keeps of a broadcast, leases apart, which end by themselves.
+_PARTS = ("audience", "rows", "counts", "pending", "inflight", "progress")
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,27 @@ class Ledger:
         with unavailable_on_error():
             found: Any = self._client.zrevrange(keys.BROADCASTS, offset, offset + count - 1)
         return [_decoded(broadcast_id) for broadcast_id in found]
+
+    def made_before(self, moment: datetime) -> list[str]:
+        """Ids of broadcasts that were made before ``moment``, the oldest first."""
+        with unavailable_on_error():
+            found: Any = self._client.zrangebyscore(keys.BROADCASTS, "-inf", f"({unix_milliseconds(moment)}")
+        return [_decoded(broadcast_id) for broadcast_id in found]
+
+    def forget(self, broadcast_id: str) -> None:
+        """Remove all that is kept of a broadcast that is over.
+
+        The shards go first: as long as it is listed, a round that was interrupted can be repeated.
+        """
+        with unavailable_on_error():
+            for shard in range(SHARDS):
+                self._client.unlink(*(in_shard(shard, broadcast_id, part) for part in _PARTS))
+            self._client.zrem(keys.due_for(broadcast_id), _due(broadcast_id))
+            self._scripts.run(
+                "forget_broadcast",
+                [keys.broadcast(broadcast_id), keys.BROADCASTS, keys.ACTIVE_BROADCASTS],
+                [broadcast_id],
+            )
 
     def active(self) -> list[str]:
         """The ids of all that are not over, or have messages in flight."""

@@ -102,5 +102,8 @@ class SessionStore(Protocol):
     def forget_due(self, work: DueWork, known: StoredPerson) -> None:
         """There is nothing (more) to be done for this person, unless the session changed since ``known``."""
 
+    def forget_silent_people(self, now: datetime) -> None:
+        """Take those out of the index of contacts whose record has expired; their own keys are gone by then."""
+
     def ping(self) -> None:
         """Return when the store answers."""

@@ -35,7 +35,7 @@ from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at, numbers_in
 from onboarding_bot.store.encryption import HEAD_BYTES, version_of
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.store.keys import SHARDS, Keys, counters_of, day_of_shard, due_in, step_index
+from onboarding_bot.store.keys import SHARDS, Keys, contacts_of, counters_of, day_of_shard, due_in, step_index
 from onboarding_bot.store.protocol import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
@@ -235,6 +235,14 @@ class RedisStore:
                 [self._keys.session(person_id), self._keys.due(person_id)],
                 [HEAD_BYTES, known.session_version, f"{work}:{person_id}"],
             )
+
+    def forget_silent_people(self, now: datetime) -> None:
+        """One look at all shards, see ``SessionStore``; in a shard where somebody writes, each turn does it as well."""
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zremrangebyscore(contacts_of(shard), "-inf", unix_milliseconds(now - self._contact_life))
+            pipeline.execute()
 
     def ping(self) -> None:
         """Return when Redis answers."""

@@ -217,6 +217,18 @@ def test_an_outage_leaves_no_wish_behind(
     assert [member.split(b":")[0] for member in due] == [b"messages"]
 
 
+def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: fakeredis.FakeRedis) -> None:
+    registered.says_all("UPDATES", "RESTART", "Ravi Kumar", "DELETE MY DATA", "YES")
+    left = {name.decode().split(":", 1)[1] for name in redis.scan_iter() if not name.startswith(b"limits")}
+    person = registered.store.identify(registered.sender)
+    kinds = sorted(":".join(name.split(":")[:-1]) or name for name in left if person not in name)
+    assert kinds == ["counters", "day", "due", "erasures", "goodbye", "messages", "otp"]
+    assert {name for name in left if person in name} == {f"optout:{person}"}
+    held = [value for name in redis.scan_iter("*:due") for value in redis.zrange(name, 0, -1)]
+    assert [value.split(b":")[0] for value in held] == [b"messages"]
+    assert person.encode() not in held[0]
+
+
 def test_the_webhook_of_an_erasure_is_counted_like_any_other(talker: Talker) -> None:
     talker.says_all("Hi", "DELETE MY DATA", "YES")
     sums = talker.store.add_up(MovableClock().moment)

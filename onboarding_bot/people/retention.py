@@ -1,0 +1,58 @@
+"""Lets go of what was kept long enough; what expires by itself in Redis needs nobody for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from onboarding_bot.logs import logger
+from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.store.ledger import BroadcastRecord, Ledger
+from onboarding_bot.store.protocol import SessionStore
+
+_HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
+
+
+class RetentionRound:
+    """One look at everything that has an age; a second one changes nothing."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        erasures: Erasures,
+        ledger: Ledger,
+        *,
+        broadcast_life: timedelta,
+        backup_life: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._erasures = erasures
+        self._ledger = ledger
+        self._broadcast_life = broadcast_life
+        self._backup_life = backup_life
+        self._now = now
+
+    def run(self) -> None:
+        """Take silent people out of the indexes, shorten the list of erasures, and forget old broadcasts.
+
+        Raises StoreUnavailableError; the next round goes on.
+        """
+        now = self._now()
+        self._store.forget_silent_people(now)
+        self._erasures.forget_before(now - self._backup_life)
+        for broadcast_id in self._ledger.made_before(now - self._broadcast_life):
+            record = self._ledger.find(broadcast_id)
+            if record is None or self._is_over(record, now):
+                self._ledger.forget(broadcast_id)
+                logger().info("broadcast_forgotten", broadcast=broadcast_id)
+
+    def _is_over(self, record: BroadcastRecord, now: datetime) -> bool:
+        """Whether nothing has happened for long, and nothing will; one that is held for so long is cancelled."""
+        last_seen = datetime.fromtimestamp(record.number("seen_at"), UTC)
+        if max(last_seen, record.definition.schedule_at or last_seen) >= now - self._broadcast_life:
+            return False
+        if record.status in _HELD:
+            return self._ledger.move(record.id, BroadcastStatus.CANCELLED, _HELD, "held for too long")[1]
+        return record.status.is_final
