@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -273,6 +274,20 @@ def test_a_row_stays_without_a_name(
     assert (row.state, row.code, row.message_sid) == (after, code, "")
     assert where_is(client, "SM1") == []
     assert ledger.counts(broadcast_id).get("skipped:opted_out", 0) == (before == "pending")
+
+
+def test_a_row_does_not_tell_when_its_person_was_erased(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+) -> None:
+    """That moment would lead to the list of erasures."""
+    add(store, OWNER)
+    current, older = enrolled(ledger), enrolled(ledger)
+    client.hset(keys.in_shard(keys.shard_of(PERSON), older, "rows"), PERSON, "sent||SM1|1|1|0|0|")
+    (before,) = rows(ledger, current)
+    time.sleep(0.002)
+    erasures.erase(PERSON, NOON)
+    assert [row.changed_at for row in rows(ledger, current)] == [before.changed_at]
+    assert [(row.state, row.changed_at) for row in rows(ledger, older)] == [("sent", None)]
 
 
 def test_two_broadcasts_call_the_same_person_by_different_names(

@@ -70,7 +70,8 @@ local function make_anonymous(audience, rows, counts, pending, inflight, name)
   end
   row.sid, row.earlier = '', ''
   redis.call('HDEL', rows, person)
-  write_row(rows, counts, name, row, before)
+  -- The moment of the erasure would tell which rows belong together, and to whom: the list of erasures knows it.
+  write_row(rows, counts, name, row, before, row.changed)
 end
 
 for index = FIRST_BROADCAST, #KEYS, IN_A_BROADCAST do

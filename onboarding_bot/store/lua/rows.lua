@@ -16,12 +16,14 @@ local function read_row(rows, person)
   return {
     state = state, code = code, sid = sid, tries = tonumber(tries), accepted = accepted ~= '0' and accepted or nil,
     retries = tonumber(retries), later = tonumber(later), earlier = earlier,
+    changed = string.match(text, '^' .. string.rep('[^|]*|', 8) .. '([^|]*)$') or '0',
   }
 end
 
-local function write_row(rows, counts, person, row, before)
+-- ``changed`` is the present moment, unless something else is given.
+local function write_row(rows, counts, person, row, before, changed)
   local text = table.concat({row.state, row.code, row.sid, tostring(row.tries), row.accepted or '0',
-    tostring(row.retries), tostring(row.later), row.earlier, written_at}, '|')
+    tostring(row.retries), tostring(row.later), row.earlier, changed or written_at}, '|')
   redis.call('HSET', rows, person, text)
   if before ~= row.state then
     if before then
