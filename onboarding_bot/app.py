@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,7 +33,7 @@ from onboarding_bot.people.office import PeopleOffice
 from onboarding_bot.people.retention import RetentionRound
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.auth_api import AuthApi
-from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.services.content_api import Content, ContentApi
 from onboarding_bot.services.message_log import MessageLog
 from onboarding_bot.services.template_files import load_templates
 from onboarding_bot.services.templates import Templates
@@ -103,6 +103,7 @@ class Parts:
     catch_up: CatchUp
     send_now: Callable[[str, str], Sent]
     is_marketing: Callable[[str], bool]
+    approved_templates: Callable[[], Sequence[Content]]
     languages: list[str]
     now: Callable[[], datetime]
     keys: Keys
@@ -222,6 +223,7 @@ def build_parts(
         ),
         send_now=send_now,
         is_marketing=is_marketing,
+        approved_templates=templates.approved,
         languages=texts.languages,
         now=clock.now,
         keys=keys,
@@ -264,6 +266,7 @@ def create_app(
             Overview(parts.bot.figures, parts.office, parts.health),
             parts.office,
             parts.audience,
+            parts.approved_templates,
             parts.languages,
             parts.now,
         ),

@@ -55,7 +55,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One template at Twilio; ``variables`` are the names of its placeholders."""
+    """One template at Twilio; ``variables`` are the names of its placeholders, ``body`` is its text, if it has one."""
 
     sid: str
     friendly_name: str
@@ -63,6 +63,7 @@ class Content:
     variables: frozenset[str]
     created_at: datetime
     approval: Approval
+    body: str
 
 
 def content_api_url(twilio_api_url: str) -> str:
@@ -213,7 +214,15 @@ def _content(record: Mapping[str, Any]) -> Content:
         variables=frozenset(variables) if isinstance(variables, dict) else frozenset(),
         created_at=_moment(str(record.get("date_created") or "")),
         approval=_approval(approval) if isinstance(approval, dict) else Approval(),
+        body=_body(record.get("types")),
     )
+
+
+def _body(types: Any) -> str:
+    """The text of the first of a template's forms that has one; all of them say the same."""
+    forms = types.values() if isinstance(types, dict) else []
+    texts = (form.get("body") for form in forms if isinstance(form, dict))
+    return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _moment(text: str) -> datetime:

@@ -76,6 +76,11 @@ class Templates:
                     return approved.category
         return None
 
+    def approved(self) -> list[Content]:
+        """All templates of the account that may be sent, by name and language."""
+        contents = (content for content in self._contents(CACHE_SECONDS_FOR_UNKNOWN) if _approved(content))
+        return sorted(contents, key=lambda content: (content.friendly_name, content.language))
+
     def _contents(self, max_age_seconds: float) -> Sequence[Content]:
         # One caller asks; the others need not wait while there is an earlier answer.
         if not self._may_stay(max_age_seconds) and self._asking.acquire(blocking=self._known is None):

@@ -41,7 +41,7 @@ class Callers:
     def key_name(self) -> str:
         """``key:NAME`` or ``web-app`` for a valid key, or nothing."""
         given = _given_key()
-        at_the_dashboard = request.blueprint == DASHBOARD
+        at_the_dashboard = request.blueprint == DASHBOARD and request.endpoint != SIGN_IN
         if admin := self.admin_keys.find(given) or (self.visitor() if at_the_dashboard else None):
             return f"key:{admin.name}"
         return WEB_APP if hmac.compare_digest(given.encode(), self.handoff_api_key.encode()) else ""

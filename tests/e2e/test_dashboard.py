@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 
+from onboarding_bot.config import load_settings
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.services.content_api import ContentApi
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import World as Broadcasts
 from tests.e2e.people_of_a_week import let_them_sign_up
@@ -323,6 +325,30 @@ def test_a_message_is_shown_as_it_is_written(opens: Open, broadcasts: Broadcasts
     bubble = page.locator(".bubble")
     expect(bubble.locator("strong")).to_have_text("Fair")
     expect(bubble).to_contain_text("<img src=x onerror=alert(1)>")
+
+
+def test_an_approved_template_is_found_and_shown_with_its_values(
+    opens: Open, broadcasts: Broadcasts, world: World
+) -> None:
+    world.set_fault(template_approval_seconds=0)
+    api = ContentApi(load_settings(world.environment))
+    body = "Your stall at the *fair* in {{1}} is kept until Friday."
+    form = {
+        "friendly_name": "stall",
+        "language": "en",
+        "variables": {"1": "x"},
+        "types": {"twilio/text": {"body": body}},
+    }
+    sid = api.create(form).sid
+    api.submit(sid, "stall", "UTILITY")
+    page = sign_in(opens())
+    page.goto(f"{world.bot_url}/dashboard/broadcasts/new")
+    page.get_by_label("Approved template").check()
+    expect(page.locator(f'#templates option[value="{sid}"]')).to_have_text("stall · English · Utility")
+    page.get_by_label("ContentSid").fill(sid)
+    page.get_by_label("Values").fill("1 = Bengaluru")
+    expect(page.locator(".bubble")).to_have_text("Your stall at the fair in Bengaluru is kept until Friday.")
+    expect(page.locator(".bubble strong")).to_have_text("fair")
 
 
 def test_an_impatient_finger_sends_once(opens: Open, broadcasts: Broadcasts, world: World) -> None:

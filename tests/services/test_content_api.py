@@ -67,6 +67,25 @@ def test_a_template_with_its_approval(internet: responses.RequestsMock) -> None:
     assert content.variables == {"1"}
     assert content.created_at == datetime(2026, 11, 22, 6, 30, tzinfo=UTC)
     assert content.approval == Approval("approved", "UTILITY", "")
+    assert content.body == "Hello"
+
+
+@pytest.mark.parametrize(
+    ("types", "body"),
+    [
+        ({"twilio/quick-reply": {"body": "Hello", "actions": []}}, "Hello"),
+        ({"twilio/card": {"title": "Hello"}, "twilio/text": {"body": "The same"}}, "The same"),
+        ({"twilio/media": {"media": []}}, ""),
+        ({"twilio/text": {"body": None}}, ""),
+        ({"twilio/text": "Hello"}, ""),
+        (["Hello"], ""),
+        (None, ""),
+    ],
+)
+def test_the_text_of_a_template(internet: responses.RequestsMock, types: object, body: str) -> None:
+    internet.get(LIST, json=page(record(types=types)))
+    (content,) = client().list_contents()
+    assert content.body == body
 
 
 @pytest.mark.parametrize(

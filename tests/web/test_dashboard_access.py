@@ -234,6 +234,14 @@ def test_a_form_that_was_not_made_here_does_nothing(visitor: Visitor, action: st
     assert cookie_of(visitor) == before
 
 
+def test_a_browser_that_keeps_no_cookies_is_told_so(visitor: Visitor) -> None:
+    form = visitor.opens("/dashboard").form("/dashboard/sign-in").fields
+    visitor.client.delete_cookie("__Host-dashboard")
+    visitor._shows(visitor.client.post("/dashboard/sign-in", data=form | {"key": KEY}), 403)
+    assert "Your browser sent no cookie" in visitor.text
+    assert "https" in visitor.text
+
+
 def test_the_form_of_one_visitor_is_no_use_to_another(app: Flask, visitor: Visitor) -> None:
     theirs = Visitor(app).opens("/dashboard").form("/dashboard/sign-in").fields["csrf_token"]
     visitor.opens("/dashboard").submits("/dashboard/sign-in", {"key": KEY, "csrf_token": theirs}, status=403)

@@ -10,11 +10,11 @@ from flask import Flask
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
-from onboarding_bot.services.content_api import ContentApiError
+from onboarding_bot.services.content_api import Approval, Content, ContentApiError
 from onboarding_bot.web.dashboard.formatting import as_whatsapp, plain
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import World
-from tests.fakes import MovableClock
+from tests.fakes import NOON, MovableClock
 from tests.web.visitor import Visitor
 
 NEW, CONFIRM, SEND = "/dashboard/broadcasts/new", "/dashboard/broadcasts/confirm", "/dashboard/broadcasts/send"
@@ -28,7 +28,8 @@ def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
 
 
 @pytest.fixture
-def admin(app: Flask) -> Visitor:
+def admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
+    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [])
     return Visitor(app).signs_in(at=NEW)
 
 
@@ -115,12 +116,21 @@ def test_all_that_can_be_chosen_arrives(admin: Visitor, world: World, clock: Mov
 
 
 def test_a_template_with_its_values(admin: Visitor, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onboarding_bot.services.templates.Templates.category_of", lambda *_: None)
+    body = "Namaste *{{1}}*, your {{ 2 }} <b> is open until {{3}}."
+    content = Content(SID, "fair", "hi", frozenset("123"), NOON, Approval("approved", "MARKETING"), body)
+    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [content])
     add(world.store)
     typed = {"kind": "template", "content_sid": f" {SID} ", "content_variables": "1 = Asha\n\n2=a = b"}
     admin.submits(NEW, typed)
     assert admin.form(NEW).fields["content_variables"] == "1 = Asha\n\n2=a = b"
-    admin.submits(NEW, to=CONFIRM).submits(SEND)
+    assert f'<option value="{SID}">fair · Hindi · Marketing</option>' in admin.html
+    shown = "Namaste <strong>Asha</strong>, your a = b &lt;b&gt; is open until {{3}}."
+    assert shown in admin.html
+    assert "Has not agreed to such messages 1" in admin.text
+    add(world.store, sender_of(1), wants_news=True)
+    admin.submits(NEW, to=CONFIRM)
+    assert shown in admin.html
+    admin.submits(SEND)
     assert made(world) == [Definition(content_sid=SID, content_variables={"1": "Asha", "2": "a = b"})]
 
 
@@ -189,9 +199,9 @@ def test_when_twilio_does_not_tell_of_a_template_nothing_is_lost(
     admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
-        raise ContentApiError("no answer", retryable=True)
+        raise ContentApiError("no answer", retryable=False)
 
-    monkeypatch.setattr("onboarding_bot.services.templates.Templates.category_of", away)
+    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", away)
     admin.submits(NEW, {"kind": "template", "content_sid": SID}, status=400)
     assert "Twilio does not answer" in admin.text
     assert admin.form(NEW).fields["content_sid"] == SID

@@ -384,7 +384,7 @@ def test_an_unexpected_error_is_a_page_too(app: Flask, admin: Visitor, monkeypat
     assert KEY not in admin.html
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 404), ("POST", 403), ("PUT", 403), ("DELETE", 403)])
+@pytest.mark.parametrize(("method", "status"), [("GET", 404), ("HEAD", 404), ("POST", 403), ("DELETE", 403)])
 def test_an_unknown_page_is_a_page(admin: Visitor, method: str, status: int) -> None:
     response = admin.client.open("/dashboard/no/such/page", method=method)
     assert (response.status_code, response.mimetype) == (status, "text/html")

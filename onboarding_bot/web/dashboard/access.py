@@ -19,6 +19,7 @@ from onboarding_bot.web.audit import begin_audit
 
 View = Callable[..., ResponseReturnValue]
 CSRF_FIELD = "csrf_token"
+_READS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -109,7 +110,7 @@ class Access:
         def guard(view: View) -> View:
             @wraps(view)
             def guarded(**path: str) -> ResponseReturnValue:
-                if request.method != "GET":
+                if request.method not in _READS:
                     self._check_form()
                 visitor = self.visitor()
                 if visitor is None:
@@ -128,12 +129,15 @@ class Access:
 
     def _check_form(self) -> None:
         token = self._token()
+        if token is None:
+            secure = ", and open it at its https address" if self._is_https else ""
+            abort(HTTPStatus.FORBIDDEN, f"Your browser sent no cookie. Let it keep those of the dashboard{secure}.")
         given = request.form.get(CSRF_FIELD, "")
-        if token is None or not hmac.compare_digest(given.encode(), _mac(token, "form").encode()):
+        if not hmac.compare_digest(given.encode(), _mac(token, "form").encode()):
             abort(HTTPStatus.FORBIDDEN, "This form was made for an earlier visit. Open the page again, and repeat it.")
 
     def _ask_to_sign_in(self) -> ResponseReturnValue:
-        if request.method != "GET":
+        if request.method not in _READS:
             abort(HTTPStatus.UNAUTHORIZED, "You are signed out. Sign in, and do it again.")
         if self.must_come_again():
             return render_template("dashboard/again.html")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
+
 from onboarding_bot.outbound.definition import Definition, InvalidDefinitionError, parse_definition
+from onboarding_bot.services.content_api import Content
 from onboarding_bot.web.dashboard.formatting import as_whatsapp
 from onboarding_bot.web.dashboard.wording import words
 
@@ -29,6 +32,7 @@ TYPED = (
 )
 TEXT, TEMPLATE = "text", "template"
 _EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", "include_completed": "yes"}
+_VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 # What a browser's field for a date and a time of day sends; whoever fills it in means Indian time.
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
@@ -56,10 +60,14 @@ class ComposeForm:
         """Whether an approved template is sent, and no text."""
         return self.typed["kind"] == TEMPLATE
 
-    @property
-    def preview(self) -> str:
-        """The message as the phone shows it."""
-        return as_whatsapp(self.typed["message"])
+    def preview(self, templates: Sequence[Content]) -> Markup:
+        """The message as the phone shows it: the text, or what is known of the template with its values put in."""
+        if not self.is_template:
+            return as_whatsapp(self.typed["message"])
+        sid = self.typed["content_sid"].strip()
+        body = next((template.body for template in templates if template.sid == sid), "")
+        values = dict(_pairs(self.typed["content_variables"]))
+        return as_whatsapp(_VARIABLE.sub(lambda found: values.get(found[1]) or found[0], body))
 
     def definition(self, languages: Collection[str]) -> Definition:
         """What it stands for, by the rules of POST /send-broadcast. Raises InvalidDefinitionError."""
@@ -97,11 +105,14 @@ class ComposeForm:
 def _variables(text: str) -> dict[str, str]:
     """The values of a template, one on each line: ``1 = Asha``."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, sign, value = (part.strip() for part in line.partition("="))
-        if not (name and sign and value) or name in found:
+    for number, (name, value) in enumerate(_pairs(text), start=1):
+        if not (name and value) or name in found:
             raise InvalidDefinitionError("content_variables", f"need a name and a value on line {number}: 1 = Asha")
         found[name] = value
     return found
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """What stands before and behind the equals sign of each line that is not empty."""
+    lines = (line.partition("=") for line in text.splitlines() if line.strip())
+    return [(name.strip(), value.strip()) for name, _, value in lines]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -15,7 +16,7 @@ from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidDefinitionError
-from onboarding_bot.services.content_api import ContentApiError
+from onboarding_bot.services.content_api import Content, ContentApiError
 from onboarding_bot.web.audit import audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import TYPED, ComposeForm
@@ -30,14 +31,30 @@ class Checked:
 
 
 def add_compose_pages(
-    routes: Blueprint, access: Access, office: BroadcastOffice, audience: Audience, languages: list[str]
+    routes: Blueprint,
+    access: Access,
+    office: BroadcastOffice,
+    audience: Audience,
+    approved_templates: Callable[[], Sequence[Content]],
+    languages: list[str],
 ) -> None:
     """``/dashboard/broadcasts/new``, its preview, ``…/confirm`` and ``…/send``; all for those who may send."""
+
+    def templates_for(form: ComposeForm) -> Sequence[Content]:
+        """What may be chosen from; nothing for a text, nor while Twilio does not tell."""
+        if not form.is_template:
+            return ()
+        try:
+            return approved_templates()
+        except ContentApiError as error:
+            logger().warning("templates_unknown", **describe(error))
+            return ()
 
     def show(form: ComposeForm, checked: Checked | None = None) -> ResponseReturnValue:
         page = render_template(
             "dashboard/compose.html",
             form=form,
+            templates=templates_for(form),
             counted=checked.counted if checked else None,
             steps=OnboardingStep,
             sectors=SECTORS,
@@ -76,7 +93,10 @@ def add_compose_pages(
     @routes.post("/broadcasts/preview")
     @access.signed_in(Role.SEND)
     def preview() -> ResponseReturnValue:
-        return render_template("dashboard/_preview.html", form=ComposeForm.of(request.form), message_max=MESSAGE_MAX)
+        form = ComposeForm.of(request.form)
+        return render_template(
+            "dashboard/_preview.html", form=form, templates=templates_for(form), message_max=MESSAGE_MAX
+        )
 
     @routes.post("/broadcasts/confirm")
     @access.signed_in(Role.SEND)
@@ -85,7 +105,9 @@ def add_compose_pages(
         checked = check(form)
         if not isinstance(checked, Checked):
             return show(checked)
-        return render_template("dashboard/confirm.html", form=form, checked=checked, typed=TYPED)
+        return render_template(
+            "dashboard/confirm.html", form=form, checked=checked, templates=templates_for(form), typed=TYPED
+        )
 
     @routes.post("/broadcasts/send")
     @access.signed_in(Role.SEND, audit="broadcast.create")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 
@@ -14,6 +14,7 @@ from jinja2 import StrictUndefined
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcast.audience import Audience
 from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.services.content_api import Content
 from onboarding_bot.web.dashboard import wording
 from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access
 from onboarding_bot.web.dashboard.assets import add_assets
@@ -44,6 +45,7 @@ def dashboard_routes(
     overview: Overview,
     office: BroadcastOffice,
     audience: Audience,
+    approved_templates: Callable[[], Sequence[Content]],
     languages: list[str],
     now: Callable[[], datetime],
 ) -> Blueprint:
@@ -53,7 +55,7 @@ def dashboard_routes(
     add_sign_in_pages(routes, access)
     add_overview(routes, access, overview)
     add_broadcast_pages(routes, access, office)
-    add_compose_pages(routes, access, office, audience, languages)
+    add_compose_pages(routes, access, office, audience, approved_templates, languages)
     add_error_pages(routes)
 
     @routes.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])

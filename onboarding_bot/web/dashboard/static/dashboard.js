@@ -94,7 +94,10 @@ function replace(old, fresh) {
     const place = focused.id || focused.parentElement?.id;
     const again = place ? document.getElementById(place) : null;
     const target = focused.id ? again : again?.querySelector(focused.tagName);
-    (target ?? fresh.querySelector("a, button, summary"))?.focus({ preventScroll: true });
+    if (!target) {
+      fresh.tabIndex = -1; // what had the focus is gone: no other button gets it, lest the next key press it
+    }
+    (target ?? fresh).focus({ preventScroll: true });
   }
 }
 
