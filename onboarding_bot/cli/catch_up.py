@@ -14,7 +14,7 @@ from onboarding_bot.logs import configure_logs
 
 
 def main(arguments: list[str]) -> int:
-    """Catch up, and say what became of how many people. 0: nobody is left; 1: see the summary; 2: called wrongly."""
+    """Catch up, and say what became of how many people. 0: all went out; 1: see the summary; 2: called wrongly."""
     asked = _parser().parse_args(arguments)
     try:
         settings = load_settings(read_environment())

@@ -164,7 +164,8 @@ def _take(program: str, server: _Server, file: Path) -> None:
         )
         if ended.returncode or not Path(unfinished).stat().st_size:
             said = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
-            raise SnapshotError(f"redis-cli --rdb failed: {said}; the Redis user needs the command SYNC")
+            hint = "; the Redis user needs the command SYNC" if "SYNC" in said else ""
+            raise SnapshotError(f"redis-cli --rdb failed: {said}{hint}")
         Path(unfinished).replace(file)
     except subprocess.TimeoutExpired:
         raise SnapshotError(f"redis-cli --rdb took longer than {SNAPSHOT_SECONDS} s") from None

@@ -13,6 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
 from onboarding_bot.app import build_parts, create_app
@@ -22,7 +25,7 @@ from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import connect
 from tests.fakes import FakeOtpService
-from tests.servers import RedisServer, missing, running_cluster, running_redis
+from tests.servers import RedisServer, free_port, missing, running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker
 
@@ -357,6 +360,40 @@ def test_with_a_password_that_no_list_of_processes_shows(
     work_with(new.url, monkeypatch)
     assert restore.main([str(tmp_path / "night.rdb")]) == 0
     talker_at(new.url).expects_step("sector")
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost that vouches for itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "server.crt", folder / "server.key"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, *private))
+    return files
+
+
+def test_over_tls(old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cert, key = certificate(tmp_path)
+    port = free_port()
+    tls = ("--tls-port", str(port), "--tls-cert-file", str(cert), "--tls-key-file", str(key))
+    with running_redis(tmp_path, *AT_ONCE, *tls, "--tls-ca-cert-file", str(cert), "--tls-auth-clients", "no") as server:
+        url = f"rediss://localhost:{port}/0?ssl_ca_certs={cert}"
+        work_with(url, monkeypatch)
+        talker_at(url).says_all("Hi", "Asha Devi")
+        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        Redis(port=server.port).flushall()
+        assert restore.main([str(tmp_path / "night.rdb")]) == 0
+        talker_at(url).expects_step("sector")
 
 
 def test_from_a_cluster_into_a_cluster(old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
