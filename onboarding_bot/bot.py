@@ -156,7 +156,7 @@ class WhatsAppBot:
 
         after, settled = self._commit_outcome(stored, settle, began)
         self._log(outcome.result, after, began, settled.step)
-        if outcome.result not in _WORTH_TELLING:
+        if after.session is None or outcome.result not in _WORTH_TELLING:
             return None
         return LateNews(address, self._renderer.render(settled.reply, _language(after)))
 

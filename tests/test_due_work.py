@@ -235,6 +235,17 @@ def test_the_worker_goes_on_after_an_outage_with_the_same_key_and_tells_once(
     assert worker.works_on_until(clock.moment + hours(1)) == []
 
 
+def test_who_is_erased_while_an_otp_is_tried_again_hears_nothing_of_it(
+    talker: Talker, worker: Worker, otp_service: FakeOtpService, clock: MovableClock, outage: Outage
+) -> None:
+    outage(OtpResult.NOT_SENT)
+    otp_service.result = OtpResult.SENT
+    otp_service.during = lambda: talker.says_all("DELETE MY DATA", "YES")
+    clock.pass_(seconds=61)
+    assert worker.works() == []
+    assert talker.stored.session is None
+
+
 def test_a_yes_meanwhile_claims_the_same_intention(
     talker: Talker, worker: Worker, otp_service: FakeOtpService, clock: MovableClock, outage: Outage
 ) -> None:

@@ -207,6 +207,23 @@ def test_an_otp_that_is_under_way_brings_nobody_back(talker: Talker, otp_service
     assert is_unknown(talker)
 
 
+def test_two_copies_of_the_yes_at_once_end_in_one_goodbye(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both have read the question; the slower one finds that it is done."""
+    talker.answers_everything().says("DELETE MY DATA")
+    erase, sid, heard = Erasures.erase_as_known, new_sid(), []
+
+    def let_the_copy_go_first(*known: object, **what: object) -> object:
+        if not heard:
+            heard.append("")
+            heard.append(talker.says("YES", sid=sid).reply)
+        return erase(*known, **what)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Erasures, "erase_as_known", let_the_copy_go_first)
+    talker.says("YES", sid=sid).hears(ERASED)
+    assert heard == ["", talker.reply]
+    assert is_unknown(talker)
+
+
 def test_an_outage_leaves_no_wish_behind(
     talker: Talker, otp_service: FakeOtpService, redis: fakeredis.FakeRedis
 ) -> None:
