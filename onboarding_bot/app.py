@@ -49,6 +49,7 @@ from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
+from onboarding_bot.store.slots import Slots
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_request_id, read_traceparent
 from onboarding_bot.web.audit import outcome_of
@@ -91,6 +92,7 @@ class Parts:
     store: SessionStore
     erasures: Erasures
     ledger: Ledger
+    slots: Slots
     audience: Audience
     office: BroadcastOffice
     callbacks: Callbacks
@@ -139,7 +141,7 @@ def build_parts(
     renderer = ReplyRenderer(texts)
     engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
-    ledger = Ledger(client, keys, sealer)
+    ledger, slots = Ledger(client, keys, sealer), Slots(client)
     messages = TwilioMessages(
         settings.twilio_api_base_url,
         settings.twilio_account_sid,
@@ -158,7 +160,7 @@ def build_parts(
 
     def send_now(address: str, text: str) -> Sent:
         """Send what is no bulk, at the common rate."""
-        clock.sleep(ledger.take_urgent_slot(1 / settings.messages_per_second).wait_seconds)
+        clock.sleep(slots.take_urgent(1 / settings.messages_per_second).wait_seconds)
         return messages.send_text(address, text)
 
     return Parts(
@@ -184,11 +186,15 @@ def build_parts(
         store=store,
         erasures=erasures,
         ledger=ledger,
-        audience=Audience(ledger, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now),
+        slots=slots,
+        audience=Audience(
+            ledger, slots, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now
+        ),
         office=BroadcastOffice(ledger, clock.now),
         callbacks=Callbacks(ledger, clock.now),
         pump=Pump(
             ledger,
+            slots,
             messages,
             messages_per_second=settings.messages_per_second,
             daily_limit=settings.whatsapp_daily_limit,

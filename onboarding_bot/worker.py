@@ -193,7 +193,7 @@ def _sweeping(
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
         parts.signs.write({Sign.WORKER: parts.now()})
-        is_held_up = parts.ledger.held_up(longer_than=NEAR_ENOUGH)
+        is_held_up = parts.slots.held_up(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.
             if not (is_held_up and work is DueWork.NUDGE):

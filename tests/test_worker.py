@@ -162,7 +162,7 @@ def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
 ) -> None:
     broker, parts = declared(redis)
     redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
-    parts.ledger.slow_down(pause_seconds)
+    parts.slots.slow_down(pause_seconds)
     sweep_of(broker)._tick()
     assert len(queued(redis, "nudge")) == jobs
     assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"

@@ -12,6 +12,7 @@ from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, SkipReason
 from onboarding_bot.store.keys import SHARDS, is_erased
 from onboarding_bot.store.ledger import Ledger
+from onboarding_bot.store.slots import Slots
 
 ENROL = "enrol"
 ENROL_LEASE = timedelta(seconds=30)
@@ -32,12 +33,14 @@ class Audience:
     def __init__(
         self,
         ledger: Ledger,
+        slots: Slots,
         daily_limit: int,
         default_language: str,
         is_marketing: Callable[[str], bool],
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
+        self._slots = slots
         self._is_marketing = is_marketing
         self._daily_limit = daily_limit
         self._default_language = default_language
@@ -65,7 +68,7 @@ class Audience:
         """How many days it takes to reach so many people outside their window, in the room that others have left."""
         if not outside:
             return 0
-        room_today = max(0, self._daily_limit - self._ledger.written_outside_window(now))
+        room_today = max(0, self._daily_limit - self._slots.written_outside_window(now))
         return 1 + math.ceil(max(0, outside - room_today) / self._daily_limit)
 
     def enrol(self, broadcast_id: str, shard: int) -> None:

@@ -15,6 +15,7 @@ from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.rest_hours import RestHours
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.store.ledger import BroadcastRecord, Candidate, Ledger
+from onboarding_bot.store.slots import Slots
 
 PUMP = "pump"
 PUMP_LEASE = timedelta(seconds=15)
@@ -51,6 +52,7 @@ class Pump:
     def __init__(
         self,
         ledger: Ledger,
+        slots: Slots,
         messages: Sender,
         *,
         messages_per_second: int,
@@ -62,6 +64,7 @@ class Pump:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._ledger = ledger
+        self._slots = slots
         self._messages = messages
         self._seconds_between = 1 / messages_per_second
         self._daily_limit = daily_limit
@@ -130,7 +133,7 @@ class Pump:
         is_first_try = candidate.is_first_try and not missed
         while True:
             asked = self._monotonic()
-            slot = self._ledger.take_slot(
+            slot = self._slots.take(
                 record.id, self._seconds_between, outside, self._daily_limit, is_first_try=is_first_try
             )
             # The way to Redis is no delay of ours: where it is long, every slot would look late.
@@ -152,7 +155,7 @@ class Pump:
         """Whether the shard may go on."""
         sent = self._call(record, person_id, contact)
         if sent.retry_after is not None:
-            self._ledger.slow_down(sent.retry_after)
+            self._slots.slow_down(sent.retry_after)
         return self._write_down(record, person_id, sent)
 
     def _call(self, record: BroadcastRecord, person_id: str, contact: Contact) -> Sent:

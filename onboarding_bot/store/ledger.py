@@ -22,13 +22,10 @@ from onboarding_bot.store.keys import SHARDS, Keys, in_shard
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.scripts import Scripts
 
-DAY = timedelta(hours=24)
-WINDOW = DAY
+WINDOW = timedelta(hours=24)
 # A message that leaves in the last minutes of the window may arrive after it.
 WINDOW_IN_HAND = timedelta(minutes=5)
 IDEMPOTENCY_LIFE = timedelta(days=7)
-# A pause must reach everybody within 2 s: no bulk message has its moment reserved for longer.
-RESERVED_AHEAD_SECONDS = 1.0
 BATCH = 500
 # All that a shard keeps of a broadcast, leases apart, which end by themselves.
 _PARTS = ("audience", "rows", "counts", "pending", "inflight", "progress")
@@ -73,14 +70,6 @@ class Again:
 
     moments: tuple[datetime, ...]
     counted_as: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """When the next message may go out, or why none may. ``verdict`` is go, busy, status, wave or daily."""
-
-    verdict: str
-    wait_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +224,6 @@ class Ledger:
         with unavailable_on_error():
             self._client.zrem(keys.due_for(broadcast_id), _due(broadcast_id))
 
-    def written_outside_window(self, now: datetime) -> int:
-        """How many people outside their window were written to in the last 24 hours, over all broadcasts."""
-        with unavailable_on_error():
-            return int(self._client.zcount(keys.OUTSIDE_WINDOW_TODAY, unix_milliseconds(now - DAY), "+inf"))
-
     def postpone(self, broadcast_id: str, person_id: str, until: datetime) -> None:
         """Let a pending row wait."""
         pending = in_shard(keys.shard_of(person_id), broadcast_id, "pending")
@@ -388,49 +372,6 @@ class Ledger:
             Candidate(person_id, bool(time and time > opens), _row(person_id, _decoded(text)).tries == 0)
             for person_id, time, text in zip(people, times, texts, strict=True)
         ]
-
-    def take_slot(
-        self,
-        broadcast_id: str,
-        seconds_between: float,
-        outside_window: str | None = None,
-        daily_limit: int = 0,
-        *,
-        is_first_try: bool = True,
-    ) -> Slot:
-        """Reserve the next moment for a message of this broadcast, over all workers.
-
-        ``outside_window`` is the person, when only a place among the day's people outside the window lets it go out.
-        """
-        with unavailable_on_error():
-            verdict, *wait = self._scripts.run(
-                "slot",
-                [keys.SLOTS, keys.broadcast(broadcast_id), keys.OUTSIDE_WINDOW_TODAY],
-                [
-                    _microseconds(seconds_between),
-                    _microseconds(RESERVED_AHEAD_SECONDS),
-                    int(is_first_try),
-                    outside_window or "",
-                    daily_limit,
-                ],
-            )
-        return _slot(_decoded(verdict), wait)
-
-    def take_urgent_slot(self, seconds_between: float) -> Slot:
-        """Reserve the next moment for a message that is no bulk."""
-        with unavailable_on_error():
-            verdict, *wait = self._scripts.run("slot", [keys.SLOTS], [_microseconds(seconds_between)])
-        return _slot(_decoded(verdict), wait)
-
-    def held_up(self, longer_than: timedelta) -> bool:
-        """Whether the next free moment is further away than that: Twilio asked for a pause."""
-        with unavailable_on_error():
-            return bool(self._scripts.run("held_up", [keys.SLOTS], [_microseconds(longer_than.total_seconds())]))
-
-    def slow_down(self, seconds: float) -> None:
-        """Twilio asked for a pause: every worker keeps it."""
-        with unavailable_on_error():
-            self._scripts.run("slow_down", [keys.SLOTS], [_microseconds(seconds)])
 
     def claim(self, broadcast_id: str, person_id: str, definition: Definition, now: datetime) -> Contact | None:
         """The last decision before the call to Twilio: whom to write to, or None when it may not be (any more)."""
@@ -631,23 +572,9 @@ def _moments(again: Again | None) -> list[str | int]:
     return [again.counted_as, *(unix_milliseconds(moment) for moment in again.moments)]
 
 
-def _microseconds(seconds: float) -> int:
-    return round(seconds * 1_000_000)
-
-
 def _rules(definition: Definition) -> list[int]:
     is_marketing = definition.purpose is Purpose.MARKETING
     return [int(definition.is_template), int(is_marketing), milliseconds(WINDOW - WINDOW_IN_HAND)]
-
-
-def _slot(verdict: str, wait: Sequence[Any]) -> Slot:
-    match verdict:
-        case "go" | "busy":
-            return Slot(verdict, int(wait[0]) / 1_000_000)
-        case "daily":
-            return Slot("daily", int(wait[0]) / 1000)
-        case _:
-            return Slot(verdict)
 
 
 def _row(person_id: str, text: str) -> Row:

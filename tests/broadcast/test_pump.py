@@ -17,7 +17,7 @@ from onboarding_bot.rest_hours import INDIA, RestHours
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.store import keys
 from onboarding_bot.store.keys import SHARDS
-from onboarding_bot.store.ledger import Slot
+from onboarding_bot.store.slots import Slot
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
@@ -248,7 +248,7 @@ def test_a_pause_that_twilio_asks_for_slows_every_broadcast_down(world: World, a
     other = world.sending()
     world.pump_all(other)
     assert len(world.twilio.sent) == 1
-    assert world.ledger.take_urgent_slot(0.1).wait_seconds > 25
+    assert world.slots.take_urgent(0.1).wait_seconds > 25
     assert world.states(other) == {"pending": 2}
     assert broadcast_id != other
 
@@ -256,7 +256,7 @@ def test_a_pause_that_twilio_asks_for_slows_every_broadcast_down(world: World, a
 def test_nobody_sleeps_through_a_long_pause(world: World) -> None:
     """A thread that did would neither see a pause by an admin nor let go of its shard."""
     broadcast_id, person_id = sent_with(world)
-    world.ledger.slow_down(3600)
+    world.slots.slow_down(3600)
     add(world.store, sender_of(1))
     other = world.sending()
     shard = keys.shard_of(person_id)
@@ -356,7 +356,7 @@ def count_slots(world: World, monkeypatch: pytest.MonkeyPatch, trip: float, *ove
     taken: list[bool] = []
     late = iter(oversleeps)
 
-    def take_slot(*_args: object, is_first_try: bool, **_kwargs: object) -> Slot:
+    def take(*_args: object, is_first_try: bool, **_kwargs: object) -> Slot:
         taken.append(is_first_try)
         world.seconds += trip
         return Slot("go", 0.1)
@@ -364,7 +364,7 @@ def count_slots(world: World, monkeypatch: pytest.MonkeyPatch, trip: float, *ove
     def sleep(seconds: float) -> None:
         world.seconds += seconds + next(late, 0.0)
 
-    monkeypatch.setattr(world.ledger, "take_slot", take_slot)
+    monkeypatch.setattr(world.slots, "take", take)
     monkeypatch.setattr(world.pump, "_sleep", sleep)
     return taken
 

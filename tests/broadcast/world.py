@@ -23,6 +23,7 @@ from onboarding_bot.store.keys import SHARDS, Keys
 from onboarding_bot.store.ledger import BroadcastRecord, Ledger, Row
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.slots import Slots
 from tests.fakes import MovableClock
 
 TEXT = Definition(message="The fair opens on Monday.")
@@ -78,7 +79,8 @@ class World:
         sealer = Sealer(Cipher([b"k" * 32]))
         self.store = RedisStore(self.redis, people, sealer, timedelta(days=180), timedelta(days=7))
         self.ledger = Ledger(self.redis, people, sealer)
-        self.audience = Audience(self.ledger, self.daily_limit, "en", self.is_marketing, self.now)
+        self.slots = Slots(self.redis)
+        self.audience = Audience(self.ledger, self.slots, self.daily_limit, "en", self.is_marketing, self.now)
         self.office = BroadcastOffice(self.ledger, self.now)
         self.callbacks = Callbacks(self.ledger, self.now)
         self.seconds = 0.0
@@ -104,6 +106,7 @@ class World:
 
         return Pump(
             self.ledger,
+            self.slots,
             self.twilio,
             messages_per_second=self.rate,
             daily_limit=self.daily_limit,

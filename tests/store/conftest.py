@@ -11,8 +11,10 @@ import pytest
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.keys import Keys
+from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.slots import Slots
 from tests.servers import running_cluster, running_redis
 
 KEYS = Keys("person-key-of-the-tests")
@@ -43,3 +45,13 @@ def client(request: pytest.FixtureRequest) -> AnyRedis:
 @pytest.fixture
 def store(client: AnyRedis) -> RedisStore:
     return RedisStore(client, KEYS, Sealer(Cipher([b"k" * 32])), timedelta(days=180), timedelta(days=7))
+
+
+@pytest.fixture
+def ledger(client: AnyRedis) -> Ledger:
+    return Ledger(client, KEYS, Sealer(Cipher([b"k" * 32])))
+
+
+@pytest.fixture
+def slots(client: AnyRedis) -> Slots:
+    return Slots(client)

@@ -27,6 +27,7 @@ from onboarding_bot.store.ledger import Ledger, Row
 from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.slots import Slots
 from tests.broadcast.people import add, add_many
 from tests.fakes import NOON
 from tests.store.conftest import KEYS
@@ -132,7 +133,7 @@ def test_only_the_opt_out_and_the_list_of_erasures_still_know_the_person(
 ) -> None:
     a_whole_person(store)
     broadcast_id = enrolled(ledger, TEMPLATE)
-    ledger.take_slot(broadcast_id, 0.001, outside_window=PERSON, daily_limit=250)
+    Slots(client).take(broadcast_id, 0.001, outside_window=PERSON, daily_limit=250)
     assert len(where_is(client, PERSON)) > 10, "the test looks for what is there"
     assert erasures.erase(PERSON, NOON)
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,11 +39,6 @@ TEMPLATE = Definition(content_sid="HX" + "a" * 32)
 NEWS = Definition(message="New buyers near you!", purpose=Purpose.MARKETING)
 NEWS_TEMPLATE = Definition(content_sid="HX" + "b" * 32, purpose=Purpose.MARKETING)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def ledger(client: AnyRedis) -> Ledger:
-    return Ledger(client, KEYS, Sealer(Cipher([b"k" * 32])))
 
 
 def created(ledger: Ledger, definition: Definition = TEXT, at: datetime = NOON) -> str:
@@ -883,129 +878,6 @@ def test_a_stop_of_somebody_who_never_got_a_broadcast_counts_nowhere(ledger: Led
     assert "stops" not in ledger.counts(broadcast_id)
 
 
-# --- slots ---------------------------------------------------------------------------------------------------------
-
-
-def waits(ledger: Ledger, broadcast_id: str, count: int, seconds_between: float) -> list[float]:
-    slots = [ledger.take_slot(broadcast_id, seconds_between) for _ in range(count)]
-    assert {slot.verdict for slot in slots} == {"go"}
-    return [slot.wait_seconds for slot in slots]
-
-
-def test_slots_keep_their_distance_by_redis_own_clock(ledger: Ledger) -> None:
-    broadcast_id = created(ledger)
-    began = time.monotonic()
-    found = waits(ledger, broadcast_id, 9, 0.1)
-    took = time.monotonic() - began
-    assert found[0] == 0
-    assert 0.8 - took - 0.05 <= found[-1] <= 0.8
-
-
-def test_slots_are_one_for_each_however_many_ask(ledger: Ledger) -> None:
-    broadcast_id = created(ledger)
-    slots = at_once(lambda: ledger.take_slot(broadcast_id, 0.1))
-    found = sorted(slot.wait_seconds for slot in slots)
-    assert 0.4 <= found[-1] <= 0.7
-    assert len(set(found)) == 8
-
-
-def test_unused_time_is_not_saved_up(ledger: Ledger) -> None:
-    broadcast_id = created(ledger)
-    waits(ledger, broadcast_id, 1, 0.01)
-    time.sleep(0.1)
-    found = waits(ledger, broadcast_id, 2, 0.5)
-    assert found[0] == 0
-    assert found[1] > 0.4
-
-
-def test_two_broadcasts_share_the_rate(ledger: Ledger) -> None:
-    one, other = created(ledger), created(ledger)
-    waits(ledger, one, 1, 0.5)
-    assert waits(ledger, other, 1, 0.5)[0] > 0.4
-
-
-def test_nobody_reserves_far_ahead_but_what_is_no_bulk(ledger: Ledger) -> None:
-    """A pause would not reach who sleeps until then, and a nudge would have to wait behind it."""
-    broadcast_id = created(ledger)
-    found = [ledger.take_slot(broadcast_id, 0.5) for _ in range(4)]
-    assert [slot.verdict for slot in found] == ["go", "go", "go", "busy"] or found[2].verdict == "busy"
-    assert 0 < found[-1].wait_seconds <= 0.5
-    urgent = ledger.take_urgent_slot(0.5)
-    assert urgent.verdict == "go"
-    assert urgent.wait_seconds <= 1.5
-    record = ledger.find(broadcast_id)
-    assert record is not None
-    assert record.number("started") == [slot.verdict for slot in found].count("go")
-
-
-def test_a_pause_that_twilio_asks_for_is_everybodys(ledger: Ledger) -> None:
-    broadcast_id = created(ledger)
-    ledger.slow_down(30)
-    ledger.slow_down(1)
-    slot = ledger.take_slot(broadcast_id, 0.01)
-    assert slot.verdict == "busy"
-    assert 28 < slot.wait_seconds <= 29
-    assert 29 < ledger.take_urgent_slot(0.01).wait_seconds <= 30
-
-
-@pytest.mark.parametrize("status", [one for one in S if one is not S.SENDING])
-def test_whoever_holds_a_broadcast_holds_its_slots(ledger: Ledger, status: S) -> None:
-    broadcast_id = created(ledger)
-    ledger.move(broadcast_id, status, [S.SENDING])
-    assert ledger.take_slot(broadcast_id, 0.01).verdict == "status"
-
-
-def test_a_broadcast_that_there_is_not_has_no_slots(ledger: Ledger) -> None:
-    assert ledger.take_slot("0" * 24, 0.01).verdict == "status"
-
-
-def test_a_wave_takes_as_many_first_tries_as_it_may(ledger: Ledger) -> None:
-    broadcast_id = created(ledger)
-    ledger.note(broadcast_id, wave_limit=2)
-    assert [ledger.take_slot(broadcast_id, 0.001).verdict for _ in range(3)] == ["go", "go", "wave"]
-    assert ledger.take_slot(broadcast_id, 0.001, is_first_try=False).verdict == "go"
-    record = ledger.find(broadcast_id)
-    assert record is not None
-    assert record.number("started") == 2
-
-
-@pytest.mark.parametrize("fields", [{}, {"wave_limit": ""}])
-def test_the_last_wave_has_no_limit(ledger: Ledger, fields: dict[str, str]) -> None:
-    broadcast_id = created(ledger)
-    ledger.note(broadcast_id, status="sending", **fields)
-    assert {ledger.take_slot(broadcast_id, 0.001).verdict for _ in range(5)} == {"go"}
-
-
-def test_a_day_has_room_for_so_many_people_outside_the_window(ledger: Ledger, client: AnyRedis) -> None:
-    first, second = created(ledger, TEMPLATE), created(ledger, TEMPLATE)
-
-    def ask(broadcast_id: str, person_id: str) -> str:
-        return ledger.take_slot(broadcast_id, 0.001, person_id, 2).verdict
-
-    assert [ask(first, "a"), ask(second, "b"), ask(first, "c")] == ["go", "go", "daily"]
-    assert ask(second, "a") == ask(first, "a") == "go", "the same person counts once"
-    assert ledger.take_slot(first, 0.001).verdict == "go", "inside the window there is no limit"
-    slot = ledger.take_slot(first, 0.001, "c", 2)
-    assert 86_000 < slot.wait_seconds <= 86_400
-    yesterday = (datetime.now(UTC) - DAY - SECOND).timestamp() * 1000
-    client.zadd(keys.OUTSIDE_WINDOW_TODAY, {"b": yesterday})
-    assert ask(first, "c") == "go"
-    assert ask(first, "b") == "daily"
-
-
-def test_who_gets_no_slot_takes_no_place(ledger: Ledger, client: AnyRedis) -> None:
-    broadcast_id = created(ledger, TEMPLATE)
-    ledger.note(broadcast_id, wave_limit=0)
-    assert ledger.take_slot(broadcast_id, 0.001, "a", 2).verdict == "wave"
-    ledger.note(broadcast_id, wave_limit="")
-    ledger.slow_down(30)
-    assert ledger.take_slot(broadcast_id, 0.001, "a", 2).verdict == "busy"
-    assert client.zcard(keys.OUTSIDE_WINDOW_TODAY) == 0
-    record = ledger.find(broadcast_id)
-    assert record is not None
-    assert record.number("started") == 0
-
-
 # --- workers -------------------------------------------------------------------------------------------------------
 
 
@@ -1069,9 +941,6 @@ def test_without_redis_every_method_says_so() -> None:
         lambda: ledger.due_shards("x", NOON),
         lambda: ledger.in_flight("x"),
         lambda: ledger.candidates("x", 0, 1, NOON),
-        lambda: ledger.take_slot("x", 1),
-        lambda: ledger.take_urgent_slot(1),
-        lambda: ledger.slow_down(1),
         lambda: ledger.claim("x", person_id, TEXT, NOON),
         lambda: ledger.record("x", person_id, RowState.SENT),
         lambda: ledger.apply_callback("x", person_id, RowState.SENT, "", "SM1"),
