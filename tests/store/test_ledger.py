@@ -573,6 +573,30 @@ def test_only_an_uncertain_row_is_sent_again_and_only_by_an_admin(ledger: Ledger
     assert not ledger.send_again(broadcast_id, Row("f" * 32, RowState.UNCERTAIN, "", "", 1), NOON)
 
 
+@pytest.mark.parametrize("told", [RowState.SENT, RowState.DELIVERED, RowState.READ])
+@pytest.mark.parametrize("is_known", [True, False], ids=["sent again", "of a restored backup"])
+def test_who_got_the_message_while_the_row_waits_does_not_get_another(
+    ledger: Ledger, store: RedisStore, told: RowState, *, is_known: bool
+) -> None:
+    person_id = add(store)
+    broadcast_id = enrolled(ledger, person_id)
+    if is_known:
+        ledger.claim(broadcast_id, person_id, TEXT, NOON)
+        ledger.record(broadcast_id, person_id, RowState.UNCERTAIN)
+        ledger.send_again(broadcast_id, rows(ledger, broadcast_id)[person_id], NOON)
+    assert ledger.apply_callback(broadcast_id, person_id, told, "", "SM1") == (RowState.PENDING, told)
+    assert ledger.claim(broadcast_id, person_id, TEXT, NOON) is None
+    assert states(ledger, broadcast_id) == {told.value: 1}
+    assert ledger.due_shards(broadcast_id, NOON + DAY) == []
+
+
+def test_a_row_waits_on_when_the_message_failed_that_it_does_not_know(ledger: Ledger, store: RedisStore) -> None:
+    person_id = add(store)
+    broadcast_id = enrolled(ledger, person_id)
+    assert ledger.apply_callback(broadcast_id, person_id, RowState.FAILED, "63003", "SM1") == (RowState.PENDING,) * 2
+    assert ledger.claim(broadcast_id, person_id, TEXT, NOON)
+
+
 def test_marketing_is_not_in_its_own_way_when_it_is_sent_again(ledger: Ledger, store: RedisStore) -> None:
     person_id = add(store, wants_news=True)
     broadcast_id = claimed(ledger, person_id, NEWS)

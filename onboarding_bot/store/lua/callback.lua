@@ -11,9 +11,13 @@ if not row then
 end
 local before = row.state
 local is_other_message = (row.sid ~= '' and row.sid ~= sid) or string.find(row.earlier, sid, 1, true)
-if not RANK[before] or is_other_message or before == 'failed' or RANK[state] <= RANK[before] then
+-- A row may wait while nobody knows here that its message went out: an admin had it sent again, or a restored backup
+-- is older than the message. Whoever got it does not get another one.
+local went_out = before == 'pending' and row.sid == '' and state ~= 'failed'
+if not (RANK[before] or went_out) or is_other_message or before == 'failed' or RANK[state] <= (RANK[before] or 0) then
   return {before, before}
 end
+redis.call('ZREM', KEYS[1], person)
 redis.call('ZREM', KEYS[4], person)
 accept(KEYS[3], row)
 row.sid = sid
