@@ -96,10 +96,20 @@ def _erasures(file: Path, named: list[Path]) -> ErasureList:
 def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     """How many people were erased again, and how many broadcasts held: what they sent since is not in the backup."""
     known = dict(parts.erasures.done_since(datetime.fromtimestamp(0, UTC)))
-    again = [person_id for person_id, at in erased.latest.items() if person_id not in known or at > known[person_id]]
+    again = [
+        person_id
+        for person_id, at in erased.latest.items()
+        if (person_id not in known or at > known[person_id]) and not _is_back(parts, person_id, at)
+    ]
     for person_id in again:
         parts.erasures.erase(person_id, parts.now())
     return len(again), len(parts.office.pause_all())
+
+
+def _is_back(parts: Parts, person_id: str, erased_at: datetime) -> bool:
+    """Whether all that the backup has of this person is from after the erasure: it may be older than the list in Redis."""
+    contact = parts.store.load(person_id).contact
+    return contact is not None and bool(contact.address) and contact.first_inbound_at > erased_at
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -226,7 +226,10 @@ def _seen(contact: Contact | None, message: InboundMessage, now: datetime) -> Co
         return Contact(message.sender, language, first_inbound_at=now, last_inbound_at=now)
     if contact.language is None and not contact.consents and _writes_devanagari(message.text):
         contact = replace(contact, language="hi")
-    return replace(contact, address=message.sender, last_inbound_at=max(now, contact.last_inbound_at))
+    # Of somebody who was erased only the opt-out is left: this message is the first one.
+    first = contact.first_inbound_at if contact.address else now
+    last = max(now, contact.last_inbound_at)
+    return replace(contact, address=message.sender, first_inbound_at=first, last_inbound_at=last)
 
 
 def _writes_devanagari(text: str) -> bool:

@@ -184,6 +184,24 @@ def test_whoever_came_back_after_an_erasure_is_kept(
     talker_at(new.url).expects_step("sector")
 
 
+def test_whoever_came_back_is_kept_when_only_an_old_list_knows_of_the_erasure(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list in Redis is shortened by the day; those beside older backups reach further back."""
+    for sender in (ASHA, RAVI):
+        talker_at(old.url, sender).says_all("Hi", "Asha Devi")
+        erase(old.url, sender)
+    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    talker_at(old.url, ASHA).says_all("Hi", "Asha Devi")
+    parts = build_parts(settings(), redis=connect(old.url))
+    parts.erasures.forget_before(parts.now())
+    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "tuesday.rdb")]) == 0
+    talker_at(new.url, ASHA).expects_step("sector")
+    assert talker_at(new.url, RAVI).stored.contact.opt_out
+
+
 def test_a_list_of_erasures_reads_back_what_was_written() -> None:
     at, until = datetime(2026, 11, 22, 10, 0, 0, 123_000, UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)
     erased = ErasureList()

@@ -75,6 +75,15 @@ def test_of_somebody_erased_only_the_no_is_known(app: Flask, talker: Talker) -> 
     assert found["opt_out"] == {"at": "2026-11-22T06:30:00+00:00", "source": "erasure"}
 
 
+def test_whoever_was_erased_and_comes_back_begins_anew(app: Flask, talker: Talker, clock: MovableClock) -> None:
+    talker.says("STOP")
+    clock.pass_(hours=1)
+    talker.says_all("DELETE MY DATA", "YES")
+    clock.pass_(hours=1)
+    talker.says("Hi")
+    assert told(app, "/people/lookup", address=OWNER)["first_inbound_at"] == "2026-11-22T08:30:00+00:00"
+
+
 # --- erase ---------------------------------------------------------------------------------------------------------
 
 
