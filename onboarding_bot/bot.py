@@ -120,7 +120,7 @@ class WhatsAppBot:
                 if isinstance(stored, StoredPerson):
                     return self._finish(stored, turn, message, arrived)
                 known = stored.newer
-                if known.session is None:
+                if known.session is None or turn.erases:
                     # Erased meanwhile, and perhaps by a copy of this very message.
                     known = self._store.load(known.person_id, message.sid)
             self._check_time(deadline)

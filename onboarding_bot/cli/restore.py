@@ -107,7 +107,7 @@ def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
 
 
 def _is_back(parts: Parts, person_id: str, erased_at: datetime) -> bool:
-    """Whether all that the backup has of this person is from after the erasure: it may be older than the list in Redis."""
+    """Whether the backup has this person only as they came back; the list in Redis forgets old erasures."""
     contact = parts.store.load(person_id).contact
     return contact is not None and bool(contact.address) and contact.first_inbound_at > erased_at
 

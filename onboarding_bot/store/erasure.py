@@ -85,8 +85,9 @@ class Erasures:
         conflict = self._erase(known, now, address, goodbye, counters, day_counters, broadcasts)
         # An audience that was fixed in between has the person; one that is fixed from now on has not.
         late = [] if conflict else [new for new in self._broadcasts() if new not in broadcasts]
-        if late:
-            self._erase(self._store.load(known.person_id), now, "", goodbye, {}, {}, late)
+        # Whoever has written again by then is not erased a second time.
+        if late and not (after := self._store.load(known.person_id)).session_version:
+            self._erase(after, now, "", goodbye, {}, {}, late)
         if conflict is None:
             # Where a backup is restored, the log is the only place that knows of the erasures since.
             audit_log().info("erased", person_id=known.person_id, erased_at=now.isoformat())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import fakeredis
 import pytest
 from flask import Flask
@@ -244,6 +246,22 @@ def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: faker
     held = [value for name in redis.scan_iter("*:due") for value in redis.zrange(name, 0, -1)]
     assert [value.split(b":")[0] for value in held] == [b"messages"]
     assert person.encode() not in held[0]
+
+
+def test_a_copy_hears_the_goodbye_even_when_the_person_is_back_already(
+    talker: Talker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All three at once: the YES, its copy, and a new message."""
+    talker.says_all("Hi", "Asha Devi", "DELETE MY DATA")
+    sid, erase = new_sid(), Erasures.erase_as_known
+
+    def meanwhile(erasures: Erasures, *known: Any, **more: Any) -> Any:
+        monkeypatch.setattr(Erasures, "erase_as_known", erase)
+        Talker(talker.app).says("YES", sid=sid).hears(ERASED).says("Hi").expects_step("name")
+        return erase(erasures, *known, **more)
+
+    monkeypatch.setattr(Erasures, "erase_as_known", meanwhile)
+    talker.says("YES", sid=sid).hears(ERASED).expects_step("name")
 
 
 def test_the_webhook_of_an_erasure_is_counted_like_any_other(talker: Talker) -> None:

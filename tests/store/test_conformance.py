@@ -102,6 +102,13 @@ def test_a_session_lives_for_a_day_and_its_contact_record_longer(store: RedisSto
     assert client.ttl(KEYS.contact(person_id)) > 179 * 86_400
 
 
+def test_what_the_bot_writes_down_by_itself_lengthens_no_life(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session())
+    store.commit(stored, a_session(), a_contact(), {}, NOON + timedelta(hours=12))
+    for key, days in ((KEYS.session, 1), (KEYS.contact, 180)):
+        assert client.ttl(key(stored.person_id)) <= (days - 0.5) * 86_400
+
+
 def test_unfinished_answers_expire_on_their_own(store: RedisStore, client: AnyRedis) -> None:
     stored = committed(store, a_session())
     draft = Draft({"name": "Asha Devi"}, NOON)

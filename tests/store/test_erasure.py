@@ -353,6 +353,24 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
 
 
+def test_whoever_writes_again_meanwhile_is_not_erased_twice(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broadcast begins during the erasure, so that it has to look a second time."""
+    add(store, OWNER)
+    looks = iter([None, lambda: (enrolled(ledger), add(store, OWNER))])
+    look = erasures._broadcasts
+
+    def meanwhile() -> list[str]:
+        if happens := next(looks):
+            happens()
+        return look()
+
+    monkeypatch.setattr(erasures, "_broadcasts", meanwhile)
+    erasures.erase(PERSON, NOON)
+    assert store.load(PERSON).session is not None
+
+
 def test_a_stop_after_the_broadcast_is_gone_leaves_nothing_of_it(
     store: RedisStore, ledger: Ledger, client: AnyRedis
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_day_has_room_for_so_many_people_outside_the_window(ledger: Ledger, sl
     client.zadd(keys.OUTSIDE_WINDOW_TODAY, {"b": yesterday})
     assert ask(first, "c") == "go"
     assert ask(first, "b") == "daily"
+    assert 0 < client.pttl(keys.OUTSIDE_WINDOW_TODAY) <= 86_400_000, "without another broadcast they are forgotten too"
 
 
 def test_who_gets_no_slot_takes_no_place(ledger: Ledger, slots: Slots, client: AnyRedis) -> None:

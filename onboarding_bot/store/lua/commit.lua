@@ -14,8 +14,10 @@ if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1,
 end
 
 local person, now, life, contact_life = ARGV[14], tonumber(ARGV[17]), tonumber(ARGV[5]), tonumber(ARGV[7])
+-- Of a contact, too, the life counts from the person's last message: a reminder adds nothing to it.
+local contact_left = math.max(1, tonumber(ARGV[15]) + contact_life - now)
 redis.call('SET', KEYS[1], ARGV[4], 'PX', life)
-redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_life)
+redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_left)
 if ARGV[9] == '0' then
   redis.call('DEL', KEYS[3])
 else
@@ -39,7 +41,7 @@ if ARGV[13] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[13] then
   redis.call('HSET', KEYS[5], 'asked_at', ARGV[13])
   redis.call('HDEL', KEYS[5], 'suppressed')
 end
-redis.call('PEXPIRE', KEYS[5], contact_life)
+redis.call('PEXPIRE', KEYS[5], contact_left)
 for index = 18, 20, 2 do
   if ARGV[index + 1] == '' then
     redis.call('ZREM', KEYS[6], ARGV[index])

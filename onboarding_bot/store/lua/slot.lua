@@ -30,6 +30,7 @@ if KEYS[2] then
       return {'daily', math.max(1, math.floor((oldest[2] and tonumber(oldest[2]) or now_ms) + day - now_ms))}
     end
     redis.call('ZADD', KEYS[3], now_ms, person)
+    redis.call('PEXPIRE', KEYS[3], day)
   end
   if is_first then
     redis.call('HINCRBY', KEYS[2], 'started', 1)
