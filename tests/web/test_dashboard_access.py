@@ -60,10 +60,13 @@ def test_the_page_that_was_asked_for_comes_after_the_sign_in(visitor: Visitor) -
         "javascript:alert(1)",
         "/dashboard\r\nX: y",
         "http:///dashboard",
+        "//[",
+        "//ex\u2100mple",
     ],
 )
 def test_nobody_is_led_elsewhere_by_a_sign_in(visitor: Visitor, target: str) -> None:
     visitor.opens("/dashboard")
+    assert visitor.client.get("/dashboard/sign-in", query_string={"next": target}).status_code == 200
     form = visitor.form("/dashboard/sign-in").fields | {"key": KEY, "next": target}
     response = visitor.client.post("/dashboard/sign-in", data=form)
     assert (response.status_code, response.headers["Location"]) == (303, "/dashboard")

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from flask import Response, abort, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -167,9 +166,7 @@ def safe_target(given: str | None, otherwise: str) -> str:
     home = url_for(".overview")
     if not given or "\\" in given or not given.isprintable():
         return otherwise
-    parts = urlsplit(given)
-    is_ours = not parts.scheme and not parts.netloc and (parts.path == home or parts.path.startswith(f"{home}/"))
-    return given if is_ours else otherwise
+    return given if given == home or given.startswith((f"{home}/", f"{home}?")) else otherwise
 
 
 def _mac(token: str, what: str) -> str:
