@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.rest_hours import INDIA
 
 MESSAGE_MAX = 1600  # Twilio refuses longer ones (21617)
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -212,8 +213,9 @@ def _moment(given: Mapping[str, Any]) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        moment.astimezone(UTC)
-    except (ValueError, OverflowError):  # the first and the last day there is exist in some time zones only
+        for zone in (UTC, INDIA):  # the first and the last day there is exist in some time zones only
+            moment.astimezone(zone)
+    except (ValueError, OverflowError):
         moment = None
     if moment is None or moment.tzinfo is None:
         raise InvalidDefinitionError("schedule_at", "must be ISO 8601 with an offset, like 2026-12-01T10:00:00+05:30")

@@ -137,6 +137,7 @@ FAULTS: list[tuple[str, Any]] = [
     ("schedule_at", {"message": "Hi", "schedule_at": "2026-13-01T10:00:00Z"}),
     ("schedule_at", {"message": "Hi", "schedule_at": "0001-01-01T00:00:00+05:30"}),
     ("schedule_at", {"message": "Hi", "schedule_at": "9999-12-31T23:59:59-05:30"}),
+    ("schedule_at", {"message": "Hi", "schedule_at": "9999-12-31T23:59:59+00:00"}),
     ("schedule_at", {"message": "Hi", "schedule_at": 1795329000}),
     ("body", None),
     ("body", []),
