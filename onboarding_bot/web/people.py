@@ -71,7 +71,7 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
             raise InvalidFieldError("purpose", f"must be one of {', '.join(PURPOSES)}")
         if not isinstance(given, bool):
             raise InvalidFieldError("given", "must be true or false")
-        if not isinstance(note, str) or len(note) > NOTE_MAX:
+        if not isinstance(note, str) or len(note) > NOTE_MAX or not _is_whole(note):
             raise InvalidFieldError("note", f"must be a text of at most {NOTE_MAX} characters")
         address = whom(body)
         audit_detail(purpose=purpose, given=given)
@@ -107,6 +107,15 @@ def _body(*allowed: str) -> Mapping[str, Any]:
         if name not in allowed:
             raise InvalidFieldError(str(name)[:40], f"is unknown; there are {', '.join(allowed)}")
     return body
+
+
+def _is_whole(text: str) -> bool:
+    """JSON can spell half of a character that is written as two; nobody could store that."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _invalid(field: str, detail: str) -> Response:

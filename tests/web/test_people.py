@@ -221,6 +221,7 @@ def test_a_fault_names_its_field(app: Flask, path: str, body: Any, field: str) -
         ({"given": "yes"}, "given"),
         ({"note": "x" * 201}, "note"),
         ({"note": 5}, "note"),
+        ({"note": "half of a character: \ud83d"}, "note"),
     ],
 )
 def test_a_consent_says_what_it_is_about(app: Flask, changed: dict[str, Any], field: str) -> None:
