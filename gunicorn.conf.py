@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,8 @@ os.environ[METRICS_FOLDER] = str(_metrics_folder)
 from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
 
 _FIRST_PROCESS = os.getpid()
+# This one comes with its words in it; behind the kind of fault stands what was there instead of a request.
+_REFUSED = re.compile(r"Invalid request from ip=\S* (?P<fault>[A-Za-z ]+)")
 
 
 class JsonLines(logging.Formatter):
@@ -49,6 +52,8 @@ class JsonLines(logging.Formatter):
 def _without_words(record: logging.LogRecord) -> str:
     if not isinstance(record.msg, str):
         return type(record.msg).__name__
+    if refused := _REFUSED.match(record.msg):
+        return f"Invalid request: {refused['fault'].rstrip()}"
     if not record.args or not isinstance(record.args, tuple):
         return record.msg
     return record.msg % tuple(word if isinstance(word, int) else "…" for word in record.args)

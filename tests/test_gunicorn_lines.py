@@ -44,6 +44,18 @@ def test_the_first_process_says_everything(formatter: logging.Formatter) -> None
         pytest.param("Error handling request %s", (f"/webhook?phone={PHONE}",), "Error handling request …", id="path"),
         pytest.param("Booting worker with pid: %s", (17,), "Booting worker with pid: 17", id="number"),
         pytest.param("%(path)s", ({"path": PHONE},), "%(path)s", id="named"),
+        pytest.param(
+            f"Invalid request from ip=192.0.2.7: Invalid HTTP Header: 'Authorization Bearer {PHONE}'",
+            (),
+            "Invalid request: Invalid HTTP Header",
+            id="quoted",
+        ),
+        pytest.param(
+            f'Invalid request from ip=: No more data after: b"it\'s {PHONE}"',
+            (),
+            "Invalid request: No more data after",
+            id="quoted otherwise",
+        ),
         pytest.param("Closing connection.", (), "Closing connection.", id="nothing to fill in"),
         pytest.param("100 % of it", (), "100 % of it", id="a per cent sign"),
         pytest.param(RuntimeError(PHONE), (), "RuntimeError", id="an exception in place of a text"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -148,6 +150,33 @@ def test_while_the_auth_api_hangs_everybody_else_is_answered(world: World, owner
         assert {answer.result().status_code for answer in waiting} == {200}
     assert nobody_waited_for_them
     world.restart_bot()  # its circuit breakers are open now
+
+
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        "GET /stats HTTP/1.1\r\nAuthorization Bearer {canary}\r\n\r\n",
+        "GET /stats HTTP/1.1\r\nAuthorization: Bearer\r\n {canary}\r\n\r\n",
+        "GET /stats HTTP/1.1\r\nIt's {canary}: 1\r\n\r\n",
+        "GET /stats?{canary}\r\n\r\n",
+        "GET / HTTP/{canary}\r\n\r\n",
+        "POST /webhook HTTP/1.1\r\nContent-Length: 5\r\n\r\nBody=My+name+is+{canary}\r\n\r\n",
+        "POST /webhook HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{canary}\r\n\r\n",
+        "POST /webhook HTTP/1.1\r\nTransfer-Encoding: {canary}\r\n\r\n",
+    ],
+    ids=["no colon", "folded", "name", "line", "version", "beyond the length", "chunk", "coding"],
+)
+def test_what_gunicorn_cannot_read_is_not_quoted_in_the_log(world: World, request_text: str) -> None:
+    canary = "Rukmini-whatsapp:+919999988888"
+    before = world.bot.log.stat().st_size
+    with socket.create_connection((urlsplit(world.bot_url).hostname, urlsplit(world.bot_url).port), 10) as connection:
+        connection.sendall(request_text.format(canary=canary).encode())
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    logged = world.bot.log.read_bytes()[before:].decode()
+    assert '"Invalid request: ' in logged
+    assert not any(part in logged for part in ("Rukmini", "99999"))
 
 
 def test_redis_gone_means_503_and_its_return_brings_everything_back(world: World, owner: str) -> None:
