@@ -17,6 +17,7 @@ from onboarding_bot.config import load_settings
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import World as Broadcasts
 from tests.e2e.people_of_a_week import let_them_sign_up
@@ -126,6 +127,9 @@ def fair_under_way(broadcasts: Broadcasts) -> str:
 def fill_with_a_week(broadcasts: Broadcasts) -> str:
     """People, and broadcasts in every state; the id of the one under way."""
     let_them_sign_up(broadcasts.redis, per_day=24)  # type: ignore[arg-type]
+    # As if a worker looked after its work, and Twilio called back.
+    heard = dict.fromkeys((Sign.WORKER, Sign.STATUS_CALLBACK), datetime.now(UTC))
+    SignsOfLife(broadcasts.redis, broadcasts.redis).write(heard)
     add_many(broadcasts.store, 30, first=60_000, wrote_at=broadcasts.now())
     add(broadcasts.store, sender_of(70_000), wrote_at=broadcasts.now(), has_stopped=True)
     done = broadcasts.sending(Definition(message="Our help desk is open on Sunday too, 10 to 4."))

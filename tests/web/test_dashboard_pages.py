@@ -138,7 +138,7 @@ def test_each_part_is_told_in_its_own_way() -> None:
         ("Worker", "unhealthy", "Unhealthy", "30 s ago"),
         ("Status callbacks", "waiting", "Nothing yet", ""),
         ("Queue", "healthy", "Healthy", "nothing waits"),
-        ("Another queue", "unhealthy", "Unhealthy", "waits 3 min 10 s"),
+        ("Another queue", "unhealthy", "Unhealthy", "waits 3 min"),
     ]
 
 

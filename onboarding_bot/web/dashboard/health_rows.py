@@ -45,7 +45,7 @@ def _detail(part: Mapping[str, Any]) -> str:
     if part.get("response_ms") is not None:
         return wording.seconds(part["response_ms"] / 1000)
     if part.get("seconds_ago") is not None:
-        return f"{wording.seconds(part['seconds_ago'])} ago"
+        return f"{wording.roughly(part['seconds_ago'])} ago"
     if part.get("oldest_job_seconds") is not None:
-        return f"waits {wording.seconds(part['oldest_job_seconds'])}"
+        return f"waits {wording.roughly(part['oldest_job_seconds'])}"
     return "nothing waits" if "oldest_job_seconds" in part else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from onboarding_bot.rest_hours import INDIA
 
@@ -31,11 +31,12 @@ def seconds(value: float | None) -> str:
     """A span in the unit that suits it: 84 ms, 1.2 s, 3 min 5 s, 2 h 10 min."""
     if value is None:
         return NOTHING
-    if value < 1:
+    # The bounds are where rounding would reach the next unit.
+    if value < 0.9995:
         return f"{value * 1000:.0f} ms"
-    if value < 10:
+    if value < 9.95:
         return f"{value:.1f} s"
-    if value < 60:
+    if value < 59.5:
         return f"{value:.0f} s"
     minutes, rest = divmod(round(value), 60)
     if minutes < 60:
@@ -44,13 +45,12 @@ def seconds(value: float | None) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def span(value: timedelta) -> str:
-    """How long something takes or has been: its two largest units."""
-    days = value.days
-    if days:
-        hours = value.seconds // 3600
-        return f"{days} d {hours} h" if hours else f"{days} d"
-    return seconds(max(value.total_seconds(), 0))
+def roughly(value: float) -> str:
+    """A span in seconds as one tells it of the past: 12 s, 27 min, 5 h, 3 d."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if value >= size:
+            return f"{value // size:.0f} {unit}"
+    return f"{value:.0f} s"
 
 
 def moment(value: datetime | None, now: datetime) -> str:
