@@ -51,6 +51,9 @@ def twilio_api(settings: Settings, messages: MessageStore, desk: SendDesk) -> Bl
 
     @blueprint.delete("/<account>/Messages/<sid>.json")
     def delete_message(account: str, sid: str) -> ResponseReturnValue:
+        known = messages.find(sid)
+        if known and known.message.status == "queued":
+            raise TwilioError(20009)
         if not messages.delete(sid):
             raise TwilioError(20404)
         return "", 204

@@ -8,6 +8,7 @@ from flask import Response, jsonify
 SENTENCES = {
     20001: "Invalid parameter",
     20003: "Authenticate",
+    20009: "Cannot delete this resource before it is complete",
     20404: "The requested resource was not found",
     20429: "Too Many Requests",
     20500: "An internal server error has occurred",
@@ -43,7 +44,7 @@ SENTENCES = {
     63051: "The sender is locked",
 }
 # Everything else that Twilio refuses is a 400.
-_STATUSES = {20003: 401, 20404: 404, 20429: 429, 20500: 500}
+_STATUSES = {20003: 401, 20009: 409, 20404: 404, 20429: 429, 20500: 500}
 
 
 class TwilioError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -148,6 +149,22 @@ def test_messages_can_be_deleted(world: World) -> None:
         assert read(world, f"{MESSAGES}/{sid}.json")["code"] == 20404
         assert world.twilio("DELETE", f"{MESSAGES}/{sid}.json").status_code == 404
     assert read(world, f"{MESSAGES}.json")["messages"] == []
+
+
+def test_a_message_is_not_deleted_before_it_is_on_its_way(world: World) -> None:
+    answers = []
+
+    def delete(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
+        form = dict(parse_qsl(str(request.body)))
+        answer = world.twilio("DELETE", f"{MESSAGES}/{form['MessageSid']}.json")
+        answers.append((form["MessageStatus"], answer.status_code))
+        return 204, {}, ""
+
+    world.bot.http.add_callback("POST", f"{BOT_URL}/status-callback", delete)
+    world.send(Body="Hi", StatusCallback=f"{PUBLIC_URL}/status-callback")
+    assert answers[:2] == [("queued", 409), ("sent", 204)]
+    refused = world.twilio("DELETE", f"{MESSAGES}/SM{'0' * 32}.json")
+    assert body_of(refused)["code"] == 20404
 
 
 def test_media_can_be_listed_and_deleted_without_their_message(world: World) -> None:
