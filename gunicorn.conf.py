@@ -55,7 +55,9 @@ def _without_words(record: logging.LogRecord) -> str:
     if refused := _REFUSED.match(record.msg):
         return f"Invalid request: {refused['fault'].rstrip()}"
     if not record.args or not isinstance(record.args, tuple):
-        return record.msg
+        # It may have been filled in already: in gunicorn's own words that is behind one of these.
+        fixed = re.split("[=:'\"/]", record.msg, maxsplit=1)[0]
+        return record.msg if fixed == record.msg else f"{fixed}…"
     return record.msg % tuple(word if isinstance(word, int) else "…" for word in record.args)
 
 

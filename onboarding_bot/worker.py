@@ -22,7 +22,7 @@ from dramatiq.brokers.redis import RedisBroker
 from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
 from dramatiq.middleware import CurrentMessage, Middleware
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from onboarding_bot.app import Parts, build_parts, create_metrics_app
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
@@ -113,11 +113,17 @@ class MetricsPort(Middleware):
         return [show_metrics]
 
 
+class _WithoutLog(WSGIRequestHandler):
+    def log(self, _type: str, _message: str, *_args: Any) -> None:
+        """The app writes a line about each request itself."""
+
+
 def show_metrics() -> int:
     """Answer ``GET /metrics`` on WORKER_METRICS_PORT until a signal ends it."""
     settings = load_settings(read_environment())
     app = create_metrics_app(settings)
-    make_server("0.0.0.0", settings.worker_metrics_port or 0, app, threaded=True).serve_forever()
+    port = settings.worker_metrics_port or 0
+    make_server("0.0.0.0", port, app, threaded=True, request_handler=_WithoutLog).serve_forever()
     return 0
 
 

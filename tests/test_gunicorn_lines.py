@@ -57,6 +57,7 @@ def test_the_first_process_says_everything(formatter: logging.Formatter) -> None
             id="quoted otherwise",
         ),
         pytest.param("Closing connection.", (), "Closing connection.", id="nothing to fill in"),
+        pytest.param(f"Invalid request from ip=7.7.7.7: '{PHONE}'", (), "Invalid request from ip…", id="filled in"),
         pytest.param("100 % of it", (), "100 % of it", id="a per cent sign"),
         pytest.param(RuntimeError(PHONE), (), "RuntimeError", id="an exception in place of a text"),
     ],

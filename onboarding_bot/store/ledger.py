@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ IDEMPOTENCY_LIFE = timedelta(days=7)
 BATCH = 500
 # All that a shard keeps of a broadcast, leases apart, which end by themselves.
 _PARTS = ("audience", "rows", "counts", "pending", "inflight", "progress")
+_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,9 @@ class Ledger:
         return _decoded(known) if known else None
 
     def find(self, broadcast_id: str) -> BroadcastRecord | None:
-        """The broadcast, or None."""
+        """The broadcast, or None; what is no id at all (anything may stand in a URL) is not even looked up."""
+        if not _ID.fullmatch(broadcast_id):
+            return None
         with unavailable_on_error():
             raw: Any = self._client.hgetall(keys.broadcast(broadcast_id))
         if not raw:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from onboarding_bot.logs import logger
 from onboarding_bot.services.twilio import SignatureVerifier
 
 View = Callable[[], Response]
+_NAME = re.compile(r"[A-Za-z_]{1,20}")
 
 
 def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[View], View]:
@@ -22,7 +24,7 @@ def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[
         def verified() -> Response:
             url = verifier.signed_url(request.path, request.query_string.decode("latin-1"))
             if not verifier.is_genuine(url, request.form, request.headers.get("X-Twilio-Signature", "")):
-                logger().warning("signature_refused", verified_url=url)
+                logger().warning("signature_refused", verified_url=_without_values(url))
                 text = "The signature does not fit this URL and these fields."
                 return Response(text, status=HTTPStatus.FORBIDDEN, mimetype="text/plain")
             heard()
@@ -32,3 +34,10 @@ def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[
         return verified
 
     return guard
+
+
+def _without_values(url: str) -> str:
+    """The URL with the names of its query, and not what anybody may have put there."""
+    address, mark, query = url.partition("?")
+    names = [name if _NAME.fullmatch(name) else "…" for name in (part.partition("=")[0] for part in query.split("&"))]
+    return address + mark + "&".join(f"{name}=…" for name in names if mark)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -162,7 +162,9 @@ def _scalars(event: dict[str, Any]) -> set[tuple[str, Any]]:
 
 
 @contextmanager
-def running_world(folder: Path, *redis_options: str, in_cluster_mode: bool = False) -> Iterator[World]:
+def running_world(
+    folder: Path, *redis_options: str, in_cluster_mode: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[World]:
     """Start all of it in ``folder``, wait until it is ready, and end it."""
     bot_port, simulator_port = free_port(), free_port()
     bot_url, simulator_url = f"http://127.0.0.1:{bot_port}", f"http://127.0.0.1:{simulator_port}"
@@ -182,6 +184,7 @@ def running_world(folder: Path, *redis_options: str, in_cluster_mode: bool = Fal
             "SIMULATOR_DATABASE": str(folder / "simulator.sqlite3"),
             "SIMULATOR_BOT_URL": bot_url,
             "PYTHONUNBUFFERED": "1",
+            **(settings or {}),
         }
         gunicorn = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "main:app"]
         bot = Process("bot", gunicorn, environment, folder / "bot.log")

@@ -944,7 +944,7 @@ def test_without_redis_every_method_says_so() -> None:
     row = Row(person_id, RowState.UNCERTAIN, "", "", 1)
     calls: list[Callable[[], object]] = [
         lambda: ledger.create(TEXT, NOON, "key"),
-        lambda: ledger.find("x"),
+        lambda: ledger.find("0" * 24),
         lambda: ledger.find_by_key("key"),
         lambda: ledger.newest(0, 1),
         ledger.active,
