@@ -73,12 +73,16 @@ class BroadcastOffice:
         self._ledger = ledger
         self._now = now
 
+    def is_known(self, idempotency_key: str) -> bool:
+        """Whether a broadcast was begun under this key."""
+        return self._ledger.find_by_key(idempotency_key) is not None
+
     def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
         """Begin a broadcast, or return the one that the key stands for.
 
         Raises OtherDefinitionError, and PastScheduleError for a new broadcast that should have begun already.
         """
-        is_known = idempotency_key is not None and self._ledger.find_by_key(idempotency_key) is not None
+        is_known = idempotency_key is not None and self.is_known(idempotency_key)
         if definition.is_overdue(self._now()) and not is_known:
             raise PastScheduleError
         broadcast_id, is_same = self._ledger.create(definition, self._now(), idempotency_key)

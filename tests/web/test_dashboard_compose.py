@@ -69,6 +69,52 @@ def test_a_double_click_sends_once(admin: Visitor, world: World) -> None:
     assert len(made(world)) == 1
 
 
+def test_an_audience_that_grew_after_the_second_look_is_confirmed_anew(admin: Visitor, world: World) -> None:
+    add_many(world.store, 20)
+    admin.submits(NEW, TEXT).submits(NEW, to=CONFIRM)
+    add_many(world.store, 3, first=100)
+    admin.submits(SEND, status=409)
+    assert "It was 20 people when you looked, and is 23 people now. Nothing has been sent." in admin.text
+    assert made(world) == []
+    admin.submits(SEND)
+    assert made(world) == [Definition(message="The fair opens.")]
+
+
+def test_a_tenth_more_people_is_the_same_audience(admin: Visitor, world: World) -> None:
+    """Somebody writes all the time; nobody could ever send otherwise."""
+    add_many(world.store, 20)
+    admin.submits(NEW, TEXT).submits(NEW, to=CONFIRM)
+    add_many(world.store, 2, first=100)
+    admin.submits(SEND)
+    assert len(made(world)) == 1
+
+
+def test_a_second_click_finds_its_broadcast_however_the_audience_grew(admin: Visitor, world: World) -> None:
+    add(world.store)
+    admin.submits(NEW, TEXT).submits(NEW, to=CONFIRM)
+    form = admin.form(SEND).fields
+    admin.submits(SEND)
+    add_many(world.store, 9, first=100)
+    assert admin.client.post(SEND, data=form).status_code == 303
+    assert len(made(world)) == 1
+
+
+@pytest.mark.parametrize("count", [None, "", "many", "-1", "\u0661\u0662", "9" * 5000])
+def test_nothing_is_sent_without_the_second_look(admin: Visitor, world: World, count: str | None) -> None:
+    add(world.store)
+    admin.submits(NEW, TEXT).submits(NEW, to=CONFIRM)
+    admin.submits(SEND, {"confirmed_count": count}, status=409)
+    assert "Send this broadcast?" in admin.text
+    assert made(world) == []
+
+
+def test_who_gets_a_scheduled_one_is_decided_later(admin: Visitor, world: World) -> None:
+    admin.submits(NEW, TEXT | {"schedule_at": "2026-11-23T10:30"}).submits(NEW, to=CONFIRM)
+    add_many(world.store, 9)
+    admin.submits(SEND)
+    assert len(made(world)) == 1
+
+
 def test_other_words_in_a_form_that_was_sent_are_another_broadcast(admin: Visitor, world: World) -> None:
     add(world.store)
     admin.submits(NEW, TEXT).submits(NEW, to=CONFIRM)

@@ -16,6 +16,7 @@ from onboarding_bot.web.dashboard.formatting import as_whatsapp
 from onboarding_bot.web.dashboard.wording import words
 
 KEY_FIELD = "idempotency_key"
+CONFIRMED_FIELD = "confirmed_count"
 # What a form holds of a definition; the fields have the names that they have in the JSON.
 TYPED = (
     "kind",
@@ -34,18 +35,30 @@ TEXT, TEMPLATE = "text", "template"
 _EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", "include_completed": "yes"}
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_COUNT = re.compile(r"[0-9]{1,9}")
+# Somebody writes to the bot all the time: this much more is still the audience that was confirmed.
+_TOLERATED_GROWTH = 0.1
 # What a browser's field for a date and a time of day sends; whoever fills it in means Indian time.
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 INDIAN_OFFSET = "+05:30"
 
 
+def new_key() -> str:
+    """An Idempotency-Key that no form has had."""
+    return secrets.token_urlsafe(18)
+
+
 @dataclass(frozen=True, slots=True)
 class ComposeForm:
-    """One form: what was typed into it, the Idempotency-Key that it was made with, and what is wrong with it."""
+    """One form: what was typed into it, the Idempotency-Key that it was made with, and what is wrong with it.
+
+    ``confirmed_count`` is how many recipients were named where sending was confirmed, and 0 before that.
+    """
 
     typed: Mapping[str, str] = field(default_factory=lambda: dict(_EMPTY))
-    idempotency_key: str = field(default_factory=lambda: secrets.token_urlsafe(18))
+    idempotency_key: str = field(default_factory=new_key)
     faults: Mapping[str, str] = field(default_factory=dict)
+    confirmed_count: int = 0
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> ComposeForm:
@@ -53,7 +66,13 @@ class ComposeForm:
         typed = {name: form.get(name, "").replace("\r\n", "\n") for name in TYPED}
         typed["kind"] = TEMPLATE if typed["kind"] == TEMPLATE else TEXT
         key = form.get(KEY_FIELD, "")
-        return cls(typed, key) if _KEY.fullmatch(key) else cls(typed)
+        count = form.get(CONFIRMED_FIELD, "")
+        confirmed_count = int(count) if _COUNT.fullmatch(count) else 0
+        return cls(typed, key if _KEY.fullmatch(key) else new_key(), confirmed_count=confirmed_count)
+
+    def confirms(self, recipient_count: int) -> bool:
+        """Whether so many recipients are, about, what was confirmed."""
+        return recipient_count <= self.confirmed_count * (1 + _TOLERATED_GROWTH)
 
     @property
     def is_template(self) -> bool:

@@ -19,7 +19,7 @@ from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidD
 from onboarding_bot.services.content_api import Content, ContentApiError
 from onboarding_bot.web.audit import audit_detail
 from onboarding_bot.web.dashboard.access import Access
-from onboarding_bot.web.dashboard.compose import TYPED, ComposeForm
+from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, TYPED, ComposeForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,17 @@ def add_compose_pages(
             logger().warning("templates_unknown", **describe(error))
             return form.with_fault("content_sid", "cannot be looked up: Twilio does not answer. Try again in a moment")
 
+    def ask(form: ComposeForm, checked: Checked) -> str:
+        """The second look, which names the count."""
+        return render_template(
+            "dashboard/confirm.html",
+            form=form,
+            checked=checked,
+            templates=templates_for(form),
+            typed=TYPED,
+            confirmed_field=CONFIRMED_FIELD,
+        )
+
     @routes.get("/broadcasts/new")
     @access.signed_in(Role.SEND)
     def compose() -> ResponseReturnValue:
@@ -105,14 +116,18 @@ def add_compose_pages(
         checked = check(form)
         if not isinstance(checked, Checked):
             return show(checked)
-        return render_template(
-            "dashboard/confirm.html", form=form, checked=checked, templates=templates_for(form), typed=TYPED
-        )
+        return ask(form, checked)
 
     @routes.post("/broadcasts/send")
     @access.signed_in(Role.SEND, audit="broadcast.create")
     def send() -> ResponseReturnValue:
         form = ComposeForm.of(request.form)
+        if not office.is_known(form.idempotency_key):
+            checked = check(form)
+            if not isinstance(checked, Checked):
+                return show(checked)
+            if not checked.definition.schedule_at and not form.confirms(checked.counted.recipient_count):
+                return ask(form, checked), HTTPStatus.CONFLICT
         try:
             view = office.create(form.definition(languages), form.idempotency_key)
         except InvalidDefinitionError as fault:
