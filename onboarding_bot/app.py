@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
@@ -68,6 +70,9 @@ from onboarding_bot.web.problems import register_problems
 from onboarding_bot.web.status_callback import status_callback_routes
 from onboarding_bot.web.vital_signs import VitalSigns
 from onboarding_bot.web.webhook import webhook_routes
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 # How long a job may wait for Twilio's list of templates.
 CONTENT_API_SECONDS = 5.0
@@ -279,6 +284,8 @@ def create_app(
     ):
         app.register_blueprint(routes)
     register_problems(app)
+    if prefix := urlsplit(settings.public_base_url).path:
+        _stand_below(app, prefix)
     _follow_requests(app)
     callers = Callers(
         settings.admin_keys, settings.handoff_api_key, access.visitor, settings.trusted_proxies, parts.keys.address_id
@@ -310,6 +317,16 @@ def _texts(settings: Settings) -> Texts:
         "backup_days": str(settings.backup_retention_days),
     }
     return Texts(standing, settings.default_language)
+
+
+def _stand_below(app: Flask, prefix: str) -> None:
+    """Let links carry the path prefix of the public address, which the proxy takes off on the way here."""
+    inner = app.wsgi_app
+
+    def with_prefix(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return inner(environ | {"SCRIPT_NAME": prefix}, start_response)
+
+    app.wsgi_app = with_prefix  # type: ignore[method-assign]
 
 
 def _follow_requests(app: Flask) -> None:

@@ -276,6 +276,21 @@ def test_a_page_takes_nothing_from_elsewhere(visitor: Visitor, path: str, status
     assert not re.search(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", visitor.html)
 
 
+def test_behind_a_path_prefix_links_lead_back_through_it(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+    client = app_with(redis, clock, PUBLIC_BASE_URL="https://example.in/whatsapp").test_client()
+    sent_on = client.get("/dashboard?days=30").headers["Location"]
+    assert sent_on == "/whatsapp/dashboard/sign-in?next=/whatsapp/dashboard?days%3D30"
+    page = client.get("/dashboard/sign-in?next=/whatsapp/dashboard?days%3D30").get_data(as_text=True)
+    assert not re.search(r'(?:href|src|action|value)="/(?!whatsapp/)', page)
+    token = re.search(r'name="csrf_token" value="(\w+)"', page)
+    assert token
+    form = {"csrf_token": token[1], "key": KEY, "next": "/whatsapp/dashboard?days=30"}
+    assert client.post("/dashboard/sign-in", data=form).headers["Location"] == "/whatsapp/dashboard?days=30"
+    page = client.get("/dashboard?days=30").get_data(as_text=True)
+    assert "in 30 days" in page
+    assert not re.search(r'(?:href|src|action)="/(?!whatsapp/)', page)
+
+
 def test_looks_and_script_are_kept_for_a_year_under_a_name_that_changes(visitor: Visitor) -> None:
     visitor.opens("/dashboard")
     addresses = set(re.findall(r'(?:href|src)="(/dashboard/static/[^"]+)"', visitor.html))

@@ -46,7 +46,7 @@ class Access:
         """From now on the visitor is the holder of this key."""
         self._end(self._token())
         token = secrets.token_urlsafe(32)
-        self._sign_ins.begin(token, _mac(token, key.secret))
+        self._sign_ins.begin(token, _mac(token, f"key {key.secret}"))
         self._give(response, token)
 
     def sign_out(self, response: Response) -> None:
@@ -75,7 +75,7 @@ class Access:
             return None
         found = None
         for key in self._admin_keys.keys:
-            if hmac.compare_digest(mark, _mac(token, key.secret)) and Role.READ in key.roles:
+            if hmac.compare_digest(mark, _mac(token, f"key {key.secret}")) and Role.READ in key.roles:
                 found = key
         return found
 
@@ -140,7 +140,7 @@ class Access:
             abort(HTTPStatus.UNAUTHORIZED, "You are signed out. Sign in, and do it again.")
         if self.must_come_again():
             return render_template("dashboard/again.html")
-        return redirect(url_for(".sign_in", next=request.full_path.rstrip("?")), HTTPStatus.SEE_OTHER)
+        return redirect(url_for(".sign_in", next=this_page()), HTTPStatus.SEE_OTHER)
 
     def _token(self) -> str | None:
         given = request.cookies.get(self._cookie, "")
@@ -159,6 +159,11 @@ class Access:
         response.set_cookie(
             self._cookie, token, max_age=SIGN_IN_LIFE, secure=self._is_https, httponly=True, samesite="Strict"
         )
+
+
+def this_page() -> str:
+    """The address of the page that was asked for, as the browser knows it."""
+    return request.script_root + request.full_path.rstrip("?")
 
 
 def safe_target(given: str | None, otherwise: str) -> str:

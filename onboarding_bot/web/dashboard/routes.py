@@ -16,7 +16,7 @@ from onboarding_bot.broadcast.audience import Audience
 from onboarding_bot.broadcast.office import BroadcastOffice
 from onboarding_bot.services.content_api import Content
 from onboarding_bot.web.dashboard import wording
-from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access
+from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access, this_page
 from onboarding_bot.web.dashboard.assets import add_assets
 from onboarding_bot.web.dashboard.broadcast_pages import add_broadcast_pages
 from onboarding_bot.web.dashboard.compose_pages import add_compose_pages
@@ -72,6 +72,7 @@ def dashboard_routes(
             "now": now(),
             "visitor": visitor,
             "may_send": visitor is not None and Role.SEND in visitor.roles,
+            "this_page": this_page,
             "csrf_field": CSRF_FIELD,
             "csrf_token": access.form_token,
         }
