@@ -375,6 +375,8 @@ class Ledger:
         return [
             Candidate(person_id, bool(time and time > opens), _row(person_id, _decoded(text)).tries == 0)
             for person_id, time, text in zip(people, times, texts, strict=True)
+            # Between the two looks somebody may have been erased.
+            if text is not None
         ]
 
     def claim(self, broadcast_id: str, person_id: str, definition: Definition, now: datetime) -> Contact | None:

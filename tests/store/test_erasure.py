@@ -318,6 +318,23 @@ def test_what_is_told_of_the_old_row_later_brings_nobody_back(
     assert states(ledger, broadcast_id) == {"uncertain": 1}
 
 
+def test_whoever_goes_while_others_are_looked_for_is_no_candidate(
+    store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, OWNER)
+    shard = keys.shard_of(PERSON)
+    neighbours = [other for other in add_many(store, 100) if keys.shard_of(other) == shard]
+    broadcast_id, read = enrolled(ledger), client.hmget
+
+    def erase_and_read(*arguments: Any) -> Any:
+        erasures.erase(PERSON, NOON)
+        return read(*arguments)
+
+    monkeypatch.setattr(client, "hmget", erase_and_read)
+    found = ledger.candidates(broadcast_id, shard, 16, NOON)
+    assert sorted(candidate.person_id for candidate in found) == sorted(neighbours)
+
+
 def test_rows_that_are_made_later_leave_the_person_out(
     store: RedisStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
 ) -> None:
