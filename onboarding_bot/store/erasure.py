@@ -60,9 +60,11 @@ class Erasures:
         With the ``address`` of somebody whose record is gone already, the messages at Twilio are deleted all the same.
         """
         known = self._store.load(person_id)
+        is_known = not _nothing_is_left(known)
         while conflict := self.erase_as_known(known, now, address=address):
             known = conflict.newer
-        return known.session is not None or bool(known.contact and known.contact.address)
+            is_known = is_known or not _nothing_is_left(known)
+        return is_known
 
     def erase_as_known(
         self,
@@ -83,12 +85,14 @@ class Erasures:
         with unavailable_on_error():
             self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_row()])
         conflict = self._erase(known, now, address, goodbye, counters, day_counters, broadcasts)
+        # Whose first answer was lost on the way finds the own work done; it has to be seen through all the same.
+        is_done = conflict is None or _nothing_is_left(conflict.newer)
         # An audience that was fixed in between has the person; one that is fixed from now on has not.
-        late = [] if conflict else [new for new in self._broadcasts() if new not in broadcasts]
+        late = [new for new in self._broadcasts() if new not in broadcasts] if is_done else []
         # Whoever has written again by then is not erased a second time.
         if late and not (after := self._store.load(known.person_id)).session_version:
             self._erase(after, now, "", goodbye, {}, {}, late)
-        if conflict is None:
+        if is_done:
             # Where a backup is restored, the log is the only place that knows of the erasures since.
             audit_log().info("erased", person_id=known.person_id, erased_at=now.isoformat())
         return conflict
@@ -189,6 +193,10 @@ class Erasures:
     def _sealed(self, deletion: Deletion, deletion_id: str) -> bytes:
         record = {"address": deletion.address, "erased_at": deletion.erased_at.isoformat()}
         return self._sealer.seal(record, "messages", deletion_id)
+
+
+def _nothing_is_left(person: StoredPerson) -> bool:
+    return not (person.session_version or person.contact_version)
 
 
 def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from onboarding_bot.store.ledger import Ledger, Row
 from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.store.scripts import Scripts
 from onboarding_bot.store.slots import Slots
 from tests.broadcast.people import add, add_many
 from tests.fakes import NOON
@@ -209,6 +210,33 @@ def test_whoever_wrote_meanwhile_is_not_erased_by_an_old_decision(store: RedisSt
     assert conflict == Conflict(newer)
     assert store.load(PERSON) == newer
     assert erasures.done_since(NOON - DAY) == []
+
+
+def test_an_erasure_whose_answer_was_lost_is_told_and_logged(
+    store: RedisStore, erasures: Erasures, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The client asks once more, and finds the own work done."""
+    a_whole_person(store)
+    run = Scripts.run
+
+    def run_twice(scripts: Scripts, name: str, *call: Any) -> Any:
+        if name == "erase":
+            run(scripts, name, *call)
+        return run(scripts, name, *call)
+
+    monkeypatch.setattr(Scripts, "run", run_twice)
+    assert erasures.erase(PERSON, NOON)
+    assert f'"person_id": "{PERSON}"' in capsys.readouterr().out
+
+
+def test_the_message_that_asked_is_logged_when_the_answer_was_lost(
+    store: RedisStore, erasures: Erasures, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = a_whole_person(store)
+    assert erasures.erase_as_known(known, NOON) is None
+    capsys.readouterr()
+    assert erasures.erase_as_known(known, NOON) is not None
+    assert f'"person_id": "{PERSON}"' in capsys.readouterr().out
 
 
 def test_a_turn_that_was_computed_before_brings_nobody_back(store: RedisStore, erasures: Erasures) -> None:
