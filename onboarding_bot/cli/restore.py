@@ -96,13 +96,14 @@ def _erasures(file: Path, named: list[Path]) -> ErasureList:
 def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     """How many people were erased again, and how many broadcasts held: what they sent since is not in the backup."""
     known = dict(parts.erasures.done_since(datetime.fromtimestamp(0, UTC)))
-    again = [
-        person_id
+    again = {
+        person_id: at
         for person_id, at in erased.latest.items()
         if (person_id not in known or at > known[person_id]) and not _is_back(parts, person_id, at)
-    ]
-    for person_id in again:
-        parts.erasures.erase(person_id, parts.now())
+    }
+    for person_id, at in again.items():
+        # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
+        parts.erasures.erase(person_id, at)
     return len(again), len(parts.office.pause_all())
 
 

@@ -62,6 +62,11 @@ def talker_at(url: str, sender: str = ASHA) -> Talker:
     return Talker(create_app(settings(), redis=connect(url), otp_service=FakeOtpService()), sender)
 
 
+def erasures_at(url: str) -> list[tuple[str, datetime]]:
+    """Who was erased, and when."""
+    return build_parts(settings(), redis=connect(url)).erasures.done_since(datetime.fromtimestamp(0, UTC))
+
+
 # --- a night on which Redis is lost --------------------------------------------------------------------------------
 
 
@@ -148,6 +153,7 @@ def test_an_erasure_after_the_backup_stays_done_after_a_restore(
     assert backup.main([str(tuesday)]) == 0
     work_with(new.url, monkeypatch)
     assert restore.main([str(monday)]) == 0
+    assert erasures_at(new.url) == erasures_at(old.url), "what was written after an erasure is no part of it"
     assert talker_at(new.url, ASHA).stored.session is None
     assert talker_at(new.url, RAVI).stored.session.current_step == "sector"
     talker_at(new.url, ASHA).says("Hi").expects_step("name").hears("Welcome to MSMEBazaar")
