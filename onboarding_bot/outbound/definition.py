@@ -129,7 +129,7 @@ def parse_definition(body: Any, languages: Collection[str]) -> tuple[Definition,
     Raises InvalidDefinitionError for the first fault; ``body`` is whatever JSON the client sent.
     """
     if not isinstance(body, dict):
-        raise InvalidDefinitionError("body", "must be a JSON object")
+        raise InvalidDefinitionError("body", "must be a JSON object, sent with Content-Type: application/json")
     for name in body:
         if name not in _FIELDS:
             raise InvalidDefinitionError(_shown(name), f"is not known here; known are {', '.join(sorted(_FIELDS))}")

@@ -102,7 +102,8 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
 def _body(*allowed: str) -> Mapping[str, Any]:
     body = json_body()
     if not isinstance(body, dict):
-        raise InvalidFieldError("address", 'must stand in a JSON object, like {"address": "whatsapp:+919876543210"}')
+        detail = 'must stand in {"address": "whatsapp:+919876543210"}, sent with Content-Type: application/json'
+        raise InvalidFieldError("address", detail)
     for name in body:
         if name not in allowed:
             raise InvalidFieldError(str(name)[:40], f"is unknown; there are {', '.join(allowed)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.errors import StoreUnavailableError
@@ -31,7 +31,10 @@ def register_problems(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
         code = error.name.lower().replace(" ", "-")
-        response = problem(status, code, error.description or error.name)
+        detail = error.description or error.name
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            detail = f"A body may have at most {(request.max_content_length or 0) // 1024} KB here."
+        response = problem(status, code, detail)
         for name, value in error.get_headers():
             if name not in {"Content-Type", "Content-Length"}:
                 response.headers[name] = value

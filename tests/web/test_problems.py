@@ -51,6 +51,22 @@ def test_a_body_that_is_too_large(app: Flask) -> None:
     assert_problem(response, 413)
 
 
+def test_a_body_that_is_too_large_hears_how_large_it_may_be(app: Flask) -> None:
+    response = app.test_client().post(
+        "/send-broadcast", data=b"x" * 70_000, headers=ADMIN, content_type="application/json"
+    )
+    assert "at most 64 KB" in response.get_json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/send-broadcast", "/people/lookup"])
+def test_a_body_whose_kind_was_not_told_hears_how_to_tell(app: Flask, path: str) -> None:
+    """What curl sends with -d and nothing else."""
+    body, kind = b'{"message": "Hi"}', "application/x-www-form-urlencoded"
+    response = app.test_client().post(path, data=body, content_type=kind, headers=ADMIN)
+    assert_problem(response, 400, "invalid-field")
+    assert "Content-Type: application/json" in response.get_json()["detail"]
+
+
 def test_a_key_that_is_missing_or_wrong(app: Flask) -> None:
     client = app.test_client()
     assert_problem(client.get("/stats"), 401, "no-valid-key")
