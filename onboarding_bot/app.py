@@ -300,6 +300,11 @@ def create_metrics_app(settings: Settings) -> Flask:
     app.register_blueprint(_metrics_routes(settings))
     register_problems(app)
     _follow_requests(app)
+    keys = Keys(settings.person_id_key)
+    callers = Callers(
+        settings.admin_keys, settings.handoff_api_key, lambda: None, settings.trusted_proxies, keys.address_id
+    )
+    limit_requests(app, None, callers)
     return app
 
 

@@ -28,11 +28,12 @@ UNLIMITED = {
 }
 
 
-def limit_requests(app: Flask, redis: AnyRedis, callers: Callers) -> None:
+def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None:
     """Answer 429 with ``Retry-After`` to whoever calls too often, all workers counting together in ``redis``.
 
-    While Redis is gone each process counts for itself, so ``redis`` should give up soon. A valid key is let in however
-    many wrong ones come from the same address: behind a shared address somebody else could lock its holder out.
+    Without Redis, and while it is gone, each process counts for itself; so ``redis`` should give up soon. A valid key
+    is let in however many wrong ones come from the same address: behind a shared address somebody else could lock its
+    holder out.
     """
     limiter = Limiter(
         callers.bucket,
@@ -47,9 +48,9 @@ def limit_requests(app: Flask, redis: AnyRedis, callers: Callers) -> None:
             ),
         ],
         strategy="moving-window",
-        storage_uri=f"{SHARED_REDIS}://",
-        storage_options={"redis": redis},  # type: ignore[dict-item]
-        in_memory_fallback_enabled=True,
+        storage_uri="memory://" if redis is None else f"{SHARED_REDIS}://",
+        storage_options={} if redis is None else {"redis": redis},  # type: ignore[dict-item]
+        in_memory_fallback_enabled=redis is not None,
         on_breach=_note_the_wait,
     )
     limiter.request_filter(_is_unlimited)

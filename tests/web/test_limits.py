@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from onboarding_bot.app import create_app
+from onboarding_bot.app import create_app, create_metrics_app
 from onboarding_bot.store.connection import AnyRedis, connect
 from tests.servers import running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -116,6 +116,17 @@ def test_guesses_at_the_web_apps_key_count_too(client: FlaskClient, minute: time
     headers = {"Authorization": f"Bearer {GUESS}"}
     assert {client.post("/handoff", headers=headers).status_code for _ in range(GUESSES)} == {401}
     expect_too_many(stats(client, GUESS), 60)
+
+
+def test_guesses_at_the_workers_metrics_are_slowed_without_redis(minute: time_machine.Coordinates) -> None:
+    client = create_metrics_app(settings(ADMIN_API_KEY=KEYS)).test_client()
+
+    def scraped(key: str) -> TestResponse:
+        return client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
+
+    assert {scraped(GUESS).status_code for _ in range(GUESSES)} == {403}
+    expect_too_many(scraped(GUESS), 60)
+    assert scraped(OPS).status_code == 200
 
 
 def test_a_valid_key_in_the_wrong_place_is_no_guess(client: FlaskClient) -> None:
