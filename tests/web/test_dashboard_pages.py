@@ -374,14 +374,19 @@ def test_without_redis_every_page_says_so(clock: MovableClock) -> None:
     assert "Where people are" in visitor.text
 
 
-def test_an_unexpected_error_is_a_page_too(app: Flask, admin: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_a_page_with_a_reference(
+    admin: Visitor, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def break_down(*_: object) -> None:
         raise RuntimeError(KEY)
 
     monkeypatch.setattr("onboarding_bot.broadcast.office.BroadcastOffice.newest", break_down)
     admin.opens("/dashboard", status=500)
-    assert "Something went wrong here" in admin.text
-    assert KEY not in admin.html
+    reference = admin.text.partition("under the reference ")[2].partition(".")[0]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "unexpected_error" in line]
+    assert reference
+    assert reference in line
+    assert KEY not in admin.html + line
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 404), ("HEAD", 404), ("POST", 403), ("DELETE", 403)])
