@@ -48,6 +48,13 @@ def test_the_axis_ends_in_a_number_one_can_read(highest: float, top: str) -> Non
     assert columns("x", "X", ["Today"], [highest], written, "").top == top
 
 
+def test_an_axis_may_have_a_least_height() -> None:
+    chart = columns("x", "X", LABELS, [0, 0.001, None], written, "", least_top=0.01)
+    assert chart.top == "0.01"
+    assert [bar.height for bar in chart.series[0].bars] == [10.0]
+    assert columns("x", "X", LABELS, [0, 0.03, None], written, "", least_top=0.01).top == "0.05"
+
+
 def test_a_line_is_interrupted_where_nothing_is_known() -> None:
     chart = lines("x", "X", [*LABELS, "a", "b"], [("one", [10, 5, None, 10, None]), ("two", [None] * 5)], written, "")
     one, two = chart.series

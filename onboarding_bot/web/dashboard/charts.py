@@ -56,10 +56,17 @@ class Chart:
 
 
 def columns(
-    name: str, title: str, labels: Sequence[str], values: Sequence[Value], write: Callable[[Value], str], summary: str
+    name: str,
+    title: str,
+    labels: Sequence[str],
+    values: Sequence[Value],
+    write: Callable[[Value], str],
+    summary: str,
+    *,
+    least_top: float = 0.0,
 ) -> Chart:
-    """A column for each label; no value, no column."""
-    top = _round_up(max((value or 0 for value in values), default=0))
+    """A column for each label; no value, no column. The axis reaches ``least_top`` at least."""
+    top = _round_up(max(least_top, *(value or 0 for value in values)))
     bars = [
         _bar(position, value / top * HEIGHT, f"{label}: {write(value)}")
         for position, (label, value) in enumerate(zip(labels, values, strict=True))
