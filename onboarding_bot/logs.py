@@ -19,7 +19,7 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.PrintLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(),  # a line in one piece: several processes write into one log
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -39,7 +39,7 @@ def logger() -> FilteringBoundLogger:
 def audit_log() -> FilteringBoundLogger:
     """As ``logger``, but heard at every level: whoever turns the log down still learns who did what."""
     log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(),
+        structlog.WriteLogger(),
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
     )

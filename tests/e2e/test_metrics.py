@@ -85,8 +85,8 @@ def test_the_worker_shows_its_own(world: World, worker: tuple[Worker, str]) -> N
     broadcast_id = admin.broadcast()
     admin.wait_for_status(broadcast_id, "completed")
     admin.wait_for_quiet()
-    assert figure(url, "broadcast_messages_total", state="pending") == 30
-    assert figure(url, "broadcast_messages_total", state="sending") == 30
+    assert figure(url, "broadcast_messages_total", state="pending") == 30, "each has a row"
+    assert figure(url, "broadcast_messages_total", state="sending") >= 30, "or more, where a slot was missed"
     wait_for(
         lambda: (
             figure(world.bot_url, "broadcast_messages_total", state="read") >= 1
