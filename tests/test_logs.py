@@ -7,6 +7,8 @@ import io
 import json
 import logging
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -338,3 +340,26 @@ def test_the_auth_api_hears_of_the_webhooks_trace() -> None:
             traceparent = auth_api.calls[0].request.headers["traceparent"]
         traces = {line["trace_id"] for line in lines() if line["event"] in {"turn", "auth_api", "request"}}
         assert traces == {traceparent.split("-")[1]}
+
+
+def test_lines_of_many_threads_are_never_mixed() -> None:
+    """Without a buffer, as in a container: a line and its end are one write."""
+    program = """
+import threading
+from onboarding_bot.logs import audit_log, configure_logs, logger
+configure_logs("INFO")
+def write():
+    for number in range(300):
+        logger().info("turn", number=number, padding="x" * 200)
+        audit_log().info("audit", number=number)
+threads = [threading.Thread(target=write) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+    written = subprocess.run(
+        [sys.executable, "-u", "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = [json.loads(line) for line in written.stdout.splitlines()]
+    assert len(lines) == 8 * 300 * 2

@@ -14,7 +14,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with running_world(tmp_path_factory.mktemp("world"), "--appendonly", "yes") as running:
+    with running_world(tmp_path_factory.mktemp("world"), "--appendonly", "yes", "--appendfsync", "always") as running:
         yield running
 
 
