@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fakeredis
 import pytest
+import structlog
 from flask import Flask
 
 from onboarding_bot.app import create_app
@@ -11,6 +12,11 @@ from tests.alone import pytest_runtest_protocol  # noqa: F401 - a hook: pytest f
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker
+
+
+def pytest_runtest_teardown() -> None:
+    """Commands configure the log of the whole process: the next test begins without that."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
