@@ -180,9 +180,11 @@ run_demo() {
   exec "$PYTHON" -m simulator.demo
 }
 
+# Three processes on two cores, because many tests wait for servers; in the order of the folders, which puts those that
+# take long before those that are many.
 run_test() {
   prepare requirements-dev.txt
-  exec "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile "$@"
+  exec "$PYTHON" -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@"
 }
 
 run_check() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Scripts:
         return found
 
 
+@cache
 def source_of(name: str) -> str:
     """A script with what it shares with others in front."""
     return "\n".join((FOLDER / f"{part}.lua").read_text() for part in (*SHARED.get(name, ()), name))

@@ -8,6 +8,7 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import polib
@@ -58,7 +59,9 @@ class Texts:
     def __init__(self, standing: Mapping[str, str], default_language: str, folder: Path = CATALOGUES) -> None:
         self._standing = standing
         self._default = default_language
-        self._catalogues = {path.stem: _load(path) for path in sorted(folder.glob("*.po"))}
+        self._catalogues = {
+            path.stem: _parse(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.po"))
+        }
         faults = _differences(self._catalogues)
         if default_language not in self._catalogues:
             faults.append(f"there is no catalogue for {default_language}")
@@ -93,11 +96,13 @@ class Texts:
             raise CatalogueError(f"{catalogue.language}: {code} lacks the value {missing}") from None
 
 
-def _load(path: Path) -> Catalogue:
-    entries = polib.pofile(str(path))
+@cache
+def _parse(language: str, text: str) -> Catalogue:
+    """The catalogue in this text; the same one is parsed once, however many apps a process makes."""
+    entries = polib.pofile(text)
     forms = _plural_forms(entries)
     return Catalogue(
-        language=path.stem,
+        language=language,
         translations=gettext.GNUTranslations(io.BytesIO(entries.to_binary())),
         placeholders={entry.msgid: _placeholders(entry) for entry in entries if _is_complete(entry, forms)},
         plurals=frozenset(entry.msgid for entry in entries if entry.msgid_plural),

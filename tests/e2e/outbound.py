@@ -22,6 +22,8 @@ from tests.settings import ENVIRONMENT
 IN_FLIGHT = 32
 AT_ONCE = {"QUIET_HOURS": "off", "BROADCAST_WAVES": "off", "TWILIO_MESSAGES_PER_SECOND": "2000"}
 BULK = {"record_events": "off", "callbacks": "off"}
+# Ten times a second would be as often as a key may ask.
+LOOK_AGAIN_SECONDS = 0.2
 HEALTHY: dict[str, str | int] = {
     "auth_api": "ok",
     "redeliver": "off",
@@ -36,7 +38,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = PATIENCE
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"never seen: {what}"
-        time.sleep(0.05)
+        time.sleep(LOOK_AGAIN_SECONDS)
 
 
 @dataclass
