@@ -64,6 +64,8 @@ def say(page: Page, text: str) -> None:
 
 def fits(page: Page) -> None:
     """Nothing is wider than the screen."""
+    # A page that has just been opened has no document yet.
+    page.wait_for_function("document.documentElement !== null")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

@@ -185,6 +185,8 @@ def twilio_fails_and_calls_back(world: World, worker: Worker) -> None:
     for text in ("Hi", NAME):
         world.post(text, f"{SENDER[:-2]}98")
     people = [f"whatsapp:+9198765012{number}" for number in range(36, 46)]
+    # And so many with whom nothing goes wrong that the broadcast is not paused for its failures.
+    people += [f"whatsapp:+91987652{hundred}{number}" for hundred in (10, 11) for number in range(50, 100)]
     settle(store_at(world.redis.url), people, wants_news=True)
     admin = Admin(world)
     admin.break_for(
