@@ -138,15 +138,15 @@ def _rules() -> str:
 
 
 def _commands() -> str:
-    rows = [(f"**{command.upper()}**", DOES[command], _listed(SPELLINGS[command])) for command in Command]
+    rows = [(f"**{command.upper()}**", DOES[command], _joined(SPELLINGS[command])) for command in Command]
     return "## Words that work in every step\n\n" + _table(("command", "does", "also written"), rows)
 
 
 def _choices() -> str:
     rows = [
-        ("yes", f"{_listed(YES)}, {_joined(sorted(YES_SIGNS))}"),
-        ("no", f"{_listed(NO)}, {_joined(sorted(NO_SIGNS))}"),
-        ("continue", _listed(CONTINUE)),
+        ("yes", f"{_joined(YES)}, {_joined(sorted(YES_SIGNS))}"),
+        ("no", f"{_joined(NO)}, {_joined(sorted(NO_SIGNS))}"),
+        ("continue", _joined(CONTINUE)),
     ]
     return "## Yes, no, continue\n\n" + _table(("meaning", "written"), rows)
 
@@ -176,10 +176,6 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", "<br>")
-
-
-def _listed(spellings: str) -> str:
-    return _joined(" ".join(spelling.split()) for spelling in spellings.split(","))
 
 
 def _joined(words: Iterable[str]) -> str:

@@ -24,17 +24,12 @@ from onboarding_bot.conversation.commands import (
 )
 from onboarding_bot.conversation.typed import words
 
-
-def spellings(table: str) -> list[str]:
-    return [" ".join(spelling.split()) for spelling in table.split(",")]
-
-
-COMMANDS = [(spelling, command) for command, table in SPELLINGS.items() for spelling in spellings(table)]
+COMMANDS = [(spelling, command) for command, table in SPELLINGS.items() for spelling in table]
 
 
 def test_every_command_has_spellings() -> None:
     assert SPELLINGS.keys() == set(Command)
-    assert all(spelling for table in (*SPELLINGS.values(), YES, NO, CONTINUE) for spelling in spellings(table))
+    assert all(spelling for table in (*SPELLINGS.values(), YES, NO, CONTINUE) for spelling in table)
 
 
 @pytest.mark.parametrize(("spelling", "command"), COMMANDS)
@@ -76,21 +71,21 @@ def test_a_command_stands_alone(text: str, command: Command | None) -> None:
     assert find_command(text) is command
 
 
-@pytest.mark.parametrize("spelling", spellings(YES))
+@pytest.mark.parametrize("spelling", YES)
 def test_spellings_of_yes(spelling: str) -> None:
     for typed in (spelling, spelling.upper(), f" {spelling}. ", f"{spelling}!"):
         assert is_yes(typed), typed
         assert not is_no(typed), typed
 
 
-@pytest.mark.parametrize("spelling", spellings(NO))
+@pytest.mark.parametrize("spelling", NO)
 def test_spellings_of_no(spelling: str) -> None:
     for typed in (spelling, spelling.upper(), f" {spelling}. ", f"{spelling}!"):
         assert is_no(typed), typed
         assert not is_yes(typed), typed
 
 
-@pytest.mark.parametrize("spelling", spellings(CONTINUE))
+@pytest.mark.parametrize("spelling", CONTINUE)
 def test_spellings_of_continue(spelling: str) -> None:
     assert is_continue(spelling.upper())
     assert not is_no(spelling)
@@ -122,7 +117,7 @@ def test_yes_and_no(text: str, yes: bool, no: bool) -> None:
 def test_no_spelling_means_two_things() -> None:
     tables = {command.value: table for command, table in SPELLINGS.items()}
     tables |= {"yes": YES, "no": NO, "continue": CONTINUE}
-    said = {meaning: {words(spelling) for spelling in spellings(table)} for meaning, table in tables.items()}
+    said = {meaning: {words(spelling) for spelling in table} for meaning, table in tables.items()}
     shared = {
         (one, other): said[one] & said[other]
         for one, other in itertools.combinations(said, 2)
@@ -134,8 +129,7 @@ def test_no_spelling_means_two_things() -> None:
 
 def test_no_spelling_stands_in_its_table_twice() -> None:
     for table in (*SPELLINGS.values(), YES, NO, CONTINUE, POLITENESS):
-        said = spellings(table)
-        assert len(said) == len(set(said)), sorted(spelling for spelling in said if said.count(spelling) > 1)
+        assert len(table) == len(set(table)), sorted(spelling for spelling in table if table.count(spelling) > 1)
 
 
 @given(text=st.text(max_size=60))

@@ -1,0 +1,1 @@
+"""What owners write in each language: the spellings behind commands, answers and sectors."""
