@@ -44,6 +44,7 @@ from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.keys import Keys
 from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.protocol import SessionStore
@@ -133,6 +134,7 @@ def build_parts(
     client = redis or connect(settings.redis_url)
     store = RedisStore(client, keys, sealer, *lives)
     erasures = Erasures(client, keys, sealer, store)
+    identities = Identities(client, keys, sealer, store, lives[0])
     # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
@@ -171,7 +173,8 @@ def build_parts(
     return Parts(
         bot=WhatsAppBot(
             store=store,
-            hasty_store=hasty_store,
+            identities=identities,
+            hasty_identities=Identities(hasty_client, keys, sealer, hasty_store, lives[0]),
             erasures=erasures,
             otp_service=otp_service or auth_api,
             login_links=LoginLinks(
@@ -209,7 +212,7 @@ def build_parts(
         ),
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
-        people=PeopleOffice(store, erasures, lives[0], clock.now),
+        people=PeopleOffice(store, identities, erasures, lives[0], clock.now),
         retention=RetentionRound(
             store,
             erasures,
@@ -221,6 +224,7 @@ def build_parts(
         sign_ins=SignIns(client),
         catch_up=CatchUp(
             store,
+            identities,
             erasures,
             engine,
             timetable,

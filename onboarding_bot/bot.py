@@ -13,6 +13,7 @@ from onboarding_bot import metrics
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.analytics.figures import Figures, figures
 from onboarding_bot.analytics.period import period_figures
+from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
@@ -29,6 +30,7 @@ from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.due import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
 from onboarding_bot.tracing import Trace, current_trace, follow
 
@@ -69,13 +71,15 @@ _WORTH_TELLING = frozenset({OtpResult.SENT, OtpResult.REFUSED, OtpResult.REFUSED
 class WhatsAppBot:
     """One for each process; it keeps nothing of a person in memory.
 
-    ``hasty_store`` is the same store, asked with less patience, for the fallback that has one second in all.
+    ``identities`` finds the person behind a message's addresses; ``hasty_identities`` does so with less patience, for
+    the fallback that has one second in all.
     """
 
     def __init__(
         self,
         store: SessionStore,
-        hasty_store: SessionStore,
+        identities: Identities,
+        hasty_identities: Identities,
         erasures: Erasures,
         otp_service: OtpService,
         login_links: LoginLinks,
@@ -85,7 +89,8 @@ class WhatsAppBot:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._hasty_store = hasty_store
+        self._identities = identities
+        self._hasty_identities = hasty_identities
         self._erasures = erasures
         self._otp_service = otp_service
         self._login_links = login_links
@@ -104,26 +109,37 @@ class WhatsAppBot:
         arrived = self._clock.monotonic()
         deadline = arrived + TURN_SECONDS
         message = replace(message, trace_id=current_trace().trace_id)
-        known = self._store.load(self._store.identify(message.sender), message.sid)
+        known = self._find(message)
         while True:
+            message = replace(message, person_id=known.person_id)
             before = _answered_before(known, message)
             if before and before.reply is not None:
                 self._log("repeated", known, arrived)
                 return self._render_again(before)
             if before and before.is_running(self._clock.now()):
                 self._clock.sleep(COPY_PAUSE_SECONDS)
-                known = self._store.load(known.person_id, message.sid)
+                known = self._find(message)
             else:
                 turn = self._engine.advance(known.session, known.contact, message, self._clock.now())
                 decide = self._erase if turn.erases else self._commit
                 stored = decide(known, turn, arrived)
                 if isinstance(stored, StoredPerson):
                     return self._finish(stored, turn, message, arrived)
-                known = stored.newer
-                if known.session is None or turn.erases:
-                    # Erased meanwhile, and perhaps by a copy of this very message.
-                    known = self._store.load(known.person_id, message.sid)
+                known = self._after_conflict(known, stored.newer, message, was_erasing=turn.erases)
             self._check_time(deadline)
+
+    def _find(self, message: InboundMessage) -> StoredPerson:
+        return self._identities.load(message.addresses, message.sid, self._clock.now())
+
+    def _after_conflict(
+        self, known: StoredPerson, newer: StoredPerson, message: InboundMessage, *, was_erasing: bool
+    ) -> StoredPerson:
+        """The person to compute the turn for again; who it is has to be found anew unless only the state moved on."""
+        # Erased meanwhile, and perhaps by a copy of this very message; or joined with another record.
+        is_another = newer.session is None or newer.alias != known.alias
+        if is_another or was_erasing or known.absorbs or known.link_is_new:
+            return self._find(message)
+        return newer
 
     def try_otp_again(self, person_id: str) -> LateNews | None:
         """Ask once more for an OTP that an outage left open; what the person has to be told of it, if anything.
@@ -168,9 +184,8 @@ class WhatsAppBot:
         deadline = self._clock.monotonic() + FALLBACK_SECONDS
         language = None
         try:
-            person_id = self._hasty_store.identify(message.sender)
             while True:
-                person = self._hasty_store.load(person_id, message.sid)
+                person = self._hasty_identities.peek(message.addresses, message.sid)
                 language = _language(person)
                 known = _answered_before(person, message)
                 if known and known.reply is not None:
@@ -199,13 +214,16 @@ class WhatsAppBot:
         StoreUnavailableError.
         """
         handoff = self._login_links.read(token)
-        session = self._store.load(handoff.person_id).session
+        person = self._identities.follow(handoff.person_id)
+        session = person.session
         if (
             session is None
             or session.current_step is not OnboardingStep.COMPLETED
             or session.handoff_id != handoff.handoff_id
         ):
             raise LoginLinkExpiredError("a newer link, or a new sign-up, has replaced this one")
+        # The web app asks with a token only after the OTP was entered.
+        self._identities.prove(person, session.data["phone"], self._clock.now(), self._commit_unchanged)
         return session.data
 
     def figures(self, days: int = 1) -> Figures:
@@ -215,6 +233,7 @@ class WhatsAppBot:
 
     def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, arrived: float) -> str:
         """The reply of a turn that is stored; with an effect it comes from the effect's outcome."""
+        stored = self._identities.finish(stored, self._clock.now(), self._commit_unchanged)
         self._log(turn.result, stored, arrived, turn.step)
         request = turn.effect
         if request is None:
@@ -234,7 +253,10 @@ class WhatsAppBot:
         language = self._renderer.language_of(turn.contact.language)
         due = self._timetable.due_times(turn.session, turn.contact, now)
         failures = self._failures.take()
+        was_stopped, is_stopped = (bool(contact and contact.opt_out) for contact in (known.contact, turn.contact))
         try:
+            if turn.contact.opt_out and not was_stopped:
+                self._identities.keep_stop(known, turn.contact.opt_out)
             stored = self._store.commit(
                 known,
                 turn.session,
@@ -252,7 +274,14 @@ class WhatsAppBot:
         else:
             for milestone in turn.milestones:
                 metrics.milestone_reached(milestone)
+            if was_stopped and not is_stopped:
+                self._identities.lift_stop(stored)
         return stored
+
+    def _commit_unchanged(self, known: StoredPerson, session: UserSession, contact: Contact) -> StoredPerson | Conflict:
+        """Store a state that no message has changed."""
+        now = self._clock.now()
+        return self._store.commit(known, session, contact, {}, now, self._timetable.due_times(session, contact, now))
 
     def _erase(self, known: StoredPerson, turn: Turn, began: float) -> StoredPerson | Conflict:
         """Erase the person instead, and count the turn all the same; ``began`` as above."""
@@ -296,6 +325,8 @@ class WhatsAppBot:
             if isinstance(stored, StoredPerson):
                 return stored, turn
             known = stored.newer
+            if known.session is None:
+                known = self._identities.follow(known.person_id)
             if known.session is None:
                 # The person was erased meanwhile, and an outcome brings nobody back.
                 return known, settle(known)

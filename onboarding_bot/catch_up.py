@@ -21,6 +21,7 @@ from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
 
 LONGEST = timedelta(hours=24)
@@ -90,6 +91,7 @@ class CatchUp:
     def __init__(
         self,
         store: SessionStore,
+        identities: Identities,
         erasures: Erasures,
         engine: Engine,
         timetable: Timetable,
@@ -103,6 +105,7 @@ class CatchUp:
         sleep: Callable[[float], None],
     ) -> None:
         self._store = store
+        self._identities = identities
         self._erasures = erasures
         self._engine = engine
         self._timetable = timetable
@@ -143,7 +146,7 @@ class CatchUp:
         last = writer.last
         if last.at > begun - STILL_DELIVERED_FOR:
             return Fate.UNDER_WAY
-        known = self._store.load(self._store.identify(last.message.sender), last.message.sid)
+        known = self._identities.peek(last.message.addresses, last.message.sid)
         if last.at <= erased.get(known.person_id, last.at - TOLERANCE):
             return Fate.ERASED
         while True:

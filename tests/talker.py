@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import xml.etree.ElementTree as ET
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from flask import Flask
@@ -59,17 +59,24 @@ def message_in(response: TestResponse) -> str:
 
 @dataclass
 class Talker:
-    """One owner. Every ``says`` is a webhook; ``reply`` is what came back last."""
+    """One owner. Every ``says`` is a webhook; ``reply`` is what came back last.
+
+    With a ``user_id`` (``IN.1349``) every message carries it, as Twilio's do; ``hides_number`` leaves that as ``From``.
+    """
 
     app: Flask
     sender: str = OWNER
+    user_id: str = ""
+    hides_number: bool = False
     reply: str = ""
     sid: str = ""
 
     def says(self, text: str, sid: str | None = None, **fields: str) -> Self:
         """Send a text, or with ``sid`` the same message once more."""
         self.sid = sid or new_sid()
-        response = post_signed(self.app.test_client(), webhook_form(text, self.sender, self.sid, **fields))
+        given = {"ExternalUserId": f"whatsapp:{self.user_id}"} if self.user_id else {}
+        sender = f"whatsapp:{self.user_id}" if self.hides_number else self.sender
+        response = post_signed(self.app.test_client(), webhook_form(text, sender, self.sid, **given | fields))
         assert response.status_code == 200, response.get_data(as_text=True)
         self.reply = message_in(response)
         assert len(self.reply) <= 1600
@@ -93,7 +100,17 @@ class Talker:
     @property
     def stored(self) -> Any:
         """What the store holds of this person."""
-        return self.store.load(self.store.identify(self.sender))
+        addresses = [self.sender, *([f"whatsapp:{self.user_id}"] if self.user_id else [])]
+        bot: WhatsAppBot = self.app.extensions[BOT]
+        return bot._identities.peek(addresses[-1:] if self.hides_number else addresses)
+
+    def hiding_the_number(self) -> Self:
+        """The same owner, whose messages come from the user id from now on."""
+        return replace(self, hides_number=True)
+
+    def showing_the_number(self) -> Self:
+        """The same owner, whose messages come from the phone number from now on."""
+        return replace(self, hides_number=False)
 
     @property
     def store(self) -> Any:

@@ -121,8 +121,9 @@ def settle(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
 
 
 def _new_intention(scene: Scene, purpose: OtpPurpose) -> OtpIntention:
-    # The id follows from the message, so that computing the turn again can never make a second request.
-    intention_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scene.message.sender}/{scene.message.sid}"))
+    # The id follows from person and message, so that computing the turn again can never make a second request.
+    person = scene.message.person_id or scene.message.sender
+    intention_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{person}/{scene.message.sid}"))
     phone = scene.session.data["phone"]
     spare = scene.session.spare_reservation
     reservation = spare if spare and spare.phone == phone else Reservation(f"{intention_id}.1", phone)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -140,6 +140,10 @@ class UserSession:
             if other.message_sid != known.message_sid and known.at - other.at < REMEMBERED_FOR
         ]
         return replace(self, remembered=_latest([*kept, known]))
+
+    def remember_all(self, known: Iterable[RememberedReply]) -> Self:
+        """This session with these remembered replies, in the order in which their messages came."""
+        return replace(self, remembered=_latest(list(known)))
 
     def to_record(self) -> dict[str, Any]:
         """The session as JSON."""

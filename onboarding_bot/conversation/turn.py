@@ -36,7 +36,10 @@ class OptOutType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like.
+    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like, and the address of the reply.
+
+    ``user_ids`` are the ids that came along, as addresses; ``person_id`` is the person that all of them lead to, once
+    that is known.
 
     With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time. ``trace_id`` is
     kept with what the message leaves to be done later.
@@ -48,6 +51,13 @@ class InboundMessage:
     kind: MessageKind = MessageKind.TEXT
     opt_out: OptOutType | None = None
     trace_id: str = ""
+    user_ids: tuple[str, ...] = ()
+    person_id: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address that leads to the person, each of them once."""
+        return tuple(dict.fromkeys((self.sender, *self.user_ids)))
 
 
 @dataclass(frozen=True, slots=True)

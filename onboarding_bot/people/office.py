@@ -10,6 +10,7 @@ from onboarding_bot.conversation.contact import Consent, Contact, OptOut
 from onboarding_bot.conversation.session import SESSION_LIFETIME, UserSession
 from onboarding_bot.errors import BotError
 from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
 
 # The source of a consent or opt-out that an admin wrote down, before the name of the key.
@@ -49,24 +50,33 @@ class PeopleOffice:
     """The admin's side of people's data. Every method raises StoreUnavailableError when Redis does not answer."""
 
     def __init__(
-        self, store: SessionStore, erasures: Erasures, contact_life: timedelta, now: Callable[[], datetime]
+        self,
+        store: SessionStore,
+        identities: Identities,
+        erasures: Erasures,
+        contact_life: timedelta,
+        now: Callable[[], datetime],
     ) -> None:
         self._store = store
+        self._identities = identities
         self._erasures = erasures
         self._contact_life = contact_life
         self._now = now
 
     def person_id(self, address: str) -> str:
-        """How audit lines name the person with this address."""
-        return self._store.identify(address)
+        """How audit lines name the person with this address: its present holder."""
+        return self._identities.peek([address]).person_id
 
     def look_up(self, address: str) -> PersonView:
         """What is kept, and until when."""
-        return self._view(self._store.load(self._store.identify(address)))
+        return self._view(self._identities.peek([address]))
 
     def erase(self, address: str) -> bool:
         """Erase whatever there is, at Twilio too; whether there was more than an opt-out."""
-        return self._erasures.erase(self._store.identify(address), self._now(), address)
+        was_known = False
+        for person in self._identities.people_of(address):
+            was_known = self._erasures.erase(person.person_id, self._now(), address) or was_known
+        return was_known
 
     def record_consent(self, address: str, purpose: str, *, given: bool, key_name: str, note: str) -> PersonView:
         """Write down a yes or a no; a no that leaves no yes is an opt-out.
@@ -74,17 +84,21 @@ class PeopleOffice:
         Raises UnknownPersonError for a yes of somebody who never wrote, StoppedError for a yes after a STOP.
         """
         source = f"{BY_ADMIN} {key_name}"
-        known = self._store.load(self._store.identify(address))
+        known = self._identities.peek([address])
         while True:
             contact = (
                 _with_yes(known.contact, purpose, Consent(self._now(), source, note or GIVEN_ELSEWHERE))
                 if given
                 else _with_no(known.contact, purpose, OptOut(self._now(), source))
             )
+            if contact.opt_out:
+                self._identities.keep_stop(known, contact.opt_out)
             stored = self._store.amend(known, contact)
             if not isinstance(stored, Conflict):
+                if not contact.opt_out:
+                    self._identities.lift_stop(stored)
                 return self._view(stored)
-            known = stored.newer
+            known = self._identities.peek([address])
 
     def _view(self, person: StoredPerson) -> PersonView:
         session, contact = person.session, person.contact

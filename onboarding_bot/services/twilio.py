@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
+from onboarding_bot.conversation.addresses import user_id
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OptOutType
 from onboarding_bot.errors import BadFormError
 
@@ -59,7 +60,15 @@ def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:
         kind = MessageKind.UNKNOWN
     named = form.get("OptOutType", "").upper()
     opt_out = OptOutType(named) if named in set(OptOutType) else None
-    return InboundMessage(sid, sender, text if kind is MessageKind.TEXT else "", kind, opt_out)
+    given = (user_id(form.get(field, "")) for field in ("ExternalUserId", "ParentExternalUserId"))
+    return InboundMessage(
+        sid,
+        sender,
+        text if kind is MessageKind.TEXT else "",
+        kind,
+        opt_out,
+        user_ids=tuple(address for address in given if address),
+    )
 
 
 def _kind(form: MultiDict[str, str]) -> MessageKind:

@@ -25,6 +25,10 @@ class Keys:
         """HMAC-SHA256 of ``From``, cut to 128 bits, in hexadecimal."""
         return self._digest("person", sender)
 
+    def vacant_id(self, address: str) -> str:
+        """The id of a person who writes from an address whose own hash is the id of an earlier holder."""
+        return self._digest("person", f"{address}/next")
+
     def session(self, person_id: str) -> str:
         """The encrypted session of one person."""
         return f"{_tag(person_id)}:session:{person_id}"
@@ -60,6 +64,14 @@ class Keys:
     def goodbye(self, person_id: str, message_sid: str) -> str:
         """What the message that had its sender erased was answered with; the message stands there as a keyed hash."""
         return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
+
+    def alias(self, address_id: str) -> str:
+        """Whose address this is, where it is not the person's whose id is the address's own hash."""
+        return f"{_tag(address_id)}:alias:{address_id}"
+
+    def link(self, person_id: str) -> str:
+        """The encrypted addresses of one person."""
+        return f"{_tag(person_id)}:link:{person_id}"
 
     def erasures(self, person_id: str) -> str:
         """Who was erased in this person's shard, scored by when."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Protocol
 
+from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
 from onboarding_bot.outbound.due import DueTimes, DueWork
@@ -19,7 +20,10 @@ NOTHING_COUNTED: Mapping[str, int] = {}
 class StoredPerson:
     """What is stored of one person, and the versions that a commit has to meet.
 
-    ``goodbye`` is what the message at hand was answered with when it had the person erased.
+    ``goodbye`` is what the message at hand was answered with when it had the person erased. ``link`` holds the person's
+    addresses; the next commit writes it when it ``link_is_new``. ``alias`` says to whom the address went whose hash is
+    the person's id, as it stands in Redis. ``absorbs`` are the records that this one was joined with, and that end once
+    the joined state is stored.
     """
 
     person_id: str
@@ -28,6 +32,20 @@ class StoredPerson:
     session_version: bytes = b""
     contact_version: bytes = b""
     goodbye: RememberedReply | None = None
+    link: Link | None = None
+    link_is_new: bool = False
+    alias: bytes = b""
+    absorbs: tuple[StoredPerson, ...] = ()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether there is a session or a contact record."""
+        return bool(self.session_version or self.contact_version)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether nothing at all is stored, not even an opt-out."""
+        return not self.is_recorded and self.contact is None and not self.alias
 
 
 @dataclass(frozen=True, slots=True)

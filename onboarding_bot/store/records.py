@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, Draft
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.errors import UndecryptableError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.encryption import Cipher
 
-_Record = TypeVar("_Record", UserSession, Contact, Draft, dict[str, Any])
+_Record = TypeVar("_Record", UserSession, Contact, Draft, Link, dict[str, Any])
 
 
 class Sealer:
@@ -37,6 +38,10 @@ class Sealer:
         if known is None or draft is None:
             return known
         return replace(known, draft=self._open(draft, "draft", person_id, Draft.from_record))
+
+    def link(self, person_id: str, value: bytes | None) -> Link | None:
+        """The addresses in a value."""
+        return self._open(value, "link", person_id, Link.from_record)
 
     def record(self, kind: str, bound_to: str, value: bytes | None) -> Mapping[str, Any] | None:
         """The record in a value that belongs to nobody's session or contact."""

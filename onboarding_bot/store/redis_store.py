@@ -11,6 +11,7 @@ from typing import Any
 
 from onboarding_bot.analytics.positions import add_rows, position_of
 from onboarding_bot.conversation import reply as replies
+from onboarding_bot.conversation.addresses import RENEWED_AFTER
 from onboarding_bot.conversation.contact import (
     NEWS,
     OTP_DAY,
@@ -68,13 +69,15 @@ class RedisStore:
         return self._keys.person_id(sender)
 
     def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
-        """Session and contact record, with its draft and opt-out, in one MGET."""
+        """Session and contact record, with its draft, opt-out and addresses, in one MGET."""
         with unavailable_on_error():
             found: Any = self._client.mget(
                 self._keys.session(person_id),
                 self._keys.contact(person_id),
                 self._keys.draft(person_id),
                 self._keys.opt_out(person_id),
+                self._keys.link(person_id),
+                self._keys.alias(person_id),
                 self._keys.goodbye(person_id, message_sid),
             )
         *values, goodbye = found
@@ -107,6 +110,8 @@ class RedisStore:
                     self._keys.contacts(person_id),
                     self._keys.counters(person_id),
                     self._keys.day(person_id, day_at(now)),
+                    self._keys.link(person_id),
+                    self._keys.alias(person_id),
                     *self._keys.steps(person_id).values(),
                 ],
                 [
@@ -119,7 +124,7 @@ class RedisStore:
                     sealed_contact,
                     milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
-                    json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
+                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
                     *_consent_arguments(contact),
                     unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
                     person_id,
@@ -129,12 +134,22 @@ class RedisStore:
                     *_due_arguments(due, person_id),
                     milliseconds(DAY_LIFE),
                     *_ENDED,
+                    known.alias,
+                    self._link_to_store(known),
+                    milliseconds(self._contact_life + RENEWED_AFTER),
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
                     *arguments((counters, day_counters)),
                 ],
             )
-        stored = StoredPerson(person_id, session, contact, version_of(sealed_session), version_of(sealed_contact))
+        stored = replace(
+            known,
+            session=session,
+            contact=contact,
+            session_version=version_of(sealed_session),
+            contact_version=version_of(sealed_contact),
+            goodbye=None,
+        )
         if written or version_of(newer[0]) == stored.session_version:
             return stored
         return Conflict(self.person(person_id, *newer))
@@ -152,12 +167,14 @@ class RedisStore:
                     self._keys.draft(person_id),
                     self._keys.opt_out(person_id),
                     self._keys.permit(person_id),
+                    self._keys.link(person_id),
+                    self._keys.alias(person_id),
                 ],
                 [
                     HEAD_BYTES,
                     known.contact_version,
                     sealed_contact,
-                    json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
+                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
                     *_consent_arguments(contact),
                 ],
             )
@@ -256,8 +273,10 @@ class RedisStore:
         contact: bytes | None,
         draft: bytes | None,
         opt_out: bytes | None,
+        link: bytes | None = None,
+        alias: bytes | None = None,
     ) -> StoredPerson:
-        """The person in the values of these four keys."""
+        """The person in the values of these keys."""
         known = self._sealer.contact(person_id, contact, draft)
         if opt_out is not None:
             stopped, otp_requests = _read_opt_out(opt_out)
@@ -271,7 +290,14 @@ class RedisStore:
             known,
             version_of(session),
             version_of(contact),
+            link=self._sealer.link(person_id, link),
+            alias=alias or b"",
         )
+
+    def _link_to_store(self, known: StoredPerson) -> bytes:
+        if not known.link_is_new or known.link is None:
+            return b""
+        return self._sealer.seal(known.link.to_record(), "link", known.person_id)
 
     def _draft_to_store(self, draft: Draft | None, person_id: str, now: datetime) -> tuple[bytes, int]:
         """The sealed draft and the milliseconds that it has left, or nothing and 0."""
@@ -279,6 +305,11 @@ class RedisStore:
         if draft is None or left <= 0:
             return b"", 0
         return self._sealer.seal(draft.to_record(), "draft", person_id), left
+
+
+def opt_out_to_store(opt_out: OptOut) -> str:
+    """An opt-out as it stands in Redis, in clear."""
+    return json.dumps(opt_out.to_record())
 
 
 def _step_indexes(shard: int) -> list[str]:

@@ -28,6 +28,8 @@ SHARED: Mapping[str, tuple[str, ...]] = {
     "callback": ("permit", "rows"),
     "send_again": ("permit", "rows"),
     "erase": ("day", "rows"),
+    "absorb": ("rows", "skip"),
+    "skip_rows": ("rows", "skip"),
 }
 
 

@@ -381,7 +381,7 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
     bot = app.extensions[BOT]
     sid = new_sid()
     states = []
-    load = bot._hasty_store.load
+    load = bot._hasty_identities.peek
 
     def look(person_id: str, message_sid: str) -> object:
         states.append(load(person_id, message_sid))
@@ -397,14 +397,14 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
         done.session.current_step, done.session.created_at, done.session.updated_at, remembered=tuple(running)
     )
     views = itertools.chain([type(done)(done.person_id, session, done.contact)], itertools.repeat(done))
-    monkeypatch.setattr(bot._hasty_store, "load", look)
+    monkeypatch.setattr(bot._hasty_identities, "peek", look)
     assert fall_back(app, sid) == talker.reply
     assert len(states) == 2
 
 
 def test_the_fallback_apologises_whatever_breaks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the last that Twilio asks: after it nobody answers the person any more."""
-    monkeypatch.setattr(app.extensions[BOT]._hasty_store, "load", broken)
+    monkeypatch.setattr(app.extensions[BOT]._hasty_identities, "peek", broken)
     with structlog.testing.capture_logs() as lines:
         response = post_signed(app.test_client(), webhook_form("Hi"), "/webhook/fallback")
     assert response.status_code == 200

@@ -1,11 +1,11 @@
 -- Changes what is known of a person without a message of theirs, if the contact record is still as it was looked at;
 -- otherwise hands back the newer state. It lives no longer for that.
--- KEYS: session, contact, draft, opt-out, permit.
+-- KEYS: session, contact, draft, opt-out, permit, link, alias of the person's own hash.
 -- ARGV: head length, expected contact head, contact, opt-out ("": none), times of the yes to service
 --       and to news (ms, "": none).
 local contact = redis.call('GET', KEYS[2])
 if string.sub(contact or '', 1, tonumber(ARGV[1])) ~= ARGV[2] then
-  return {0, redis.call('GET', KEYS[1]), contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
+  return {0, redis.call('GET', KEYS[1]), contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[6], KEYS[7]))}
 end
 if ARGV[4] == '' then
   redis.call('DEL', KEYS[4])
@@ -20,4 +20,4 @@ if contact then
     redis.call('PEXPIRE', KEYS[5], life)
   end
 end
-return {1, false, false, false, false}
+return {1}

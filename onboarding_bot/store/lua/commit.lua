@@ -1,16 +1,21 @@
 -- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
--- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, then the
---       seven step indexes.
+-- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, link, alias of the
+--       person's own hash, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
 --       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service and to news
 --       (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
 --       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), life of the day's
---       counters (ms), the position in the day of sessions that ended in each step, how many counters, name and sum of each,
+--       counters (ms), the position in the day of sessions that ended in each step, expected alias, link (empty: as it is),
+--       link life (ms), how many counters, name and sum of each,
 --       then position and sum of each counter of the day.
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
-if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
-  return {0, session, contact, redis.call('GET', KEYS[3]), redis.call('GET', KEYS[4])}
+local steps = #KEYS - 11
+local alias, link, link_life = ARGV[23 + steps], ARGV[24 + steps], ARGV[25 + steps]
+-- A person who has become an alias meanwhile is written to under another id.
+if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3]
+    or (redis.call('GET', KEYS[11]) or '') ~= alias then
+  return {0, session, contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[10], KEYS[11]))}
 end
 
 local person, now, life, contact_life = ARGV[14], tonumber(ARGV[17]), tonumber(ARGV[5]), tonumber(ARGV[7])
@@ -52,13 +57,16 @@ end
 redis.call('ZADD', KEYS[7], ARGV[15], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local steps = #KEYS - 9
-local moved, indexes, positions = {}, {unpack(KEYS, 10)}, {unpack(ARGV, 23, 22 + steps)}
+local moved, indexes, positions = {}, {unpack(KEYS, 12)}, {unpack(ARGV, 23, 22 + steps)}
 leave_step(moved, indexes, positions, person, not session)
 count_ended(moved, indexes, positions, now)
 redis.call('ZADD', indexes[tonumber(ARGV[16])], now + life, person)
 
-local first = 24 + steps
+if link ~= '' then
+  redis.call('SET', KEYS[10], link, 'PX', link_life)
+end
+
+local first = 27 + steps
 local first_of_day = first + 2 * tonumber(ARGV[first - 1])
 for index = first, first_of_day - 1, 2 do
   redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
@@ -67,4 +75,4 @@ for index = first_of_day, #ARGV, 2 do
   count(moved, ARGV[index], ARGV[index + 1])
 end
 write_day(KEYS[9], moved, ARGV[22])
-return {1, false, false, false, false}
+return {1}

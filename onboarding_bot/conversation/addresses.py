@@ -1,0 +1,109 @@
+"""The addresses that one person writes from: a phone number, and the user ids that WhatsApp gives.
+
+A phone number is passed on to other people; a user id (BSUID) belongs to one person and one phone number for good
+(Twilio: "Business-scoped user IDs"; the shape is Meta's).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from onboarding_bot.conversation.contact import Contact
+
+CHANNEL = "whatsapp:"
+# Numbers are passed on: a record that has been silent for so long may be another person's.
+SILENT_FOR = timedelta(days=60)
+# How often the aliases of a person who writes are renewed.
+RENEWED_AFTER = timedelta(days=1)
+_USER_ID = re.compile(r"whatsapp:[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
+
+
+def is_user_id(address: str) -> bool:
+    """Whether the address is a user id such as ``whatsapp:IN.1349`` or ``whatsapp:IN.ENT.77``, and no phone number."""
+    return _USER_ID.fullmatch(address) is not None
+
+
+def user_id(given: str) -> str | None:
+    """The address behind a webhook's user id, which comes with or without the channel; None when it is none."""
+    address = CHANNEL + given.strip().removeprefix(CHANNEL)
+    return address if is_user_id(address) else None
+
+
+def _kind(address: str) -> str:
+    """What an address is: of each kind a person has one."""
+    found = _USER_ID.fullmatch(address)
+    if found is None:
+        return "number"
+    return "parent id" if found[1] else "id"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Which addresses lead to one person.
+
+    ``hidden`` is the person id of a silent record that stood under the phone number before: an OTP can prove that it
+    belongs to the same person. ``absorbing`` are the ids of records that were joined to this one and may still be
+    there. ``renewed_at`` is when the aliases of the addresses were last renewed.
+    """
+
+    addresses: tuple[str, ...]
+    renewed_at: datetime
+    hidden: str = ""
+    absorbing: tuple[str, ...] = ()
+
+    def of_kind(self, kind: str) -> str | None:
+        """The person's phone number ("number"), user id ("id") or managed group's id ("parent id")."""
+        return next((address for address in self.addresses if _kind(address) == kind), None)
+
+    @property
+    def user_id(self) -> str | None:
+        """An address that nobody else can ever get."""
+        return self.of_kind("id") or self.of_kind("parent id")
+
+    def covers(self, addresses: Iterable[str]) -> bool:
+        """Whether all these addresses are the person's."""
+        return set(addresses) <= set(self.addresses)
+
+    def is_somebody_else(self, addresses: Iterable[str]) -> bool:
+        """Whether a message with these addresses comes from another person, to whom the number was passed on."""
+        ids = {_kind(address): address for address in addresses if is_user_id(address)}
+        known = {kind: self.of_kind(kind) for kind in ids}
+        if any(known[kind] == ids[kind] for kind in ids):
+            return False
+        return any(known[kind] is not None for kind in ids)
+
+    def with_addresses(self, addresses: Iterable[str]) -> Self:
+        """This link with further addresses; of each kind the latest stays."""
+        latest = {_kind(address): address for address in (*self.addresses, *addresses)}
+        return replace(self, addresses=tuple(latest.values()))
+
+    def without(self, address: str) -> Self:
+        """This link after the address went to somebody else."""
+        return replace(self, addresses=tuple(other for other in self.addresses if other != address))
+
+    def is_due_for_renewal(self, now: datetime) -> bool:
+        """Whether the aliases have to be renewed with this message."""
+        return now - self.renewed_at >= RENEWED_AFTER
+
+    def to_record(self) -> dict[str, Any]:
+        """The link as JSON."""
+        record: dict[str, Any] = {"addresses": list(self.addresses), "renewed_at": self.renewed_at.isoformat()}
+        if self.hidden:
+            record["hidden"] = self.hidden
+        if self.absorbing:
+            record["absorbing"] = list(self.absorbing)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """The link that ``to_record`` wrote. Raises KeyError, TypeError or ValueError when it is none."""
+        return cls(tuple(record["addresses"]), datetime.fromisoformat(record["renewed_at"]), record.get("hidden", ""))
+
+
+def is_silent(contact: Contact, now: datetime) -> bool:
+    """Whether the number of this record may have been passed on since its person last wrote."""
+    return bool(contact.address) and now - contact.last_inbound_at >= SILENT_FOR
