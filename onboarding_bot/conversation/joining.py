@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
 from onboarding_bot.conversation.contact import NEWS, Contact, Draft, OptOut
 from onboarding_bot.conversation.session import UserSession
-
-
-def comes_first(contact: Contact | None, person_id: str) -> tuple[bool, datetime | None, str]:
-    """Sorts records: the one that was met first wins, whoever compares them, and in whichever order."""
-    return contact is None, contact.first_inbound_at if contact else None, person_id
 
 
 def joined_session(session: UserSession | None, other: UserSession | None) -> UserSession | None:

@@ -43,6 +43,11 @@ class Alias:
     person_id: str
     kind: AliasKind
 
+    @property
+    def is_same_person(self) -> bool:
+        """Whether a record under the address's own hash is part of that person's, and is to be joined to it."""
+        return self.kind in {AliasKind.ADDRESS, AliasKind.JOINED}
+
     def to_value(self) -> bytes:
         """The alias as it stands in Redis."""
         return f"{self.person_id} {self.kind}".encode()

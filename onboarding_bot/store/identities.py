@@ -23,7 +23,7 @@ from onboarding_bot.store.encryption import HEAD_BYTES
 from onboarding_bot.store.errors import unavailable_on_error
 from onboarding_bot.store.joins import Commit, Joins, with_opt_out
 from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore, opt_out_to_store
 from onboarding_bot.store.scripts import Scripts
@@ -32,8 +32,6 @@ from onboarding_bot.store.scripts import Scripts
 MOST_TRIES = 8
 # For so many addresses a process remembers whose they are: some 4 MB.
 REMEMBERED_HOLDERS = 20_000
-# With these, the record under the address's own hash is part of the person's, and is joined to it.
-_SAME_PERSON = frozenset({AliasKind.ADDRESS, AliasKind.JOINED})
 
 
 @dataclass(slots=True)
@@ -41,12 +39,14 @@ class _Holder:
     """To whom one address leads.
 
     ``alias`` is the address's alias as it stands. When the address ``is_vacant`` nobody has it, and ``person`` has just
-    lost it. ``unjoined`` are records that a crash, or a release without aliases, has left to be joined to the person's.
+    lost it. ``hidden`` is the id of a silent record that stood under the address before. ``unjoined`` are records that a
+    crash, or a release without aliases, has left to be joined to the person's.
     """
 
     person: StoredPerson
     alias: bytes = b""
     is_vacant: bool = False
+    hidden: str = ""
     unjoined: list[StoredPerson] = field(default_factory=list)
 
 
@@ -164,7 +164,9 @@ class Identities:
         if ids and _may_be_anothers(holder.person, now):
             person = self._person_of_ids(ids, loads) or loads.person(self._keys.person_id(ids[0]))
             if person.person_id != holder.person.person_id:
-                return self._hide(holder.person, person, now)
+                return _with_hidden(self._hide(holder.person, person), holder.person.person_id, now)
+        if holder.hidden:
+            return _with_hidden(holder.person, holder.hidden, now)
         if holder.person.is_fresh and (known := self._known_person_of_ids(ids, loads)):
             return known
         return self._joins.join_all(holder.person, holder.unjoined, now)
@@ -176,6 +178,9 @@ class Identities:
 
     def _is_settled(self, found: StoredPerson, addresses: Sequence[str]) -> bool:
         """Whether this is the person, and nothing has to be learnt."""
+        alias = Alias.from_value(found.alias)
+        if alias and alias.is_same_person:
+            return False
         if found.link:
             return found.link.covers(addresses) and not found.link.absorbing
         is_own = len(addresses) == 1 and found.person_id == self._keys.person_id(addresses[0])
@@ -188,9 +193,10 @@ class Identities:
             return _Holder(own)
         if alias.kind is AliasKind.RELEASED:
             return _Holder(loads.person(alias.person_id), own.alias, is_vacant=True)
-        unjoined = [own] if own.is_recorded and alias.kind in _SAME_PERSON else []
+        unjoined = [own] if own.is_recorded and alias.is_same_person else []
         person = _followed(loads.person(alias.person_id), loads, unjoined)
-        return _Holder(person, own.alias, unjoined=unjoined)
+        is_hidden = alias.kind is AliasKind.HIDDEN and own.is_recorded
+        return _Holder(person, own.alias, hidden=own.person_id if is_hidden else "", unjoined=unjoined)
 
     def _person_of_ids(self, ids: Sequence[str], loads: _Loads) -> StoredPerson | None:
         """Whom the user ids lead to, None when nobody has been met under any of them."""
@@ -211,7 +217,8 @@ class Identities:
 
     def _with_number(self, person: StoredPerson, number: str, replaceable: bytes) -> StoredPerson:
         """The person after the number was granted, unless it is the person's already."""
-        if person.link and person.link.covers((number,)):
+        known = Alias.from_value(replaceable)
+        if (known and known.person_id == person.person_id) or (person.link and person.link.covers((number,))):
             return person
         granted = self._aliases.grant(number, person, replaceable)
         alias = Alias.from_value(granted) if granted not in {GRANTED, OWN} else None
@@ -281,9 +288,14 @@ class Identities:
             raise OutrunError
         logger().info("number_passed_on", person_id=own)
 
-    def _hide(self, silent: StoredPerson, person: StoredPerson, now: datetime) -> StoredPerson:
-        """The person who writes from a number whose record has been silent: only its STOP is taken over."""
+    def _hide(self, silent: StoredPerson, person: StoredPerson) -> StoredPerson:
+        """The person who writes from a number whose record has been silent: only its STOP is taken over, and first."""
         own = silent.person_id
+        if silent.contact and silent.contact.opt_out:
+            amended = self._store.amend(person, with_opt_out(person.contact, silent.contact.opt_out))
+            if isinstance(amended, Conflict):
+                raise OutrunError
+            person = amended
         with unavailable_on_error():
             done = self._scripts.run(
                 "hide",
@@ -298,13 +310,7 @@ class Identities:
         if not done:
             raise OutrunError
         logger().info("silent_record_hidden", person_id=person.person_id)
-        stopped = silent.contact.opt_out if silent.contact else None
-        return replace(
-            person,
-            contact=with_opt_out(person.contact, stopped) if stopped else person.contact,
-            link=replace(person.link or Link((), now), hidden=own),
-            link_is_new=True,
-        )
+        return person
 
     # --- opt-outs as the release before reads them ------------------------------------------------------------------
 
@@ -381,7 +387,7 @@ class _RememberedHolders:
 
 def _followed(person: StoredPerson, loads: _Loads, unjoined: list[StoredPerson]) -> StoredPerson:
     """Who this record was joined to, however often; records still there on the way are added to ``unjoined``."""
-    while (alias := Alias.from_value(person.alias)) and alias.kind in _SAME_PERSON:
+    while (alias := Alias.from_value(person.alias)) and alias.is_same_person:
         if person.is_recorded:
             unjoined.append(person)
         person = loads.person(alias.person_id)
@@ -397,6 +403,10 @@ def _with_addresses(person: StoredPerson, addresses: Sequence[str], now: datetim
     if not link.covers(addresses) or link.is_due_for_renewal(now):
         link = replace(link.with_addresses(addresses), renewed_at=now)
     return person if link == person.link else replace(person, link=link, link_is_new=True)
+
+
+def _with_hidden(person: StoredPerson, hidden: str, now: datetime) -> StoredPerson:
+    return replace(person, link=replace(person.link or Link((), now), hidden=hidden), link_is_new=True)
 
 
 def _may_be_anothers(person: StoredPerson, now: datetime) -> bool:

@@ -7,6 +7,7 @@ again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +15,7 @@ from typing import Any
 
 from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, OptOut
-from onboarding_bot.conversation.joining import comes_first, joined_contact, joined_session, stricter_opt_out
+from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter_opt_out
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
@@ -51,19 +52,9 @@ class Joins:
             if other.person_id != person.person_id and all(
                 known.person_id != other.person_id for known in person.absorbs
             ):
-                person = self.join(*self._winner_first(person, other), now)
+                winner, loser = sorted((person, other), key=_precedence)
+                person = self.join(winner, loser, now)
         return person
-
-    def _winner_first(self, one: StoredPerson, other: StoredPerson) -> tuple[StoredPerson, StoredPerson]:
-        """Who comes first stays; but a record whose number was passed on cannot be replaced by an alias."""
-
-        def order(person: StoredPerson) -> tuple[Any, ...]:
-            is_needed = bool(person.alias) or bool(person.absorbs)
-            lacks_contact, first, person_id = comes_first(person.contact, person.person_id)
-            return (not is_needed, lacks_contact, first.timestamp() if first else 0.0, person_id)
-
-        winner, loser = sorted((one, other), key=order)
-        return winner, loser
 
     def join(self, winner: StoredPerson, loser: StoredPerson, now: datetime) -> StoredPerson:
         """The winner with the state of both; the stricter consent holds for both from here on."""
@@ -198,6 +189,17 @@ class Joins:
         if stored.link_is_new and stored.link:
             self._aliases.renew(stored, stored.link)
         return replace(stored, absorbs=(), link_is_new=False)
+
+
+def _precedence(person: StoredPerson) -> tuple[bool, bool, float, str]:
+    """Sorts the record that stays to the front, whoever compares the two, and however often: the one that was met first.
+
+    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias.
+    """
+    alias = Alias.from_value(person.alias)
+    is_needed = bool(person.absorbs) or (alias is not None and not alias.is_same_person)
+    first = person.contact.first_inbound_at.timestamp() if person.contact else math.inf
+    return not is_needed, person.contact is None, first, person.person_id
 
 
 def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:
