@@ -101,7 +101,12 @@ class Link:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The link that ``to_record`` wrote. Raises KeyError, TypeError or ValueError when it is none."""
-        return cls(tuple(record["addresses"]), datetime.fromisoformat(record["renewed_at"]), record.get("hidden", ""))
+        return cls(
+            tuple(record["addresses"]),
+            datetime.fromisoformat(record["renewed_at"]),
+            record.get("hidden", ""),
+            tuple(record.get("absorbing", ())),
+        )
 
 
 def is_silent(contact: Contact, now: datetime) -> bool:
