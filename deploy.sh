@@ -414,14 +414,16 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from onboarding_bot.admin_keys import Role, parse_admin_keys
 from onboarding_bot.config import read_environment
+from onboarding_bot.environment import read_dotenv
 
 path, *needs_key = sys.argv[1:]
-environment = {name: value for name, value in read_environment().items() if value}
-demo = dotenv_values(environment.get("DEMO_ENV_FILE", Path("var", "demo.env")))
+found = read_environment()
+for fault in found.faults:
+    print(f"deploy.sh: {fault}", file=sys.stderr)
+environment = {name: value for name, value in found.items() if value}
+demo = read_dotenv(Path(environment.get("DEMO_ENV_FILE", "var/demo.env"))).values
 request = urllib.request.Request(f"http://127.0.0.1:{environment.get('PORT', '5000')}{path}")
 if needs_key:
     keys = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
