@@ -408,6 +408,7 @@ end_serving() {
 ask_bot() {
   prepare requirements.txt
   "$PYTHON" - "$@" <<'PROGRAM'
+import http.client
 import json
 import sys
 import urllib.error
@@ -442,6 +443,9 @@ except urllib.error.HTTPError as error:
     answer = error
 except OSError as error:
     sys.exit(f"deploy.sh: {request.full_url} does not answer: {getattr(error, 'reason', error)}")
+except (http.client.HTTPException, ValueError):
+    # Its own words may quote the key.
+    sys.exit("deploy.sh: the bot cannot be asked: PORT or ADMIN_API_KEY is wrong, and ./deploy.sh env says how")
 body = answer.read().decode(errors="replace")
 try:
     print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))

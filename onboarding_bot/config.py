@@ -23,6 +23,7 @@ from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environmen
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.rest_hours import RestHours
 from onboarding_bot.setting_rules import (
+    BAD_PER_CENT,
     REFERENCE,
     is_placeholder,
     refuse_other_than_ascii,
@@ -56,6 +57,7 @@ NEIGHBOURS_NAMES = (
 )
 # Owners see these in the chat.
 _SHOWN_TO_OWNERS = ("WEB_APP_URL", "VERIFY_URL")
+_HIGHEST_PORT = 65535
 _E164 = re.compile(r"\+[1-9][0-9]{5,14}")
 _BLANKS = " \t\r\n"
 
@@ -121,8 +123,8 @@ def _path(raw: str) -> str:
     if not raw.startswith("/"):
         raise ValueError("must begin with /")
     refuse_other_than_ascii(raw, "write it percent-encoded")
-    if "#" in raw or " " in raw:
-        raise ValueError("must be a path without spaces and #")
+    if "#" in raw or " " in raw or BAD_PER_CENT.search(raw):
+        raise ValueError("must be a path without spaces and #, and with two hexadecimal digits behind each %")
     return raw
 
 
@@ -401,8 +403,10 @@ def _value(setting: Field[Any], given: Mapping[str, str], environment: Environme
 
 
 def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    # A port that is none is told once, as a fault of PORT.
+    port = whole_number(given.get("PORT", "")) or 5000
     return {
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{given.get('PORT', '5000')}",
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{port if port <= _HIGHEST_PORT else 5000}",
         "SUPPORT_CONTACT": "+91 80 5550 0100",
     }
 

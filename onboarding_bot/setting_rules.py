@@ -34,7 +34,7 @@ _PLACEHOLDER = re.compile(
 
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _HOST_NAME = re.compile(rf"_?{_LABEL}(?:\.{_LABEL})*\.?")
-_BAD_PER_CENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+BAD_PER_CENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # What the client takes behind the ? of a URL, and how each is written there.
 _FLAG, _COUNT, _SECONDS, _TEXT = (
     r"(?i:true|false|yes|no|y|n|t|f|on|off|[01])",
@@ -183,7 +183,7 @@ def _url_parts(url: str) -> SplitResult:
         raise ValueError("holds ${…}, which is taken as it stands: write the value itself, and a $ as %24")
     if " " in url:
         raise ValueError("has a space in it: in a password or a path write it percent-encoded, %20")
-    if _BAD_PER_CENT.search(url):
+    if BAD_PER_CENT.search(url):
         raise ValueError("has a % that encodes nothing: a % itself is written %25")
     if is_placeholder(url.partition("://")[2]):
         raise ValueError("is still the example's: write the real address")

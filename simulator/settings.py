@@ -144,7 +144,7 @@ class _Reader:
 
     def port(self, name: str, default: str) -> int:
         raw = self.text(name, default)
-        if raw.isascii() and raw.isdigit() and 1 <= int(raw) <= 65535:
+        if raw.isascii() and raw.isdigit() and len(raw) <= 5 and 1 <= int(raw) <= 65535:
             return int(raw)
         self.faults.append(f"{name} must be a whole number from 1 to 65535")
         return int(default)
@@ -153,7 +153,7 @@ class _Reader:
         raw = self.text(name, default)
         try:
             parts = urlsplit(raw)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
         if not usable or parts.query or parts.fragment:

@@ -191,6 +191,13 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("AUTH_API_URL", "https://auth.example.in:eighty"),
         ("AUTH_API_URL", "https://auth.example.in:99999"),
         ("AUTH_API_OTP_PATH", "api/send-otp"),
+        ("AUTH_API_OTP_PATH", "/api/send otp"),
+        ("AUTH_API_OTP_PATH", "/api/send-otp#now"),
+        ("AUTH_API_OTP_PATH", "/api/100%"),
+        ("PORT", "9" * 5000),
+        ("PORT", "+5000"),
+        ("PORT", "5_000"),
+        ("PORT", "0x1388"),
         ("AUTH_API_DEADLINE_SECONDS", "9"),
         ("TWILIO_WHATSAPP_NUMBER", "14155238886"),
         ("TWILIO_WHATSAPP_NUMBER", "whatsapp:"),
@@ -618,6 +625,11 @@ def test_production_needs_its_secrets_and_a_name_for_itself() -> None:
 @pytest.mark.parametrize("name", sorted(set(ENVIRONMENT) - {"FLASK_ENV"}))
 def test_production_does_not_start_without(name: str) -> None:
     assert faults({key: value for key, value in ENVIRONMENT.items() if key != name}) == [f"{name} is missing"]
+
+
+@pytest.mark.parametrize("port", ["x", "70000", "²", "0", "9" * 5000])
+def test_a_wrong_port_is_told_once(port: str) -> None:
+    assert named(faults(DEVELOPMENT | {"PORT": port})) == {"PORT"}
 
 
 def test_development_makes_do_with_less() -> None:
