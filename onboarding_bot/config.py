@@ -389,13 +389,13 @@ def _value(setting: Field[Any], given: Mapping[str, str], environment: Environme
         if environment in setting.metadata["needed_in"]:
             raise ValueError("is missing")
         return ""
-    if setting.metadata["parse"] is Environment and raw not in set(Environment):
-        raise ValueError(f"must be one of {', '.join(Environment)}")
     refuse_stray_characters(raw, free_text=setting.metadata["name"] == "SUPPORT_CONTACT")
     if REFERENCE.fullmatch(raw):
         raise ValueError("is ${…} and no value: nothing is put there any more, so write the value itself")
     if setting.metadata["name"] != "PERSON_ID_KEY" and any(is_placeholder(part.strip()) for part in raw.split(",")):
         raise ValueError("is still the example's: write the real one")
+    if setting.metadata["parse"] is Environment and raw not in set(Environment):
+        raise ValueError(f"must be one of {', '.join(Environment)}")
     value = setting.metadata["parse"](raw)
     if setting.metadata["name"] in _SHOWN_TO_OWNERS and "@" in raw:
         raise ValueError("must be without a name and password: owners see it")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-from onboarding_bot.setting_rules import REFERENCE, character
+from onboarding_bot.setting_rules import REFERENCE, character, refuse_stray_characters
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
@@ -71,19 +71,14 @@ def find_environment(
     found = FoundEnvironment(dotenv.values | dict(environ))
     found.faults = dotenv.faults
     found.warnings = dotenv.warnings
-    for name in settings:
+    for name in (*settings, *others):
         if name in environ and not environ[name].strip() and dotenv.values.get(name, "").strip():
             found.hidden[name] = (
                 f"is empty in the environment, which hides its value in {dotenv.places[name]}: "
                 f"unset it there (unset {name}), or take it out of the file"
             )
     _check_names(found, dotenv, environ, [*settings, *others])
-    password = dotenv.values.get(_PASSWORD_FOR_COMPOSE, "")
-    if not _PLAIN.fullmatch(password):
-        found.faults.append(
-            f"{dotenv.places[_PASSWORD_FOR_COMPOSE]}: {_PASSWORD_FOR_COMPOSE} must be of letters and digits: "
-            "Docker Compose puts it into a URL as it stands"
-        )
+    _check_neighbours(found, dotenv, others)
     return found
 
 
@@ -233,3 +228,17 @@ def _check_names(found: FoundEnvironment, dotenv: Dotenv, environ: Mapping[str, 
         meant = get_close_matches(name, known, n=1, cutoff=_A_SLIP_IN_ENVIRONMENT)
         if meant and not found.get(meant[0], "").strip():
             found.warnings.append(f"{name} in the environment is no setting: did you mean {meant[0]}?")
+
+
+def _check_neighbours(found: FoundEnvironment, dotenv: Dotenv, others: Collection[str]) -> None:
+    """Nobody else checks these before they are put to use."""
+    for name in others:
+        value = dotenv.values.get(name, "")
+        try:
+            if name in found.hidden:
+                raise ValueError(found.hidden[name])
+            refuse_stray_characters(value, free_text=False)
+            if name == _PASSWORD_FOR_COMPOSE and not _PLAIN.fullmatch(value):
+                raise ValueError("must be of letters and digits: Docker Compose puts it into a URL as it stands")
+        except ValueError as fault:
+            found.faults.append(f"{dotenv.places[name]}: {name} {fault}")

@@ -22,11 +22,12 @@ _SHOWS_NOTHING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 _PLACEHOLDER = re.compile(
-    r"""<[^<>]*> | \[your.*\] | \{\{.*\}\}
+    r"""(?:.*[^a-z])?(?:AC)?<[a-z][^<>]*> | \[your.*\] | \{\{.*\}\}
     | (?:.*[^a-z])? your[-_ ]?(?:own[-_ ]?)?
       (?:account|admin|api|app|auth|bot|company|contact|domain|encryption|handoff|host|key|name|ngrok|number|password|
          person|phone|pw|redis|secret|server|session|sid|site|subdomain|support|token|tunnel|twilio|url|website)
       (?:[^a-z].*)?
+    | your[-_ ].*[-_ ](?:key|password|secret|token) | (?:enter|insert|paste|put)[-_ ](?:a|an|the|your)[-_ ].*
     | (?:.*[^a-z])? (?:change|replace|fill|insert|paste)[-_ ]?(?:me|this|it|in|with|by|here)(?:[^a-z].*)?
     | .*changeme.* | (?:.*[^a-z])?placeholder(?:[^a-z].*)? | todo | .*x{6,}""",
     re.VERBOSE | re.IGNORECASE,
