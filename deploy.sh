@@ -408,20 +408,23 @@ end_serving() {
 ask_bot() {
   prepare requirements.txt
   "$PYTHON" - "$@" <<'PROGRAM'
+import http.client
 import json
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from onboarding_bot.admin_keys import Role, parse_admin_keys
 from onboarding_bot.config import read_environment
+from onboarding_bot.environment import read_dotenv
 
 path, *needs_key = sys.argv[1:]
-environment = {name: value for name, value in read_environment().items() if value}
-demo = dotenv_values(environment.get("DEMO_ENV_FILE", Path("var", "demo.env")))
+found = read_environment()
+for fault in found.faults:
+    print(f"deploy.sh: {fault}", file=sys.stderr)
+environment = {name: value for name, value in found.items() if value}
+demo = read_dotenv(Path(environment.get("DEMO_ENV_FILE", "var/demo.env"))).values
 request = urllib.request.Request(f"http://127.0.0.1:{environment.get('PORT', '5000')}{path}")
 if needs_key:
     keys = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
@@ -440,6 +443,9 @@ except urllib.error.HTTPError as error:
     answer = error
 except OSError as error:
     sys.exit(f"deploy.sh: {request.full_url} does not answer: {getattr(error, 'reason', error)}")
+except (http.client.HTTPException, ValueError):
+    # Its own words may quote the key.
+    sys.exit("deploy.sh: the bot cannot be asked: PORT or ADMIN_API_KEY is wrong, and ./deploy.sh env says how")
 body = answer.read().decode(errors="replace")
 try:
     print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))

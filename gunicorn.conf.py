@@ -73,7 +73,7 @@ class JsonLogger(Logger):  # type: ignore[misc]
 try:
     _settings = load_settings(read_environment())
 except SettingsError as error:
-    sys.exit("\n".join(f"setting {fault}" for fault in error.faults))
+    sys.exit("\n".join(error.lines))
 
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.web_concurrency

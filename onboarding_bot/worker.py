@@ -269,7 +269,7 @@ def main() -> int:
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:
-        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     configure_logs(settings.log_level)
     folder = metrics_folder(read_environment())

@@ -323,12 +323,20 @@ def check_bot_settings(environment: Mapping[str, str]) -> None:
         raise DemoError(checked.stderr.strip() or f"the settings could not be checked: {checked.returncode}")
 
 
+def given_environment() -> dict[str, str]:
+    """What the demo was given. Where the file cannot be read, the bot's own check is left to say what is wrong."""
+    try:
+        return read_environment()
+    except SettingsError:
+        return dict(os.environ)
+
+
 def main() -> int:
     """Run the demo: 0 after a signal asked it to end, 1 when it cannot start or go on."""
     signals = StopSignals()
     LOGS.mkdir(parents=True, exist_ok=True)
     try:
-        check_bot_settings(demo_environment(read_environment()))
+        check_bot_settings(demo_environment(given_environment()))
         environment = demo_environment(read_environment())  # now with the secrets
         Demo(environment, load_settings(environment), signals).run()
     except SettingsError as error:

@@ -274,8 +274,7 @@ def main() -> int:
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:
-        for fault in error.faults:
-            print(f"setting {fault}", file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     all_well = True
     for finding in Doctor(settings).examine():
