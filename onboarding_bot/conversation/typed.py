@@ -11,6 +11,7 @@ ZERO_WIDTH_NON_JOINER, ZERO_WIDTH_JOINER = "\u200c", "\u200d"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufeff\ufe00-\ufe0f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u0060\u00b4\uff07]")
+_NO_WORD = re.compile("[^A-Za-z0-9]+")
 # The one keycap that is a number of two digits, in one character.
 _KEYCAP_TEN = "\U0001f51f"
 # Letters in black circles, black squares and flags, which no compatibility form takes apart, and what looks like them.
@@ -33,6 +34,8 @@ def one_line(text: str) -> str:
 
 def plain(text: str) -> str:
     """One line in compatibility form, with ASCII digits and without anything invisible."""
+    if text.isascii():
+        return one_line(text)
     text = text.replace(_KEYCAP_TEN, "10")
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
     return one_line("".join(_ascii_digit(character) for character in text))
@@ -40,6 +43,8 @@ def plain(text: str) -> str:
 
 def words(text: str) -> str:
     """The words alone, in lower case with single spaces: ``"Hi!! 👋"`` becomes ``"hi"``."""
+    if text.isascii():
+        return " ".join(_NO_WORD.sub(" ", text).lower().split())
     letters = (character if unicodedata.category(character)[0] in "LMN" else " " for character in plain(text))
     return " ".join("".join(letters).casefold().split())
 

@@ -130,8 +130,19 @@ def validate_phone(text: str) -> str:
     except NotAMobileError as fault:
         if len(phones) > 1:
             return _the_same(phones, shown)
-        values = shown | {"count": fault.digits} if fault.reason is NotAMobile.COUNT else shown
-        raise InvalidInput(f"phone.{fault.reason}", values) from None
+        raise _no_mobile(fault, shown) from None
+
+
+def _no_mobile(fault: NotAMobileError, shown: Mapping[str, Value]) -> InvalidInput:
+    match fault.reason:
+        case NotAMobile.COUNT:
+            return InvalidInput("phone.count", {**shown, "count": fault.digits})
+        case NotAMobile.FOREIGN:
+            return InvalidInput("phone.foreign", shown)
+        case NotAMobile.START:
+            return InvalidInput("phone.start", shown)
+        case NotAMobile.CHARACTERS:
+            return InvalidInput("phone.characters", shown)
 
 
 def _the_same(phones: tuple[str, ...], shown: Mapping[str, Value]) -> str:

@@ -193,6 +193,8 @@ LONGEST: Mapping[str, str | int] = {
     "word": "LOGIN",
     "reference": "HJKM",
     "count": 1600,
+    "number": 12,
+    **dict.fromkeys(("by_number", "by_name"), "खाद्य और पेय (Food & Beverage)"),
     "address": "+919876543210",
     **dict.fromkeys(("at", "first", "last", "session", "draft", "contact"), "22-11-2026"),
 }
