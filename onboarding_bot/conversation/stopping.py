@@ -86,6 +86,7 @@ _LONG_VERBS = {
 _LONG_OBJECTS = {word: kind for word, kind in _single("O", "M").items() if len(word) >= OBJECTS_FROM}
 _SIGNS = re.compile(f"([{''.join(STOP_SIGNS)}])")
 _SENTENCES = re.compile(r"[.!?;,\n…।|]+|[-–—]{2,}|\s[-–—]\s")
+_ENDS_A_SENTENCE = re.compile(r"[.!?\n]")
 _ZERO_IN_A_WORD = re.compile(r"(?<=[a-z])0|0(?=[a-z])")
 
 
@@ -111,8 +112,11 @@ def _said_in_a_sentence(text: str, said: list[str]) -> Ending | None:
         return None
     sentences = [spoken for part in _SENTENCES.split(text) for spoken in _parted(_spoken(part)) if spoken]
     for place, sentence in enumerate(sentences):
-        # "Stop. I am not interested." is clear; a bare "stop" in the middle may belong to an address.
-        is_bare_enough = place == 0 and len(said) > len(sentence) + 1 and ("." in text or "!" in text)
+        # "Stop. I am not interested." is clear, and so is "Not interested, stop"; a bare "stop" in the middle may belong
+        # to an address, and the one of "Stop, Drop" to a name.
+        is_first = place == 0 and (_ENDS_A_SENTENCE.search(text) is not None or not _BREAKS.isdisjoint(said))
+        is_last = 0 < place == len(sentences) - 1
+        is_bare_enough = (is_first or is_last) and len(said) > len(sentence) + 1
         if len(sentence) <= WORDS_MAX and (found := _meaning(sentence, is_bare_enough=is_bare_enough)):
             return found
     return None
