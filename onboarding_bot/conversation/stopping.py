@@ -112,7 +112,7 @@ def _said_in_a_sentence(text: str, said: list[str]) -> Ending | None:
         return None
     sentences = [spoken for part in _SENTENCES.split(text) for spoken in _parted(_spoken(part)) if spoken]
     for place, sentence in enumerate(sentences):
-        # "Stop. I am not interested." is clear, and so is "Not interested, stop"; a bare "stop" in the middle may belong
+        # "Stop. I am not interested." is clear, and so is "Not interested, stop"; a bare "stop" in between may belong
         # to an address, and the one of "Stop, Drop" to a name.
         is_first = place == 0 and (_ENDS_A_SENTENCE.search(text) is not None or not _BREAKS.isdisjoint(said))
         is_last = 0 < place == len(sentences) - 1
