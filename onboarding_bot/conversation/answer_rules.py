@@ -6,10 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from onboarding_bot.conversation import otp
+from onboarding_bot.conversation.choices import chosen
 from onboarding_bot.conversation.command_rules import start_over
-from onboarding_bot.conversation.commands import is_continue, is_no, is_yes
+from onboarding_bot.conversation.commands import (
+    NO,
+    POLITENESS,
+    THANKS,
+    YES,
+    Command,
+    find_command,
+    is_continue,
+    is_no,
+    is_yes,
+)
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
+from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.questions import answers_so_far
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
@@ -17,9 +29,24 @@ from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
 from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
 from onboarding_bot.conversation.typed import words
 from onboarding_bot.conversation.validators import InvalidInput, indian_mobile
+from onboarding_bot.languages.lexicon import spellings
 
 SUPPORT_AFTER_WRONG_ANSWERS = 3
 SUPPORT_AFTER_VOICE_NOTES = 2
+CONTINUE, START_OVER = 1, 2
+OWN_NUMBER = 1
+_OWN, _CHANGE, _AROUND = "own", "change", "around"
+_OWN_NUMBER = Phrases({_OWN: spellings("phone", "own"), _AROUND: (*YES, *POLITENESS, *THANKS)})
+_CHANGE_WORDS = (*spellings("choices", "change"), *NO)
+_AROUND_A_FIELD = (*spellings("choices", "around_a_field"), *POLITENESS, *THANKS)
+_FIELDS = Phrases(
+    {
+        **{question.field: (question.field, *spellings("fields", question.field)) for question in FLOW},
+        _CHANGE: _CHANGE_WORDS,
+        _AROUND: _AROUND_A_FIELD,
+    }
+)
+_AROUND_A_CHANGE = Phrases({_AROUND: (*_CHANGE_WORDS, *_AROUND_A_FIELD)})
 
 
 def take_answer(scene: Scene) -> Turn:
@@ -27,6 +54,27 @@ def take_answer(scene: Scene) -> Turn:
     if scene.otp_is_being_requested:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     return _RULES.get(scene.step, _collect)(scene)
+
+
+def understands(scene: Scene) -> bool:
+    """Whether the message answers what is asked in this step; of a name nobody can tell."""
+    text = scene.message.text
+    match scene.step:
+        case OnboardingStep.WELCOME:
+            return chosen(text, _continue_or_not) in {CONTINUE, START_OVER}
+        case OnboardingStep.CONFIRMATION:
+            number = chosen(text, _field_to_change, _AROUND_A_CHANGE) if scene.session.choosing else None
+            return is_yes(text) or is_no(text) or number is not None
+        case OnboardingStep.NAME:
+            return is_yes(text) or is_no(text)
+        case OnboardingStep.COMPLETED:
+            return False
+    question = QUESTIONS[scene.step]
+    try:
+        question.validate(_meant(question, scene))
+    except InvalidInput:
+        return False
+    return True
 
 
 def decline_media(scene: Scene) -> Turn:
@@ -66,7 +114,13 @@ def _collect(scene: Scene) -> Turn:
 def _meant(question: Question, scene: Scene) -> str:
     """The text, or the sender's own number where "1" was offered for it."""
     own = indian_mobile(scene.message.sender) if question.offers_own_number else None
-    return own if own and words(scene.message.text) == "1" else scene.message.text
+    return own if own and chosen(scene.message.text, _own_number) == OWN_NUMBER else scene.message.text
+
+
+def _own_number(text: str) -> int | None:
+    """The line of the question that "same", "this number" or a yes stands for."""
+    is_own = _OWN in (_OWN_NUMBER.kinds(words(text).split()) or ())
+    return OWN_NUMBER if is_own or is_yes(text) else None
 
 
 def _consenting(scene: Scene) -> Contact:
@@ -87,11 +141,11 @@ def _reject(scene: Scene, reason: Part, *parts: Part) -> Turn:
 
 
 def _continue_or_start_over(scene: Scene) -> Turn:
-    choice = words(scene.message.text)
+    choice = chosen(scene.message.text, _continue_or_not)
     draft = scene.contact.draft
-    if choice == "2" or is_no(scene.message.text) or draft is None:
+    if choice == START_OVER or draft is None:
         return start_over(scene)
-    if choice != "1" and not is_yes(scene.message.text) and not is_continue(scene.message.text):
+    if choice != CONTINUE:
         return _reject(scene, *scene.question())
     step = first_unanswered(draft.data)
     session = replace(scene.session, current_step=step, data=dict(draft.data), wrong_answers=0)
@@ -99,22 +153,39 @@ def _continue_or_start_over(scene: Scene) -> Turn:
     return replace(scene, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
 
 
+def _continue_or_not(text: str) -> int | None:
+    if is_continue(text) or is_yes(text):
+        return CONTINUE
+    return START_OVER if is_no(text) or find_command(text) is Command.RESTART else None
+
+
 def _confirm(scene: Scene) -> Turn:
     if is_yes(scene.message.text):
         return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
     if scene.session.choosing:
         return _choose_what_to_change(scene)
+    if number := _field_to_change(scene.message.text, is_asked=False):
+        return _change(FLOW[number - 1], scene)
     if is_no(scene.message.text):
         return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
     return _reject(scene, Part("confirmation.unclear"))
 
 
 def _choose_what_to_change(scene: Scene) -> Turn:
-    choices = {str(number): question for number, question in enumerate(FLOW, start=1)}
-    choices |= {question.field: question for question in FLOW}
-    question = choices.get(words(scene.message.text))
-    if question is None:
+    number = chosen(scene.message.text, _field_to_change, _AROUND_A_CHANGE)
+    if number is None or not 1 <= number <= len(FLOW):
         return _reject(scene, Part("change.unclear"))
+    return _change(FLOW[number - 1], scene)
+
+
+def _field_to_change(text: str, *, is_asked: bool = True) -> int | None:
+    """The number of the one answer that ``text`` names; where nobody asked for it, it has to say that it is wrong."""
+    kinds = _FIELDS.kinds(words(text).split()) or ()
+    named = [number for number, question in enumerate(FLOW, start=1) if question.field in kinds]
+    return named[0] if len(named) == 1 and (is_asked or _CHANGE in kinds) else None
+
+
+def _change(question: Question, scene: Scene) -> Turn:
     return scene.turn_and_question(
         TurnResult.ACCEPTED, current_step=question.step, choosing=False, changing=True, wrong_answers=0
     )

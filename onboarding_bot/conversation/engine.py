@@ -17,6 +17,7 @@ from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, 
 from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
+from onboarding_bot.conversation.taps import as_meant
 from onboarding_bot.conversation.turn import (
     InboundMessage,
     MessageKind,
@@ -46,6 +47,7 @@ class Engine:
         Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
         """
         contact = _seen(contact, message, now)
+        message = as_meant(Scene(session, contact, message, now) if session else None, message)
         if session is None and not message.opt_out:
             return _remembered(self._open(contact, message, now), message, now)
         if session and (known := session.recall(message.sid)):
@@ -207,11 +209,11 @@ def _is_command(message: InboundMessage) -> bool:
 
 
 def _welcome(scene: Scene) -> Turn:
-    """The notice comes before the first question, whatever the first message says; a STOP, START or UPDATES counts."""
+    """The notice comes before the first question, whatever the first message says; a word of consent counts."""
     contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
     welcome = (Part("welcome"), *scene.question())
     command = find_command(scene.message.text)
-    if command in {Command.STOP, Command.START, Command.UPDATES}:
+    if command in {Command.STOP, Command.START, Command.UPDATES, Command.STOP_UPDATES}:
         followed = follow(command, replace(scene, contact=contact))
         confirmed = followed.reply[:1] if command is not Command.START else ()
         contact, welcome = followed.contact, (*confirmed, *welcome)
@@ -222,9 +224,9 @@ def _welcome(scene: Scene) -> Turn:
 def _seen(contact: Contact | None, message: InboundMessage, now: datetime) -> Contact:
     """The contact after this message came in; a newcomer who writes Devanagari is answered in Hindi."""
     if contact is None:
-        language = "hi" if _writes_devanagari(message.text) else None
+        language = "hi" if _writes_devanagari(message.shown or message.text) else None
         return Contact(message.sender, language, first_inbound_at=now, last_inbound_at=now)
-    if contact.language is None and not contact.consents and _writes_devanagari(message.text):
+    if contact.language is None and not contact.consents and _writes_devanagari(message.shown or message.text):
         contact = replace(contact, language="hi")
     # Of somebody who was erased only the opt-out is left: this message is the first one.
     first = contact.first_inbound_at if contact.address else now

@@ -1,4 +1,4 @@
-"""What a person wrote while nobody answered, and the words among it that count all the same: STOP, START, UPDATES."""
+"""What a person wrote while nobody answered, and the words among it that count all the same, such as STOP."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.conversation.turn import InboundMessage
 
-_WORDS_OF_CONSENT = frozenset({Command.STOP, Command.START, Command.UPDATES})
+_WORDS_OF_CONSENT = frozenset({Command.STOP, Command.START, Command.UPDATES, Command.STOP_UPDATES})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -42,7 +42,8 @@ def hear_consent(session: UserSession, contact: Contact, missed: Iterable[Missed
         command = find_command(one.message.text)
         if command is None or command not in _WORDS_OF_CONSENT or one.at <= heard_at:
             continue
-        changes = command is Command.UPDATES or (contact.opt_out is None) == (command is Command.STOP)
+        is_off = contact.opt_out is not None
+        changes = {Command.UPDATES: True, Command.START: is_off}.get(command, not is_off)
         turn = follow(command, Scene(session, contact, one.message, one.at))
         contact, confirmation = turn.contact, turn.reply[:1] if changes else ()
     return contact, confirmation
@@ -50,5 +51,10 @@ def hear_consent(session: UserSession, contact: Contact, missed: Iterable[Missed
 
 def _last_heard(contact: Contact) -> datetime:
     news = contact.consents.get(NEWS)
-    marks = (contact.opt_out and contact.opt_out.at, contact.asked_for_messages_at, news and news.at)
+    marks = (
+        contact.opt_out and contact.opt_out.at,
+        contact.news_ended and contact.news_ended.at,
+        contact.asked_for_messages_at,
+        news and news.at,
+    )
     return max((mark for mark in marks if mark), default=_LONG_AGO)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation.command_rules import opted_out
+from onboarding_bot.conversation.command_rules import opted_out, without_news
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
@@ -31,15 +31,14 @@ def is_too_fast(session: UserSession, messages_per_minute: int) -> bool:
 
 
 def hold_back(scene: Scene) -> Turn:
-    """The turn of a message that is not read; a STOP is obeyed all the same, and confirmed once."""
-    if _says_stop(scene) and scene.contact.opt_out is None:
+    """The turn of a message that is not read; a STOP, also to news, is obeyed and confirmed once."""
+    command = find_command(scene.message.text) if scene.message.kind is MessageKind.TEXT else None
+    if command is Command.STOP and scene.contact.opt_out is None:
         return opted_out(scene)
+    if command is Command.STOP_UPDATES and scene.contact.opt_out is None and scene.contact.news_ended is None:
+        return without_news(scene)
     minute = scene.session.minute or Minute(scene.now)
     if minute.warned:
         return scene.turn(TurnResult.TOO_FAST)
     left = max(1, math.ceil((minute.began_at + MINUTE - scene.now).total_seconds()))
     return scene.turn(TurnResult.TOO_FAST, Part("pace.slow_down", {"count": left}), minute=replace(minute, warned=True))
-
-
-def _says_stop(scene: Scene) -> bool:
-    return scene.message.kind is MessageKind.TEXT and find_command(scene.message.text) is Command.STOP

@@ -38,8 +38,9 @@ class OptOutType(StrEnum):
 class InboundMessage:
     """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like.
 
-    With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time. ``trace_id`` is
-    kept with what the message leaves to be done later.
+    Of a button or a list's row, ``text`` is the id that it was sent with, and ``shown`` the words that the person saw
+    on it; the engine knows which of them counts. With ``opt_out`` Twilio has replied itself: the word is recorded, and
+    not answered a second time. ``trace_id`` is kept with what the message leaves to be done later.
     """
 
     sid: str
@@ -48,6 +49,7 @@ class InboundMessage:
     kind: MessageKind = MessageKind.TEXT
     opt_out: OptOutType | None = None
     trace_id: str = ""
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

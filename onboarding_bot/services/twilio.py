@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
+from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OptOutType
 from onboarding_bot.errors import BadFormError
 
 # A caption is an answer; the text of any other medium is a file's name or a place's.
 _KINDS_WITH_CAPTIONS = frozenset({MessageKind.IMAGE, MessageKind.VIDEO})
+# No file is called like a STOP, so that this is what somebody wrote below it.
+_KINDS_WITH_NAMES = frozenset({MessageKind.DOCUMENT, MessageKind.VOICE, MessageKind.STICKER, MessageKind.UNKNOWN})
 _KINDS_BY_TYPE = {
     "audio": MessageKind.VOICE,
     "voice": MessageKind.VOICE,
@@ -51,15 +54,29 @@ def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:
     sender, sid = form.get("From", ""), form.get("MessageSid", "")
     if not sender or not sid:
         raise BadFormError("From and MessageSid are required")
-    text = form.get("ButtonPayload", "") or form.get("ListId", "") or form.get("Body", "")
+    tapped, shown = _first(form, "ButtonPayload", "ListId"), _first(form, "Body", "ButtonText", "ListTitle")
+    text = tapped or shown
     kind = _kind(form)
-    if kind in _KINDS_WITH_CAPTIONS and text.strip():
+    if (kind in _KINDS_WITH_CAPTIONS and text.strip()) or (kind in _KINDS_WITH_NAMES and _ends_messages(text)):
         kind = MessageKind.TEXT
     if kind is MessageKind.TEXT and not text.strip():
         kind = MessageKind.UNKNOWN
     named = form.get("OptOutType", "").upper()
     opt_out = OptOutType(named) if named in set(OptOutType) else None
-    return InboundMessage(sid, sender, text if kind is MessageKind.TEXT else "", kind, opt_out)
+    is_text = kind is MessageKind.TEXT
+    return InboundMessage(
+        sid, sender, text if is_text else "", kind, opt_out, shown=shown if tapped and is_text else ""
+    )
+
+
+def _first(form: MultiDict[str, str], *names: str) -> str:
+    """The first of these fields that says anything, as it was sent."""
+    values = [form.get(name, "") for name in names]
+    return next((value for value in values if value.strip()), "")
+
+
+def _ends_messages(text: str) -> bool:
+    return find_command(text) in {Command.STOP, Command.STOP_UPDATES}
 
 
 def _kind(form: MultiDict[str, str]) -> MessageKind:

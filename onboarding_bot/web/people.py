@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import AdminKeys, Role
-from onboarding_bot.conversation.contact import NEWS, SERVICE, Contact
+from onboarding_bot.conversation.contact import NEWS, SERVICE, Contact, OptOut
 from onboarding_bot.errors import BotError
 from onboarding_bot.people.addresses import InvalidAddressError, parse_address
 from onboarding_bot.people.office import PeopleOffice, PersonView, StoppedError, UnknownPersonError
@@ -60,7 +60,7 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
         address = whom(_body("address"))
         was_known = office.erase(address)
         audit_detail(was_known=was_known)
-        return jsonify(person=office.person_id(address), erased=True, was_known=was_known, timestamp=_time(now()))
+        return jsonify(person=office.person_id(address), erased=was_known, was_known=was_known, timestamp=_time(now()))
 
     @routes.post("/people/consent")
     @admin_only(admin_keys, Role.DATA, audit="people.consent")
@@ -83,8 +83,8 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
         return _invalid(error.field, error.detail)
 
     @routes.errorhandler(InvalidAddressError)
-    def invalid_address(_error: InvalidAddressError) -> Response:
-        return _invalid("address", "must be a WhatsApp address or a phone number with its country, like +919876543210")
+    def invalid_address(error: InvalidAddressError) -> Response:
+        return _invalid("address", error.reason)
 
     @routes.errorhandler(UnknownPersonError)
     def unknown(_error: UnknownPersonError) -> Response:
@@ -93,7 +93,7 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
 
     @routes.errorhandler(StoppedError)
     def stopped(_error: StoppedError) -> Response:
-        detail = "This person wants no messages. Only the person can take that back, by sending START or UPDATES."
+        detail = "This person has said no to such messages. Only the person can take that back, by START or UPDATES."
         return problem(HTTPStatus.CONFLICT, "opted-out", detail)
 
     return routes
@@ -144,15 +144,19 @@ def _shown(view: PersonView) -> dict[str, Any]:
 
 def _agreed(view: PersonView) -> dict[str, Any]:
     contact = view.contact
-    opt_out = contact.opt_out if contact else None
     return {
         "person": view.person_id,
         "consents": {
             purpose: {"at": _time(consent.at), "source": consent.source, "wording": consent.wording}
             for purpose, consent in (contact.consents.items() if contact else ())
         },
-        "opt_out": {"at": _time(opt_out.at), "source": opt_out.source} if opt_out else None,
+        "news_ended": _said(contact.news_ended if contact else None),
+        "opt_out": _said(contact.opt_out if contact else None),
     }
+
+
+def _said(no: OptOut | None) -> dict[str, Any] | None:
+    return {"at": _time(no.at), "source": no.source} if no else None
 
 
 def _registration(contact: Contact) -> dict[str, Any] | None:

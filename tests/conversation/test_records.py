@@ -75,6 +75,7 @@ CONTACT = Contact(
     consents={"service": Consent(NOW, "SM1", "2026-11")},
     completed_at=NOW,
     asked_for_messages_at=NOW - timedelta(days=2),
+    news_ended=OptOut(NOW - timedelta(days=1), "SM3"),
     registration=DATA,
     otp_requests=(OtpRequest("id.1", NOW - timedelta(hours=3)), OtpRequest("id.2", NOW)),
 )

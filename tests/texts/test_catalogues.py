@@ -193,6 +193,8 @@ LONGEST: Mapping[str, str | int] = {
     "word": "LOGIN",
     "reference": "HJKM",
     "count": 1600,
+    "number": 12,
+    **dict.fromkeys(("by_number", "by_name"), "खाद्य और पेय (Food & Beverage)"),
     "address": "+919876543210",
     **dict.fromkeys(("at", "first", "last", "session", "draft", "contact"), "22-11-2026"),
 }
@@ -248,6 +250,7 @@ class Walk:
         words = [table[0] for table in SPELLINGS.values()]
         answers = [NAME, "ट" * 1600, "1", "2", "12", "13", "560001", "560 01", "060001", "+1 415 523 8886", "12345"]
         answers += ["5876543210", "98765 43210", "YES", "NO", "ok", "A", "A" * 81, "482 911", "x" * 1600]
+        answers += ["7. Technology", "560001, 560002", "98765 43210 / 98765 43211", "change the pincode"]
         for text in words + answers:
             yield InboundMessage("SM", "whatsapp:+919876543210", text)
             yield InboundMessage("SM", "whatsapp:IN.1234", text)
@@ -259,6 +262,7 @@ class Walk:
         contacts = [
             self.contact(),
             self.contact(opt_out=OptOut(NOON, "SM0")),
+            self.contact(news_ended=OptOut(NOON, "SM0")),
             self.contact(otp_requests=(OtpRequest("a", NOON - timedelta(seconds=1)),)),
             self.contact(otp_requests=tuple(OtpRequest(str(n), NOON - timedelta(hours=n)) for n in range(1, 6))),
             self.contact(draft=Draft({"name": NAME, "sector": "Food & Beverage"}, NOON)),
@@ -283,7 +287,7 @@ class Walk:
                     self.note(f"contact {number}, {session.current_step}, reminder {number_of_nudge}", nudge)  # type: ignore[union-attr]
 
     def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
-        for word in (NAME, "STOP", "START", "UPDATES"):
+        for word in (NAME, "STOP", "START", "UPDATES", "stop promotions"):
             missed = [MissedMessage(InboundMessage("SM-missed", "whatsapp:+919876543210", word), NOON)]
             turn = self.engine.catch_up(session, contact, missed, is_answered=False, is_reachable=True)
             if turn:
