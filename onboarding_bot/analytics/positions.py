@@ -50,6 +50,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
         )
         for milestone in ("started", "completed")
     ),
+    ("invalid:name:", "name.doubtful, name.declined"),
 )
 
 NAMES = tuple(f"{prefix}{name}" for prefix, names in _TABLE for name in names.split(", "))

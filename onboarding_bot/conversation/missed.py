@@ -1,4 +1,7 @@
-"""What a person wrote while nobody answered, and the words among it that count all the same: STOP, START, UPDATES."""
+"""What a person wrote while nobody answered, and the words among it that count all the same: STOP, START, UPDATES.
+
+A refusal in other words counts as a STOP.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from datetime import UTC, datetime
 from onboarding_bot.conversation.command_rules import follow
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import NEWS, Contact
+from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Reply
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import UserSession
@@ -28,7 +32,14 @@ class MissedMessage:
 
 def is_word_of_consent(text: str) -> bool:
     """Whether the message switches something on or off that the bot sends on its own account."""
-    return find_command(text) in _WORDS_OF_CONSENT
+    return _word_of_consent(text) is not None
+
+
+def _word_of_consent(text: str) -> Command | None:
+    command = find_command(text)
+    if command is None and refusal_in(text) in ENDING:
+        return Command.STOP
+    return command if command in _WORDS_OF_CONSENT else None
 
 
 def hear_consent(session: UserSession, contact: Contact, missed: Iterable[MissedMessage]) -> tuple[Contact, Reply]:
@@ -39,8 +50,8 @@ def hear_consent(session: UserSession, contact: Contact, missed: Iterable[Missed
     confirmation: Reply = ()
     heard_at = _last_heard(contact)
     for one in missed:
-        command = find_command(one.message.text)
-        if command is None or command not in _WORDS_OF_CONSENT or one.at <= heard_at:
+        command = _word_of_consent(one.message.text)
+        if command is None or one.at <= heard_at:
             continue
         changes = command is Command.UPDATES or (contact.opt_out is None) == (command is Command.STOP)
         turn = follow(command, Scene(session, contact, one.message, one.at))

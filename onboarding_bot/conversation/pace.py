@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from onboarding_bot.conversation.command_rules import opted_out
 from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import Minute, UserSession
@@ -42,4 +43,7 @@ def hold_back(scene: Scene) -> Turn:
 
 
 def _says_stop(scene: Scene) -> bool:
-    return scene.message.kind is MessageKind.TEXT and find_command(scene.message.text) is Command.STOP
+    if scene.message.kind is not MessageKind.TEXT:
+        return False
+    command = find_command(scene.message.text)
+    return command is Command.STOP or (command is None and refusal_in(scene.message.text) in ENDING)

@@ -46,3 +46,10 @@ def lexicons() -> tuple[Lexicon, ...]:
 def spellings(*path: str) -> Spellings:
     """The spellings at ``path`` in all languages, in their order."""
     return tuple(spelling for lexicon in lexicons() for spelling in lexicon.spellings(*path))
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Given names and surnames in Latin letters, in lower case: a name in any language may have them."""
+    lines = (LANGUAGES / "known_names.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and not line.startswith("#"))
