@@ -155,9 +155,7 @@ def _continue_or_start_over(scene: Scene) -> Turn:
 def _without_refused_name(data: Mapping[str, str]) -> dict[str, str]:
     """An earlier release may have kept a refusal as the name."""
     return {
-        field: value
-        for field, value in data.items()
-        if field != "name" or read_name(value).verdict is not Verdict.NONE
+        field: value for field, value in data.items() if field != "name" or read_name(value).verdict is not Verdict.NONE
     }
 
 

@@ -147,7 +147,11 @@ class Engine:
         if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
             scene = Scene(session, contact, message, now, self.retention)
-            return _answer(scene) if _is_command(message) or _refuses(message) else scene.turn(TurnResult.GREETED, *scene.question())
+            return (
+                _answer(scene)
+                if _is_command(message) or _refuses(message)
+                else scene.turn(TurnResult.GREETED, *scene.question())
+            )
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
             return _answer(Scene(session, contact, message, now, self.retention))

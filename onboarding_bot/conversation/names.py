@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
-from onboarding_bot.conversation.intents import is_auto_reply, is_question, is_small_talk, refusal_in, said
+from onboarding_bot.conversation.intents import READ_CHARACTERS, Remark, said, vocabulary
 from onboarding_bot.conversation.typed import one_line
 from onboarding_bot.languages.lexicon import known_names, spellings
 
 # An unknown word of fewer letters tells nothing by how it begins or ends.
 _SHORTEST_TELLING = 6
+_SHORTEST_UNKNOWN = 4
 # From so many words on a Latin text must be recognised; in other scripts a longer one is asked about.
 _LATIN_MUST_BE_KNOWN, _MANY_WORDS = 3, 5
 _LONGEST_NAME = 7
@@ -39,62 +39,70 @@ class Reading:
     name: str
 
 
-def _vocabulary(*path: str) -> frozenset[str]:
-    return frozenset(word for spelling in spellings(*path) for word in said(spelling))
+@dataclass(frozen=True, slots=True)
+class _Introduction:
+    """A pattern such as "my name is {name}": its own words, and how it is read in a whole message."""
+
+    words: frozenset[str]
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, spelling: str, greetings: str) -> _Introduction:
+        """The spelling with any punctuation between its words, after a greeting perhaps."""
+        before, _, after = (re.escape(part.strip()).replace(r"\ ", r"[ ,.]+") for part in spelling.partition("{name}"))
+        gap = r"[\s:,.\-]*" if before.endswith((":", r"\-")) else r"[\s:,.\-]+"
+        start = f"{before}{gap}" if before else ""
+        end = f"[ ,.]+{after}" if after else ""
+        whole = rf"(?:(?:{greetings})[ ,.!]+){{0,3}}{start}(?P<name>\S.*?){end}[ .,!]*"
+        return cls(frozenset(said(spelling.replace("{name}", " "))), re.compile(whole, re.IGNORECASE))
 
 
-def _pattern(spelling: str, greetings: str) -> re.Pattern[str]:
-    """The spelling with any punctuation between its words, after a greeting perhaps."""
-    before, _, after = (re.escape(part.strip()).replace(r"\ ", r"[ ,.]+") for part in spelling.partition("{name}"))
-    gap = r"[\s:,.\-]*" if before.endswith((":", r"\-")) else r"[\s:,.\-]+"
-    start = f"{before}{gap}" if before else ""
-    end = f"[ ,.]+{after}" if after else ""
-    return re.compile(rf"(?:(?:{greetings})[ ,.!]+)*{start}(?P<name>\S.*?){end}[ .,!]*", re.IGNORECASE)
-
-
-def _patterns(table: str) -> tuple[re.Pattern[str], ...]:
-    greetings = "|".join(re.escape(word) for word in (*spellings("commands", "hello"), *spellings("commands", "politeness")))
+def _introductions(table: str) -> tuple[_Introduction, ...]:
+    greetings = "|".join(map(re.escape, (*spellings("commands", "hello"), *spellings("commands", "politeness"))))
     # The longest first: "my name is {name}" before "my name {name}".
-    return tuple(_pattern(one, greetings) for one in sorted(spellings("names", table), key=len, reverse=True))
+    return tuple(_Introduction.of(one, greetings) for one in sorted(spellings("names", table), key=len, reverse=True))
 
 
-_PATTERNS, _WEAK_PATTERNS = _patterns("patterns"), _patterns("weak_patterns")
-_TITLES = _vocabulary("names", "titles")
-_KNOWN = known_names() | _vocabulary("names", "particles") | _TITLES
+_STRONG, _WEAK = _introductions("patterns"), _introductions("weak_patterns")
+_TITLES = vocabulary("names", "titles")
+_KNOWN = known_names() | vocabulary("names", "particles") | _TITLES
+# What one calls the person addressed: behind a name a part of it, behind anything else a courtesy.
+_VOCATIVES = vocabulary("names", "vocatives")
 _ENDINGS = spellings("names", "endings")
 _BEGINNINGS = spellings("names", "beginnings")
-_WORDS_OF_SENTENCES = _vocabulary("names", "never")
+_WORDS_OF_SENTENCES = vocabulary("names", "never")
 _NEVER = _WORDS_OF_SENTENCES - _KNOWN
-_COMMON = _vocabulary("names", "common") - _KNOWN
+_COMMON = vocabulary("names", "common") - _KNOWN
 
 
-@lru_cache(maxsize=1024)
 def read_name(text: str) -> Reading:
     """How ``text`` reads as the answer to "What is your name?"."""
     line = one_line(text)
-    if introduced := _introduced(line, _PATTERNS):
-        return Reading(_verdict(introduced, is_introduced=True), introduced)
-    introduced = _introduced(line, _WEAK_PATTERNS)
-    if introduced and _is_recognised(said(introduced)) and _verdict(introduced) is Verdict.NAME:
-        return Reading(Verdict.NAME, introduced)
-    if refusal_in(line) or is_question(line) or is_small_talk(line) or is_auto_reply(line):
+    if len(line) > READ_CHARACTERS:
+        return Reading(Verdict.DOUBTFUL, line)
+    remark = Remark.of(line)
+    if introduced := _introduced(remark, _STRONG):
+        return Reading(_verdict(introduced, said(introduced), is_introduced=True), introduced)
+    introduced = _introduced(remark, _WEAK)
+    if introduced and _is_recognised(said(introduced)):
+        return Reading(_verdict(introduced, said(introduced)), introduced)
+    if remark.refusal() or remark.is_question or remark.is_small_talk or remark.is_auto_reply:
         return Reading(Verdict.NONE, line)
-    return Reading(_verdict(line), line)
+    if introduced:
+        return Reading(Verdict.DOUBTFUL, introduced)
+    return Reading(_verdict(line, remark.spoken), line)
 
 
-def is_plausible(name: str) -> bool:
-    """Whether a stored name would be taken as it is today."""
-    return read_name(name).verdict is Verdict.NAME
-
-
-def _introduced(line: str, patterns: Iterable[re.Pattern[str]]) -> str | None:
-    """The name that the text introduces: up to the first word that can belong to none."""
-    for pattern in patterns:
-        if found := pattern.fullmatch(line):
+def _introduced(remark: Remark, introductions: Iterable[_Introduction]) -> str | None:
+    """The name that the remark introduces: up to the first word that can belong to none."""
+    spoken = frozenset(remark.spoken)
+    for introduction in introductions:
+        if not introduction.words <= spoken or len(spoken) == len(introduction.words):
+            continue
+        if found := introduction.pattern.fullmatch(remark.text):
             kept: list[str] = []
             for word in found["name"].split():
-                spoken = said(word)
-                if any(part in _NEVER for part in spoken):
+                if any(part in _NEVER for part in said(word)):
                     break
                 kept.append(word)
                 if word.endswith((",", ";", "!")):
@@ -105,8 +113,7 @@ def _introduced(line: str, patterns: Iterable[re.Pattern[str]]) -> str | None:
     return None
 
 
-def _verdict(line: str, *, is_introduced: bool = False) -> Verdict:
-    spoken = said(line)
+def _verdict(line: str, spoken: tuple[str, ...], *, is_introduced: bool = False) -> Verdict:
     if not spoken:
         return Verdict.NONE
     never = [word for word in spoken if word in _NEVER]
@@ -134,16 +141,20 @@ def _is_capitalised(line: str) -> bool:
 
 
 def _is_recognised(spoken: tuple[str, ...], is_capitalised: bool = False) -> bool:
-    """Whether at least half of the words are known from names, of capitalised ones a single one.
+    """Whether at least half of the words are known from names; a single one where the others look like names.
 
-    An initial vouches for one word that is not known. Of a word that sentences have as well nothing is told.
+    An initial vouches for one word that is not known. A word that sentences have as well vouches for none.
     """
     full = [word for word in spoken if len(word) > 1]
     initials = len(spoken) - len(full)
     known = sum(_is_known(word) and word not in _WORDS_OF_SENTENCES for word in full)
     if not full or (not known and spoken[0] in {"i", "u", "y"}):
         return False
-    return (is_capitalised and known > 0) or 2 * (known + min(initials, 1)) >= len(full)
+    unknown = [word for word in full if not _is_known(word)]
+    # The small words that hold a sentence together are short in every language.
+    looks_like_one = is_capitalised or all(len(word) >= _SHORTEST_UNKNOWN for word in unknown)
+    vouched = any(_is_known(word) and word not in _VOCATIVES and word not in _WORDS_OF_SENTENCES for word in full)
+    return (vouched and looks_like_one) or 2 * (known + min(initials, 1)) >= len(full)
 
 
 def _is_known(word: str) -> bool:

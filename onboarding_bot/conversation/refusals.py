@@ -26,15 +26,21 @@ def obey_refusal(scene: Scene) -> Turn | None:
         case Refusal.DELETE:
             return ask_before_erasing(scene)
         case Refusal.DO_NOT_WRITE:
-            return opted_out(scene)
+            turn = opted_out(scene)
+            # Before the notice nothing is pending that could be asked again.
+            return replace(turn, reply=turn.reply[:1]) if _owes_notice(scene) else turn
         case _:
             return _withdrawn(scene)
+
+
+def _owes_notice(scene: Scene) -> bool:
+    return scene.step is OnboardingStep.WELCOME and scene.contact.draft is None
 
 
 def _refusal(scene: Scene) -> Refusal | None:
     if scene.message.kind is not MessageKind.TEXT:
         return None
-    kind = refusal_in(scene.message.text, only_outright=scene.step in _ANSWERS_IN_WORDS)
+    kind = refusal_in(scene.message.text, among_answers=scene.step in _ANSWERS_IN_WORDS)
     # There it says that the number in the summary is wrong.
     is_correction = kind is Refusal.WRONG_NUMBER and scene.step in _NUMBER_IN_QUESTION
     return None if is_correction else kind
