@@ -150,8 +150,8 @@ class Remark:
         if among_answers and any(word.isdigit() for word in self.bare):
             return None
         near = (kind for kind, some, others in _PAIRS if _are_near(self.bare, some, others))
-        kind = next(near, None)
-        return None if among_answers and kind is Refusal.NOT_INTERESTED else kind
+        found = next(near, None)
+        return None if among_answers and found is Refusal.NOT_INTERESTED else found
 
     @property
     def _asks(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import fakeredis
@@ -30,12 +29,11 @@ def parts(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: Movabl
 
 
 @pytest.fixture(autouse=True)
-def here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program works on the Redis of the test."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(consent, "build_parts", lambda _settings: parts)
-    yield
 
 
 def left_by_the_release_before(
@@ -154,10 +152,10 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
 ) -> None:
     kept = left_by_the_release_before(parts, redis, 1, "Asha Devi")
     refused = left_by_the_release_before(parts, redis, 2, "Not interested")
-    before = {name: redis.dump(name) for name in redis.keys()}
+    before = {name: redis.dump(name) for name in redis.scan_iter()}
     assert consent.main(["review", "--dry-run"]) == 0
     told = capsys.readouterr().out
-    assert {name: redis.dump(name) for name in redis.keys()} == before
+    assert {name: redis.dump(name) for name in redis.scan_iter()} == before
     assert "1  would hold" in told
     assert "1  would be taken back" in told
     assert refused[:8] in told
