@@ -73,8 +73,8 @@ class _Phrases:
         )
 
     def begin(self, spoken: tuple[str, ...]) -> bool:
-        """Whether the message begins with one of them, and says more."""
-        return any(spoken[:length] in self.whole for length in (1, 2, 3) if length < len(spoken))
+        """Whether the message begins with one of them, and says more; a single word may begin a name of two."""
+        return any(spoken[:length] in self.whole for length in (1, 2, 3) if max(length, 2) < len(spoken))
 
 
 def vocabulary(*path: str) -> frozenset[str]:

@@ -64,8 +64,10 @@ def _introductions(table: str) -> tuple[_Introduction, ...]:
 
 
 _STRONG, _WEAK = _introductions("patterns"), _introductions("weak_patterns")
-_TITLES = vocabulary("names", "titles")
-_KNOWN = known_names() | vocabulary("names", "particles") | _TITLES
+_PARTS_OF_NAMES = known_names() | vocabulary("names", "particles")
+_KNOWN = _PARTS_OF_NAMES | vocabulary("names", "titles")
+# Before a name a part of it; alone nobody's.
+_TITLES = _KNOWN - _PARTS_OF_NAMES
 # What one calls the person addressed: behind a name a part of it, behind anything else a courtesy.
 _VOCATIVES = vocabulary("names", "vocatives")
 _ENDINGS = spellings("names", "endings")
@@ -116,6 +118,8 @@ def _introduced(remark: Remark, introductions: Iterable[_Introduction]) -> str |
 def _verdict(line: str, spoken: tuple[str, ...], *, is_introduced: bool = False) -> Verdict:
     if not spoken:
         return Verdict.NONE
+    if all(word in _TITLES for word in spoken):
+        return Verdict.DOUBTFUL
     never = [word for word in spoken if word in _NEVER]
     common = [word for word in spoken if word in _COMMON]
     if len(spoken) == 1:
