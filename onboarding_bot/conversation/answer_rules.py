@@ -10,7 +10,7 @@ from onboarding_bot.conversation.command_rules import start_over
 from onboarding_bot.conversation.commands import is_continue, is_no, is_yes
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
-from onboarding_bot.conversation.intents import is_question
+from onboarding_bot.conversation.intents import Refusal, is_question, refusal_in
 from onboarding_bot.conversation.names import Verdict, read_name
 from onboarding_bot.conversation.questions import answers_so_far
 from onboarding_bot.conversation.refusals import obey_refusal
@@ -164,7 +164,8 @@ def _confirm(scene: Scene) -> Turn:
         return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
     if scene.session.choosing:
         return _choose_what_to_change(scene)
-    if is_no(scene.message.text):
+    # The number in the summary may be the wrong one.
+    if is_no(scene.message.text) or refusal_in(scene.message.text) is Refusal.WRONG_NUMBER:
         return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
     if is_question(scene.message.text):
         return _refer_to_people(scene)

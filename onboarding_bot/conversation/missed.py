@@ -6,7 +6,7 @@ A refusal in other words counts as a STOP.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onboarding_bot.conversation.command_rules import follow
@@ -56,6 +56,9 @@ def hear_consent(session: UserSession, contact: Contact, missed: Iterable[Missed
         changes = command is Command.UPDATES or (contact.opt_out is None) == (command is Command.STOP)
         turn = follow(command, Scene(session, contact, one.message, one.at))
         contact, confirmation = turn.contact, turn.reply[:1] if changes else ()
+        if command is Command.STOP and find_command(one.message.text) is None:
+            # Whoever refuses, and does not only want to be left alone, agrees to nothing any more.
+            contact = replace(contact, consents={})
     return contact, confirmation
 
 

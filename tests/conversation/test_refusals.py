@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.intents import Refusal, refusal_in
-from tests.fakes import MovableClock
+from onboarding_bot.conversation.reply import Part
+from tests.fakes import NOON, MovableClock
 from tests.talker import Talker
 
 KEEPS_NOTHING = "I keep none of your answers and will not write to you"
@@ -120,9 +122,9 @@ def test_a_registered_owner_who_refuses_gets_no_messages_and_stays_registered(ta
     assert contact.opt_out is not None
 
 
-@pytest.mark.parametrize("step", ["phone", "confirmation"])
-def test_a_wrong_number_where_a_number_was_asked_for_is_no_refusal(talker: Talker, step: str) -> None:
-    talker.says_all(*STEPS[step]).says("wrong number").expects_step(step).does_not_hear(KEEPS_NOTHING)
+@pytest.mark.parametrize(("step", "told"), [("phone", "10 digits"), ("confirmation", "4. Mobile number")])
+def test_a_wrong_number_where_a_number_was_asked_for_is_no_refusal(talker: Talker, step: str, told: str) -> None:
+    talker.says_all(*STEPS[step]).says("wrong number").expects_step(step).hears(told).does_not_hear(KEEPS_NOTHING)
     assert talker.stored.contact.opt_out is None
 
 
@@ -215,6 +217,17 @@ def test_a_copy_of_the_yes_changes_nothing(talker: Talker) -> None:
     before, told = talker.stored.session_version, talker.reply
     talker.says("1", sid=talker.sid)
     assert (talker.stored.session_version, talker.reply) == (before, told)
+
+
+def test_a_reminder_repeats_the_doubt(talker: Talker) -> None:
+    stored = doubted(talker).stored
+    reminder = Engine().nudge(stored.session, stored.contact, 1, NOON)
+    assert reminder.reply[-1] == Part("name.doubtful", {"name": "aa fraud to nathi ne"})
+
+
+def test_an_admin_who_looks_sees_a_doubtful_name_as_no_answer(talker: Talker) -> None:
+    assert doubted(talker).stored.session.current_step == "name"
+    assert talker.stored.contact.draft is None
 
 
 def test_a_name_is_doubted_when_it_is_changed_at_the_end_as_well(talker: Talker) -> None:
