@@ -47,22 +47,23 @@ class _Introduction:
     pattern: re.Pattern[str]
 
     @classmethod
-    def of(cls, spelling: str, greetings: str) -> _Introduction:
-        """The spelling with any punctuation between its words, after a greeting perhaps."""
+    def of(cls, spelling: str) -> _Introduction:
+        """The spelling with any punctuation between its words."""
         before, _, after = (re.escape(part.strip()).replace(r"\ ", r"[ ,.]+") for part in spelling.partition("{name}"))
         gap = r"[\s:,.\-]*" if before.endswith((":", r"\-")) else r"[\s:,.\-]+"
         start = f"{before}{gap}" if before else ""
         end = f"[ ,.]+{after}" if after else ""
-        whole = rf"(?:(?:{greetings})[ ,.!]+){{0,3}}{start}(?P<name>\S.*?){end}[ .,!]*"
-        return cls(frozenset(said(spelling.replace("{name}", " "))), re.compile(whole, re.IGNORECASE))
+        words = frozenset(said(spelling.replace("{name}", " ")))
+        return cls(words, re.compile(rf"{start}(?P<name>\S.*?){end}[ .,!]*", re.IGNORECASE))
 
 
 def _introductions(table: str) -> tuple[_Introduction, ...]:
-    greetings = "|".join(map(re.escape, (*spellings("commands", "hello"), *spellings("commands", "politeness"))))
-    # The longest first: "my name is {name}" before "my name {name}".
-    return tuple(_Introduction.of(one, greetings) for one in sorted(spellings("names", table), key=len, reverse=True))
+    # The longest first: "the name is {name}" before "name is {name}".
+    return tuple(_Introduction.of(one) for one in sorted(spellings("names", table), key=len, reverse=True))
 
 
+_POLITE = "|".join(map(re.escape, (*spellings("commands", "hello"), *spellings("commands", "politeness"))))
+_GREETING = re.compile(rf"(?:(?:{_POLITE})[ ,.!]+){{0,3}}", re.IGNORECASE)
 _STRONG, _WEAK = _introductions("patterns"), _introductions("weak_patterns")
 _PARTS_OF_NAMES = known_names() | vocabulary("names", "particles")
 _KNOWN = _PARTS_OF_NAMES | vocabulary("names", "titles")
@@ -98,10 +99,12 @@ def read_name(text: str) -> Reading:
 def _introduced(remark: Remark, introductions: Iterable[_Introduction]) -> str | None:
     """The name that the remark introduces: up to the first word that can belong to none."""
     spoken = frozenset(remark.spoken)
+    greeting = _GREETING.match(remark.text)
+    text = remark.text[greeting.end() :] if greeting else remark.text
     for introduction in introductions:
         if not introduction.words <= spoken or len(spoken) == len(introduction.words):
             continue
-        if found := introduction.pattern.fullmatch(remark.text):
+        if found := introduction.pattern.fullmatch(text):
             kept: list[str] = []
             for word in found["name"].split():
                 if any(part in _NEVER for part in said(word)):
