@@ -12,11 +12,13 @@ from enum import StrEnum
 
 from onboarding_bot.conversation.intents import READ_CHARACTERS, Remark, said, vocabulary
 from onboarding_bot.conversation.typed import one_line
-from onboarding_bot.languages.lexicon import known_names, spellings
+from onboarding_bot.languages.lexicon import common_words, known_names, spellings
 
 # An unknown word of fewer letters tells nothing by how it begins or ends.
 _SHORTEST_TELLING = 6
 _SHORTEST_UNKNOWN = 4
+# A surname may be a word of English too ("Sanjay Ramdas Ware"): so many known names have to stand beside it.
+_VOUCHERS_FOR_A_WORD = 2
 # From so many words on a Latin text must be recognised; in other scripts a longer one is asked about.
 _LATIN_MUST_BE_KNOWN, _MANY_WORDS = 3, 5
 _LONGEST_NAME = 7
@@ -76,6 +78,7 @@ _BEGINNINGS = spellings("names", "beginnings")
 _WORDS_OF_SENTENCES = vocabulary("names", "never")
 _NEVER = _WORDS_OF_SENTENCES - _KNOWN
 _COMMON = vocabulary("names", "common") - _KNOWN
+_LISTED = common_words() - _KNOWN - _COMMON
 
 
 def read_name(text: str) -> Reading:
@@ -125,8 +128,9 @@ def _verdict(line: str, spoken: tuple[str, ...], *, is_introduced: bool = False)
         return Verdict.DOUBTFUL
     never = [word for word in spoken if word in _NEVER]
     common = [word for word in spoken if word in _COMMON]
+    listed = [word for word in spoken if word in _LISTED]
     if len(spoken) == 1:
-        return Verdict.NONE if never or common else Verdict.NAME
+        return Verdict.NONE if never or common else Verdict.DOUBTFUL if listed else Verdict.NAME
     if never or len(spoken) > _LONGEST_NAME:
         return Verdict.DOUBTFUL
     if is_introduced:
@@ -134,11 +138,14 @@ def _verdict(line: str, spoken: tuple[str, ...], *, is_introduced: bool = False)
     if not any(word.isascii() for word in spoken):
         return Verdict.DOUBTFUL if common or len(spoken) >= _MANY_WORDS else Verdict.NAME
     if len(spoken) < _LATIN_MUST_BE_KNOWN:
-        rest = [word for word in spoken if word not in _COMMON]
-        if all(len(word) == 1 for word in spoken) or (common and not all(map(_is_known, rest))) or not rest:
+        rest = [word for word in spoken if word not in _COMMON and word not in _LISTED]
+        is_mixed = len(rest) < len(spoken)
+        if all(len(word) == 1 for word in spoken) or (is_mixed and not all(map(_is_known, rest))) or not rest:
             return Verdict.DOUBTFUL
         return Verdict.NAME
-    return Verdict.NAME if not common and _is_recognised(spoken, _is_capitalised(line)) else Verdict.DOUBTFUL
+    if common or len(listed) > 1 or (listed and sum(map(_is_known, spoken)) < _VOUCHERS_FOR_A_WORD):
+        return Verdict.DOUBTFUL
+    return Verdict.NAME if _is_recognised(spoken, _is_capitalised(line)) else Verdict.DOUBTFUL
 
 
 def _is_capitalised(line: str) -> bool:

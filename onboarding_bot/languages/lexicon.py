@@ -51,5 +51,15 @@ def spellings(*path: str) -> Spellings:
 @cache
 def known_names() -> frozenset[str]:
     """Given names and surnames in Latin letters, in lower case: a name in any language may have them."""
-    lines = (LANGUAGES / "known_names.txt").read_text(encoding="utf-8").splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    return frozenset(_lines(LANGUAGES / "known_names.txt"))
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Words of languages that are nobody's name, from their ``common_words.txt``, where they have one."""
+    lists = (LANGUAGES / language / "common_words.txt" for language in ORDER)
+    return frozenset(word for path in lists if path.is_file() for word in _lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]

@@ -79,6 +79,14 @@ def test_what_is_no_name_is_not_kept_as_one(part: str, lines: list[str]) -> None
     assert len(kept) <= 0.05 * len(lines), (part, kept)
 
 
+def test_many_more_that_are_no_names_are_not_kept() -> None:
+    lines = groups("more_no_names.txt")[""]
+    # Digits are refused before anybody reads words.
+    kept = [line for line in lines if is_kept(line) and not any(character.isdigit() for character in line)]
+    assert len(lines) > 700
+    assert len(kept) <= 0.02 * len(lines), kept
+
+
 def test_phrases_of_other_languages_are_asked_about() -> None:
     """Whatever the language: three Latin words that nobody knows from names are not kept without asking."""
     lines = [line for group in NO_NAMES.values() for line in group if line.isascii() and len(line.split()) > 2]
@@ -87,7 +95,11 @@ def test_phrases_of_other_languages_are_asked_about() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Noor", "Naina Devi", "Endla Rao", "Om", "Mana Patil", "Hari Om", "Mala", "Amar Singh", "Happy Singh"]
+    "name",
+    [
+        *("Noor", "Naina Devi", "Endla Rao", "Om", "Mana Patil", "Hari Om"),
+        *("Mala", "Amar Singh", "Happy Singh", "Will Fernandes", "Sanjay Ramdas Ware"),
+    ],
 )
 def test_names_that_sound_like_something_else(name: str) -> None:
     assert is_taken_as_given(name)
