@@ -33,6 +33,8 @@ In production
   stats          show the running bot's figures (needs ADMIN_API_KEY)
   catch-up --since SPAN [--dry-run]
                  after an outage of up to 24h: write once to everybody whom nobody answered
+  consent review [--dry-run]
+                 once after an upgrade: take back the yeses to service messages that rest on no name, let the others count
   backup [FILE]  write down all that Redis holds, while everything runs; without FILE into var/backups, where old ones go
   restore FILE [--erasures LOG]...
                  bring a backup into an empty Redis, without the people who were erased since
@@ -264,6 +266,14 @@ run_templates() {
   esac
   prepare requirements.txt
   exec "$PYTHON" -m onboarding_bot.services.templates "$@"
+}
+
+run_consent() {
+  case "$*" in
+    review | "review --dry-run") ;;
+    *) misused "consent takes review, or review --dry-run" ;;
+  esac
+  run_program consent "$@"
 }
 
 # Runs one of the bot's programs where its settings and its Redis are: in the container that runs it, or else here.
@@ -527,6 +537,7 @@ main() {
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;
     catch-up) run_program catch_up "$@" ;;
+    consent) run_consent "$@" ;;
     backup) run_backup "$@" ;;
     restore) run_restore "$@" ;;
     serve) run_serve ;;

@@ -348,7 +348,9 @@ def test_after_a_stop_nobody_is_written_to(
     assert twilio.heard == []
 
 
-@pytest.mark.parametrize("words", [("STOP",), ("Asha Devi", "band karo", "hello?"), ("UPDATES", "stop")])
+@pytest.mark.parametrize(
+    "words", [("STOP",), ("Asha Devi", "band karo", "hello?"), ("UPDATES", "stop"), ("mujhe nahi chahiye",)]
+)
 def test_a_lost_stop_is_recorded_and_confirmed_once(
     talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock, words: tuple[str, ...]
 ) -> None:

@@ -20,11 +20,15 @@ ENROL_LEASE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a broadcast would do; ``days`` is what the daily limit makes it take."""
+    """What a broadcast would do; ``days`` is what the daily limit makes it take.
+
+    ``unreviewed`` of those without consent are reached once ``deploy.sh consent review`` has found their yes good.
+    """
 
     recipient_count: int
     skipped: Mapping[str, int]
     days: int
+    unreviewed: int = 0
 
 
 class Audience:
@@ -55,14 +59,15 @@ class Audience:
             raise PastScheduleError
         if definition.content_sid and self._is_marketing(definition.content_sid):
             definition = replace(definition, purpose=Purpose.MARKETING)
-        now, found = self._now(), dict.fromkeys(("pending", "outside", *SkipReason), 0)
+        now, found = self._now(), dict.fromkeys(("pending", "outside", "unreviewed", *SkipReason), 0)
         for shard in range(SHARDS):
             for people in self._ledger.living_audience(shard, definition.target_step, now):
                 reached = self._reached(people, definition)
                 for name, count in self._ledger.classify(shard, reached, definition, now).items():
                     found[name] += count
         days = self._days(found["outside"], now) or int(found["pending"] > 0)
-        return DryRun(found["pending"], {reason.value: found[reason] for reason in SkipReason}, days)
+        skipped = {reason.value: found[reason] for reason in SkipReason}
+        return DryRun(found["pending"], skipped, days, found["unreviewed"])
 
     def _days(self, outside: int, now: datetime) -> int:
         """How many days it takes to reach so many people outside their window, in the room that others have left."""

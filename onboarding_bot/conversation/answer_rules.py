@@ -21,8 +21,11 @@ from onboarding_bot.conversation.commands import (
 )
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
+from onboarding_bot.conversation.intents import Refusal, is_question, refusal_in
+from onboarding_bot.conversation.names import Verdict, read_name
 from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.questions import answers_so_far
+from onboarding_bot.conversation.refusals import obey_refusal
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
@@ -51,6 +54,8 @@ _AROUND_A_CHANGE = Phrases({_AROUND: (*_CHANGE_WORDS, *_AROUND_A_FIELD)})
 
 def take_answer(scene: Scene) -> Turn:
     """The turn of a text that is no command."""
+    if refused := obey_refusal(scene):
+        return refused
     if scene.otp_is_being_requested:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     return _RULES.get(scene.step, _collect)(scene)
@@ -89,11 +94,51 @@ def decline_media(scene: Scene) -> Turn:
 
 def _collect(scene: Scene) -> Turn:
     question = QUESTIONS[scene.step]
+    if scene.session.doubtful_name and (settled := _settle_doubt(scene, scene.session.doubtful_name)):
+        return settled
     try:
         value = question.validate(_meant(question, scene))
     except InvalidInput as fault:
+        if is_question(scene.message.text):
+            return _refer_to_people(scene)
+        scene = replace(scene, session=replace(scene.session, doubtful_name=None))
+        if question.step is OnboardingStep.NAME and is_no(scene.message.text):
+            return _reject(scene, Part("name.declined"))
         again = scene.question() if question.asks_again else ()
         return _reject(scene, Part(fault.code, fault.values), *again)
+    if question.step is OnboardingStep.NAME and read_name(value).verdict is not Verdict.NAME:
+        return _doubt(scene, value)
+    return _take(scene, question, value)
+
+
+def _settle_doubt(scene: Scene, name: str) -> Turn | None:
+    """The turn of a yes or a no to "Is … your name?"; any other text is a new answer."""
+    if _chooses(scene.message.text, "1", is_yes):
+        session = replace(scene.session, confirmed_name=name)
+        return _take(replace(scene, session=session), QUESTIONS[OnboardingStep.NAME], name)
+    if _chooses(scene.message.text, "2", is_no):
+        return scene.turn_and_question(TurnResult.REJECTED, doubtful_name=None)
+    return None
+
+
+def _chooses(text: str, number: str, says: Callable[[str], bool]) -> bool:
+    """Whether the text is the choice's number, its word, or both: "1", "yes", "1. Yes"."""
+    first, _, rest = words(text).partition(" ")
+    return says(text) or (first == number and (not rest or says(rest)))
+
+
+def _doubt(scene: Scene, name: str) -> Turn:
+    """Ask before anything is kept or counts as a yes."""
+    turn = scene.turn_and_question(TurnResult.REJECTED, doubtful_name=name)
+    return replace(turn, fault="name.doubtful")
+
+
+def _refer_to_people(scene: Scene) -> Turn:
+    """The turn of a question that only people can answer."""
+    return scene.turn_and_question(TurnResult.COMMAND, Part("support"))
+
+
+def _take(scene: Scene, question: Question, value: str) -> Turn:
     data = {**scene.session.data, question.field: value}
     session = scene.session
     if data != session.data:
@@ -104,10 +149,11 @@ def _collect(scene: Scene) -> Turn:
     return replace(scene, session=session).turn_and_question(
         TurnResult.ACCEPTED,
         *([named] if next_step in QUESTIONS else []),
-        contact=_consenting(scene),
+        contact=_consenting(scene) if _is_first_name(scene, question) else scene.contact,
         current_step=next_step,
         changing=False,
         wrong_answers=0,
+        doubtful_name=None,
     )
 
 
@@ -121,6 +167,12 @@ def _own_number(text: str) -> int | None:
     """The line of the question that "same", "this number" or a yes stands for."""
     is_own = _OWN in (_OWN_NUMBER.kinds(words(text).split()) or ())
     return OWN_NUMBER if is_own or is_yes(text) else None
+
+
+def _is_first_name(scene: Scene, question: Question) -> bool:
+    """Whether this answers the notice; a name that is corrected later, and any other answer, agrees to nothing."""
+    before = scene.session.data.get("name")
+    return question.step is OnboardingStep.NAME and (before is None or read_name(before).verdict is Verdict.NONE)
 
 
 def _consenting(scene: Scene) -> Contact:
@@ -146,9 +198,10 @@ def _continue_or_start_over(scene: Scene) -> Turn:
     if choice == START_OVER or draft is None:
         return start_over(scene)
     if choice != CONTINUE:
-        return _reject(scene, *scene.question())
-    step = first_unanswered(draft.data)
-    session = replace(scene.session, current_step=step, data=dict(draft.data), wrong_answers=0)
+        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, *scene.question())
+    data = _without_refused_name(draft.data)
+    step = first_unanswered(data)
+    session = replace(scene.session, current_step=step, data=data, wrong_answers=0)
     known = () if step is OnboardingStep.CONFIRMATION else answers_so_far(session)
     return replace(scene, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
 
@@ -159,6 +212,13 @@ def _continue_or_not(text: str) -> int | None:
     return START_OVER if is_no(text) or find_command(text) is Command.RESTART else None
 
 
+def _without_refused_name(data: Mapping[str, str]) -> dict[str, str]:
+    """An earlier release may have kept a refusal as the name."""
+    return {
+        field: value for field, value in data.items() if field != "name" or read_name(value).verdict is not Verdict.NONE
+    }
+
+
 def _confirm(scene: Scene) -> Turn:
     if is_yes(scene.message.text):
         return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
@@ -166,15 +226,18 @@ def _confirm(scene: Scene) -> Turn:
         return _choose_what_to_change(scene)
     if number := _field_to_change(scene.message.text, is_asked=False):
         return _change(FLOW[number - 1], scene)
-    if is_no(scene.message.text):
+    # The number in the summary may be the wrong one.
+    if is_no(scene.message.text) or refusal_in(scene.message.text) is Refusal.WRONG_NUMBER:
         return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
+    if is_question(scene.message.text):
+        return _refer_to_people(scene)
     return _reject(scene, Part("confirmation.unclear"))
 
 
 def _choose_what_to_change(scene: Scene) -> Turn:
     number = chosen(scene.message.text, _field_to_change, _AROUND_A_CHANGE)
     if number is None or not 1 <= number <= len(FLOW):
-        return _reject(scene, Part("change.unclear"))
+        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, Part("change.unclear"))
     return _change(FLOW[number - 1], scene)
 
 
@@ -192,6 +255,8 @@ def _change(question: Question, scene: Scene) -> Turn:
 
 
 def _say_what_is_possible(scene: Scene) -> Turn:
+    if is_question(scene.message.text):
+        return _refer_to_people(scene)
     return scene.turn(TurnResult.GREETED, *scene.question())
 
 

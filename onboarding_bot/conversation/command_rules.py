@@ -68,6 +68,8 @@ def start_over(scene: Scene) -> Turn:
         intention=None,
         spare_reservation=None,
         handoff_id=None,
+        doubtful_name=None,
+        confirmed_name=None,
     )
     begins_anew = scene.step is OnboardingStep.COMPLETED
     return replace(turn, milestones=frozenset({Milestone.STARTED})) if begins_anew else turn
@@ -106,8 +108,14 @@ def _back(scene: Scene) -> Turn:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     if scene.session.changing or scene.session.choosing:
         return scene.turn_and_question(
-            TurnResult.COMMAND, current_step=OnboardingStep.CONFIRMATION, choosing=False, changing=False
+            TurnResult.COMMAND,
+            current_step=OnboardingStep.CONFIRMATION,
+            choosing=False,
+            changing=False,
+            doubtful_name=None,
         )
+    if scene.session.doubtful_name:
+        return scene.turn_and_question(TurnResult.COMMAND, doubtful_name=None)
     if scene.step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
         return scene.turn(TurnResult.COMMAND, *scene.question())
     before = step_before(scene.step)

@@ -12,8 +12,10 @@ from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Draft, Retention
+from onboarding_bot.conversation.intents import refusal_in
 from onboarding_bot.conversation.missed import MissedMessage, hear_consent
 from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, is_asked_whether_to_erase
+from onboarding_bot.conversation.refusals import obey_refusal
 from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
@@ -147,14 +149,21 @@ class Engine:
         if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
             scene = Scene(session, contact, message, now, self.retention)
-            return _answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
+            return (
+                _answer(scene)
+                if _is_command(message) or _refuses(message)
+                else scene.turn(TurnResult.GREETED, *scene.question())
+            )
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
             return _answer(Scene(session, contact, message, now, self.retention))
         if find_command(message.text) in ABOUT_OWN_DATA:
             session = UserSession.start(OnboardingStep.WELCOME, now)
             return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention))
-        return _welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
+        scene = Scene(UserSession.start(OnboardingStep.WELCOME, now), replace(contact, draft=None), message, now)
+        return _refused_unasked(scene) or _welcome(
+            replace(scene, session=UserSession.start(OnboardingStep.NAME, now), contact=contact)
+        )
 
 
 def _settled(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
@@ -178,13 +187,25 @@ def _go_on(scene: Scene) -> Turn:
     command = find_command(scene.message.text)
     if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
         # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
-        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
+        refused = _refused_unasked(scene)
+        return refused or _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if scene.message.kind is not MessageKind.TEXT:
         return decline_media(scene)
     scene = replace(scene, session=replace(scene.session, voice_notes=0))
     if otp.looks_like_otp(scene):
         return otp.warn_of_otp_in_chat(scene)
     return follow(command, scene) if command else take_answer(scene)
+
+
+def _refused_unasked(scene: Scene) -> Turn | None:
+    """The turn of a refusal before the notice was read; whoever comes back gets the notice then."""
+    if _is_command(scene.message) or not _refuses(scene.message):
+        return None
+    return obey_refusal(scene)
+
+
+def _refuses(message: InboundMessage) -> bool:
+    return message.kind is MessageKind.TEXT and refusal_in(message.text) is not None
 
 
 def _notice_is_owed(scene: Scene) -> bool:

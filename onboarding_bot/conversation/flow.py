@@ -58,7 +58,8 @@ FLOW: tuple[Question, ...] = (
         "name",
         _ask_name,
         validate_name,
-        "2 to 80 letters of any script, with spaces, `.`, `'` and `-`",
+        "2 to 80 letters of any script, with spaces, `.`, `'` and `-`, that are plausibly a name; what may "
+        "be one is asked about, and counts after `1` or a yes",
     ),
     Question(
         OnboardingStep.SECTOR,

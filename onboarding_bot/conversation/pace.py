@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from onboarding_bot.conversation.command_rules import opted_out, without_news
 from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import Minute, UserSession
@@ -32,7 +33,7 @@ def is_too_fast(session: UserSession, messages_per_minute: int) -> bool:
 
 def hold_back(scene: Scene) -> Turn:
     """The turn of a message that is not read; a STOP, also to news, is obeyed and confirmed once."""
-    command = find_command(scene.message.text) if scene.message.kind is MessageKind.TEXT else None
+    command = _word_of_consent(scene) if scene.message.kind is MessageKind.TEXT else None
     if command is Command.STOP and scene.contact.opt_out is None:
         return opted_out(scene)
     if command is Command.STOP_UPDATES and scene.contact.opt_out is None and scene.contact.news_ended is None:
@@ -42,3 +43,9 @@ def hold_back(scene: Scene) -> Turn:
         return scene.turn(TurnResult.TOO_FAST)
     left = max(1, math.ceil((minute.began_at + MINUTE - scene.now).total_seconds()))
     return scene.turn(TurnResult.TOO_FAST, Part("pace.slow_down", {"count": left}), minute=replace(minute, warned=True))
+
+
+def _word_of_consent(scene: Scene) -> Command | None:
+    """The command that the message is; a refusal in other words is a STOP."""
+    command = find_command(scene.message.text)
+    return Command.STOP if command is None and refusal_in(scene.message.text) in ENDING else command

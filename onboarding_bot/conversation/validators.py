@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from onboarding_bot.conversation.choices import read_choice
 from onboarding_bot.conversation.found_numbers import PINCODE_DIGITS, phones_in, pincodes_in, without_pincode_words
+from onboarding_bot.conversation.names import Verdict, read_name
 from onboarding_bot.conversation.phone_numbers import CHANNEL, NotAMobile, NotAMobileError, parse_indian_mobile
 from onboarding_bot.conversation.reply import Value
 from onboarding_bot.conversation.sectors import SECTORS, Sector, find_sector, find_sector_among_words
@@ -19,9 +20,10 @@ NAME_LETTERS_MIN, NAME_LETTERS_MAX = 2, 80
 NAME_CHARACTERS_MAX = 240
 SHOWN_BACK_MAX = 40
 
-# What people say to "What is your name?" before they give it.
-_WORDS_THAT_ARE_NO_NAME = frozenset(
-    {"yes", "no", "ok", "okay", "sure", "thanks", "thank you", "haan", "nahi", "name", "my name"}
+# Letters, signs and fillers that show nothing (Unicode's Default_Ignorable_Code_Point), and the blank of Braille.
+_SHOWS_NOTHING = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 _SEPARATORS = re.compile(r"[ \-.()]")
 
@@ -43,16 +45,20 @@ def shown_back(text: str) -> str:
 def validate_name(text: str) -> str:
     """A full name: 2 to 80 letters of any script with their signs, spaces, ``.``, ``'`` and ``-``.
 
-    Raises InvalidInput: name.characters, name.word, name.short, name.long.
+    "My name is" around it is left out. One that is doubtful passes here: whoever takes the answer asks about it.
+
+    Raises InvalidInput: name.characters, name.short, name.word, name.long.
     """
-    name = one_line("".join(character for character in text if not _is_ignorable(character)))
+    shown = _SHOWS_NOTHING.sub("", text)
+    reading = read_name("".join(character for character in shown if not _is_ignorable(character)))
+    name = reading.name
     letters = sum(unicodedata.category(character).startswith("L") for character in name)
     if not all(_belongs_in_a_name(character) for character in name):
         raise InvalidInput("name.characters", {"typed": shown_back(text)})
-    if name.casefold() in _WORDS_THAT_ARE_NO_NAME:
-        raise InvalidInput("name.word", {"typed": shown_back(text)})
     if letters < NAME_LETTERS_MIN:
         raise InvalidInput("name.short", {"typed": shown_back(text)})
+    if reading.verdict is Verdict.NONE:
+        raise InvalidInput("name.word", {"typed": shown_back(text)})
     if letters > NAME_LETTERS_MAX or len(name) > NAME_CHARACTERS_MAX:
         raise InvalidInput("name.long")
     return name

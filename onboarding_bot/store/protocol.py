@@ -78,10 +78,11 @@ class SessionStore(Protocol):
         Returns the person as stored now, with the versions for the next commit.
         """
 
-    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+    def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         """Write consents and opt-out that somebody else told of, if the contact record is as in ``known``.
 
-        Of somebody without a record the opt-out alone is written. Nothing lives longer for it.
+        A yes to service messages that was there before counts from now on when it ``is_reviewed``. Of somebody without
+        a record the opt-out alone is written. Nothing lives longer for it.
         """
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:

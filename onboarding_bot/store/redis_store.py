@@ -11,6 +11,7 @@ from typing import Any
 
 from onboarding_bot.analytics.positions import add_rows, position_of
 from onboarding_bot.conversation import reply as replies
+from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
 from onboarding_bot.conversation.contact import (
     NEWS,
     OTP_DAY,
@@ -120,7 +121,7 @@ class RedisStore:
                     milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
                     json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
-                    *_consent_arguments(contact),
+                    *_consent_arguments(contact, holds=_service_yes_holds(known, session, contact)),
                     unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
                     person_id,
                     unix_milliseconds(contact.last_inbound_at),
@@ -139,7 +140,7 @@ class RedisStore:
             return stored
         return Conflict(self.person(person_id, *newer))
 
-    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+    def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         """One Lua call, see ``SessionStore``."""
         person_id = known.person_id
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
@@ -158,7 +159,7 @@ class RedisStore:
                     known.contact_version,
                     sealed_contact,
                     json.dumps(contact.opt_out.to_record()) if contact.opt_out else "",
-                    *_consent_arguments(contact),
+                    *_consent_arguments(contact, holds=is_reviewed or _is_new_service_yes(known, contact)),
                 ],
             )
         if not written:
@@ -318,10 +319,24 @@ def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | No
     return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
 
 
-def _consent_arguments(contact: Contact) -> list[int | str]:
-    """The times of the yes to service and to news, or nothing."""
-    given = [contact.consents.get(purpose) for purpose in (SERVICE, NEWS)]
-    return [unix_milliseconds(consent.at) if consent else "" for consent in given]
+def _consent_arguments(contact: Contact, *, holds: bool) -> list[str]:
+    """The times of the yes to service and to news, or nothing; of the former also whether it is known to hold."""
+    service, news = (
+        str(unix_milliseconds(consent.at)) if consent else "" for consent in map(contact.consents.get, (SERVICE, NEWS))
+    )
+    return [f"{service} holds" if service and holds else service, news]
+
+
+def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+    """Whether the yes may count from now on; of one that an earlier release wrote, only with a name that says so."""
+    if name_of(session, contact) is None and not _is_new_service_yes(known, contact):
+        return False
+    return service_yes_holds(session, contact)
+
+
+def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
+    """Whether it was not there before."""
+    return contact.consents.get(SERVICE) != (known.contact.consents.get(SERVICE) if known.contact else None)
 
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:

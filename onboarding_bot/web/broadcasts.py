@@ -65,6 +65,7 @@ def broadcast_routes(
                 skipped=counted.skipped,
                 days=counted.days,
                 timestamp=_timestamp(now()),
+                **({"consent_review_due": counted.unreviewed} if counted.unreviewed else {}),
             )
         view = office.create(definition, key)
         audit_detail(broadcast_id=view.record.id)

@@ -14,6 +14,8 @@ from onboarding_bot.conversation.typed import words
 from onboarding_bot.languages.lexicon import LANGUAGES, Lexicon, lexicons, spellings
 
 TABLES = {
+    "auto_replies",
+    "small_talk",
     "commands",
     "answers",
     "stop",

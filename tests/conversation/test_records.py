@@ -65,6 +65,8 @@ SESSION = UserSession(
         RememberedReply("SM3", NOW, reply=None, intention_id="id", lease_until=NOW + timedelta(seconds=10)),
     ),
     entered_at=NOW - timedelta(minutes=2),
+    doubtful_name="Start Up Services",
+    confirmed_name="Start Up Services",
 )
 CONTACT = Contact(
     address="whatsapp:IN.1234",

@@ -17,7 +17,7 @@ import pytest
 from tests.deploy.clones import Clone, free_ports
 
 VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
-VERBS += ["catch-up", "backup", "restore"]
+VERBS += ["catch-up", "consent", "backup", "restore"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
     "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
@@ -49,6 +49,8 @@ def test_help_names_every_verb(clone: Clone) -> None:
         (["clean", "everything"], "clean takes only --volumes"),
         (["backup", "one", "two"], "backup takes one file at most"),
         (["backup", "--now"], "backup takes one file at most"),
+        (["consent"], "consent takes review, or review --dry-run"),
+        (["consent", "review", "--now"], "consent takes review, or review --dry-run"),
         (["restore"], "restore needs the file that backup wrote"),
         (["restore", "file", "--force"], "restore takes a file, and --erasures with a file"),
     ],

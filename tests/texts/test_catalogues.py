@@ -245,12 +245,15 @@ class Walk:
                 yield replace(session, minute=Minute(NOON, self.engine.messages_per_minute))
             elif step is not OnboardingStep.COMPLETED:
                 yield replace(session, data={})
+            if step is OnboardingStep.NAME:
+                yield replace(session, data={}, doubtful_name=NAME)
 
     def messages(self) -> Iterator[InboundMessage]:
         words = [table[0] for table in SPELLINGS.values()]
         answers = [NAME, "ट" * 1600, "1", "2", "12", "13", "560001", "560 01", "060001", "+1 415 523 8886", "12345"]
         answers += ["5876543210", "98765 43210", "YES", "NO", "ok", "A", "A" * 81, "482 911", "x" * 1600]
         answers += ["7. Technology", "560001, 560002", "98765 43210 / 98765 43211", "change the pincode"]
+        answers += ["not interested", "leave me alone", "delete my data now", "why do you ask?", "aa fraud to nathi ne"]
         for text in words + answers:
             yield InboundMessage("SM", "whatsapp:+919876543210", text)
             yield InboundMessage("SM", "whatsapp:IN.1234", text)

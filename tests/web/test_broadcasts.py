@@ -20,6 +20,7 @@ from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.store.keys import shard_of
 from onboarding_bot.store.ledger import Ledger, Row
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import TEXT, World
@@ -267,6 +268,16 @@ def test_a_dry_run_counts_and_sends_and_keeps_nothing(
     world.tick(3)
     assert world.twilio.sent == []
     assert send(client, "key-1", message="Hi").status_code == 202, "the key is still free"
+
+
+def test_a_dry_run_says_how_many_wait_for_the_review_of_their_consent(
+    client: FlaskClient, redis: fakeredis.FakeRedis, world: World
+) -> None:
+    person_id = add(world.store)
+    assert "consent_review_due" not in send(client, message="Hi", dry_run=True).get_json()
+    redis.hdel(f"{{s{shard_of(person_id)}}}:permit:{person_id}", "service_rule")
+    told = send(client, message="Hi", dry_run=True).get_json()
+    assert (told["recipient_count"], told["skipped"]["no_consent"], told["consent_review_due"]) == (0, 1, 1)
 
 
 def test_without_twilio_s_word_on_a_template_nothing_is_counted(

@@ -2,8 +2,8 @@
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, then the
 --       seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
---       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service and to news
---       (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
+--       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service (see
+--       consents.lua) and to news (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
 --       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), life of the day's
 --       counters (ms), the position in the day of sessions that ended in each step, how many counters, name and sum of each,
 --       then position and sum of each counter of the day.

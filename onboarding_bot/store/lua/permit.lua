@@ -1,12 +1,15 @@
 -- Shared by the scripts that let messages out to a person, and take back what they let out.
 local DAY, WEEK = 86400000, 604800000
 
--- Why a message must not go out to this person now, or false, and whether the person wrote within the 24-hour window.
+-- Why a message must not go out to this person now, or false, whether the person wrote within the 24-hour window, and
+-- whether nothing but a yes to service messages that nobody has reviewed yet stands in the way.
 local function refusal(contacts, opt_out, permit, person, now, rules)
   if redis.call('EXISTS', opt_out) == 1 then
     return 'opted_out', false
   end
-  local known = redis.call('HMGET', permit, 'suppressed', 'updates', 'last_marketing', 'marketing_before', 'service')
+  local known = redis.call(
+    'HMGET', permit, 'suppressed', 'updates', 'last_marketing', 'marketing_before', 'service', 'service_rule'
+  )
   if known[1] then
     return 'suppressed', false
   end
@@ -17,8 +20,10 @@ local function refusal(contacts, opt_out, permit, person, now, rules)
   end
   -- Having written on after the notice allows service messages inside the window; all else needs the yes to news.
   local only_service = not rules.marketing and inside
-  if not known[2] and not (only_service and known[5]) then
-    return 'no_consent', inside
+  -- An earlier release took any text for a name, and so for a yes: that counts when today's rule has looked at it.
+  local is_reviewed = known[5] and known[5] == known[6]
+  if not known[2] and not (only_service and is_reviewed) then
+    return 'no_consent', inside, only_service and known[5] and not is_reviewed
   end
   if rules.marketing then
     local last, before = tonumber(known[3] or 0), tonumber(known[4] or 0)
