@@ -53,14 +53,29 @@ class BroadcastRecord:
         """Whether every recipient has a row."""
         return "counted_at" in self.fields
 
+    @property
+    def moved_at(self) -> datetime | None:
+        """When it came into its status, by Redis's clock; None when an older release moved it."""
+        return _moment(self.fields.get("moved_at", "0"))
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether Twilio limited the sender lately, and has taken no message of this broadcast since."""
+        return "limited_since" in self.fields
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who is next: whether the person wrote within the window, and whether this would be the row's first try."""
+    """Who is next: whether the person wrote within the window, and whether this would be the row's first try.
+
+    ``retries`` is how often the row was backed off so far, ``changed_at`` when it was last written (None: not known).
+    """
 
     person_id: str
     wrote_lately: bool
     is_first_try: bool
+    retries: int = 0
+    changed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +221,20 @@ class Ledger:
             self._client.hset(
                 keys.broadcast(broadcast_id), mapping={name: str(value) for name, value in fields.items()}
             )
+
+    def limited_since(self, broadcast_id: str, now: datetime) -> datetime:
+        """Since when Twilio limits the sender of this broadcast: since now, if it was not known to do so."""
+        name = keys.broadcast(broadcast_id)
+        with unavailable_on_error():
+            self._client.hsetnx(name, "limited_since", str(unix_milliseconds(now)))
+            since: Any = self._client.hget(name, "limited_since")
+        # Another worker's message may have been taken between the two calls.
+        return datetime.fromtimestamp(int(since) / 1000, UTC) if since else now
+
+    def limit_is_over(self, broadcast_id: str) -> None:
+        """A message was taken again, or the broadcast has stopped: the next limit counts from its own beginning."""
+        with unavailable_on_error():
+            self._client.hdel(keys.broadcast(broadcast_id), "limited_since")
 
     def reopen(self, broadcast_id: str) -> None:
         """Let a completed broadcast send again what has become pending."""
@@ -373,7 +402,7 @@ class Ledger:
             texts: Any = self._client.hmget(in_shard(shard, broadcast_id, "rows"), people)
         opens = unix_milliseconds(now - WINDOW + WINDOW_IN_HAND)
         return [
-            Candidate(person_id, bool(time and time > opens), _row(person_id, _decoded(text)).tries == 0)
+            _candidate(person_id, _decoded(text), wrote_lately=bool(time and time > opens))
             for person_id, time, text in zip(people, times, texts, strict=True)
             # Between the two looks somebody may have been erased.
             if text is not None
@@ -587,6 +616,11 @@ def _row(person_id: str, text: str) -> Row:
     state, code, message_sid, tries, accepted, _retries, _later, _earlier, *changed = text.split("|")
     times = _moment(accepted), _moment(*changed)
     return Row(person_id, RowState(state), code, message_sid, int(tries), *times)
+
+
+def _candidate(person_id: str, text: str, *, wrote_lately: bool) -> Candidate:
+    row, retries = _row(person_id, text), int(text.split("|")[5])
+    return Candidate(person_id, wrote_lately, row.tries == 0, retries, row.changed_at)
 
 
 def _moment(text: str = "0") -> datetime | None:
