@@ -23,6 +23,7 @@ from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_key
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.rest_hours import RestHours
 
+PAGE_MAX_LENGTH = 70
 SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
@@ -117,6 +118,15 @@ def _http_url(raw: str) -> str:
     if parts.query or parts.fragment:
         raise ValueError("must be a URL without ? and #")
     return raw.rstrip("/")
+
+
+def _page(raw: str) -> str:
+    parts = _url_parts(raw)
+    # It goes out letter for letter, in a message that has room for no more.
+    is_plain = raw.isascii() and raw.isprintable() and " " not in raw
+    if parts.scheme != "https" or "@" in parts.netloc or not is_plain or len(raw) > PAGE_MAX_LENGTH:
+        raise ValueError(f"must be a page that begins with https://, in {PAGE_MAX_LENGTH} characters at most")
+    return raw
 
 
 def _path(raw: str) -> str:
@@ -284,13 +294,14 @@ class Settings:
     worker_metrics_port: int | None = _setting("WORKER_METRICS_PORT", _port_or_off, "off")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
-    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
+    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "40")
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
     quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
     nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span_or_off(LATEST_NUDGE), "2h")
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
+    verify_url: str | None = _setting("VERIFY_URL", _page)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
 
     @property

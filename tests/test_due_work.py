@@ -357,9 +357,11 @@ def test_who_blocked_us_and_writes_again_gets_service_and_no_news(
 ) -> None:
     talker.says_all("Hi", "Asha Devi", "UPDATES")
     reached = Reached(worker, talker, clock)
-    assert reached.service and reached.news
+    assert reached.service
+    assert reached.news
     worker.parts.ledger.suppress(reached.person_id, 63014)
-    assert not reached.service and not reached.news
+    assert not reached.service
+    assert not reached.news
     match way:
         case "text":
             talker.says("STATUS")
@@ -372,10 +374,12 @@ def test_who_blocked_us_and_writes_again_gets_service_and_no_news(
     clock.pass_(days=3)
     assert not reached.by(Purpose.SERVICE, content_sid="HX" + "a" * 32), "nor to templates outside the window"
     talker.says("START")
-    assert reached.service and not reached.news
+    assert reached.service
+    assert not reached.news
     clock.pass_(seconds=1)
     talker.says("UPDATES")
-    assert reached.service and reached.news
+    assert reached.service
+    assert reached.news
 
 
 @pytest.mark.parametrize(
