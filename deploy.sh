@@ -33,6 +33,8 @@ In production
   stats          show the running bot's figures (needs ADMIN_API_KEY)
   catch-up --since SPAN [--dry-run]
                  after an outage of up to 24h: write once to everybody whom nobody answered
+  breach-list --by NAME [--since MOMENT]
+                 everybody whose data are kept, also after STOP, as CSV; the audit line goes to standard error
   backup [FILE]  write down all that Redis holds, while everything runs; without FILE into var/backups, where old ones go
   restore FILE [--erasures LOG]...
                  bring a backup into an empty Redis, without the people who were erased since
@@ -521,6 +523,7 @@ main() {
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;
     catch-up) run_program catch_up "$@" ;;
+    breach-list) run_program breach_list "$@" ;;
     backup) run_backup "$@" ;;
     restore) run_restore "$@" ;;
     serve) run_serve ;;

@@ -30,7 +30,7 @@ from onboarding_bot.conversation.turn import (
 # Changes when the notice or PRIVACY say something else about what is kept, why, how long, or what one can do about it.
 # Later versions sort behind earlier ones: a release never shows its notice to somebody who knows a later one.
 NOTICE_VERSION = "2026-11.3"
-# PRIVACY and one's own data fill the message: what somebody asks about them comes alone, the notice with the next reply.
+# PRIVACY and one's own data fill a message: what somebody asks about them comes alone, the notice with the next reply.
 _WITHOUT_NOTICE = ABOUT_OWN_DATA | {Command.PRIVACY}
 
 

@@ -79,6 +79,14 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """Somebody with a contact record (None: it cannot be read), and whether they want no messages."""
+
+    contact: Contact | None
+    has_opted_out: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """When a message that failed is tried again: at the next moment, by how often the row was put off before.
 
@@ -318,6 +326,32 @@ class Ledger:
         return [
             self._sealer.contact(person_id, contact, draft)
             for person_id, (contact, draft) in zip(people, pairs, strict=True)
+        ]
+
+    def everybody(self, since: datetime | None = None) -> Iterator[list[KnownPerson]]:
+        """All who have a contact record and wrote at ``since`` or later, also those whom no broadcast may reach.
+
+        They come in batches of one shard each. Who is in a shard is asked at once: an index that moves meanwhile hides
+        nobody who was known when this began.
+        """
+        for shard in range(SHARDS):
+            lowest = unix_milliseconds(since) if since else "-inf"
+            with unavailable_on_error():
+                found: Any = self._client.zrangebyscore(keys.contacts_of(shard), lowest, "+inf")
+            people = [_decoded(person_id) for person_id in found]
+            for first in range(0, len(people), BATCH):
+                yield self._known(people[first : first + BATCH])
+
+    def _known(self, people: Sequence[str]) -> list[KnownPerson]:
+        names = (self._keys.contact, self._keys.draft, self._keys.opt_out)
+        with unavailable_on_error():
+            found: Any = self._client.mget([name(person_id) for person_id in people for name in names])
+        values = zip(people, found[::3], found[1::3], found[2::3], strict=True)
+        return [
+            KnownPerson(self._sealer.contact(person_id, contact, draft), has_opted_out=opt_out is not None)
+            for person_id, contact, draft, opt_out in values
+            # The index is cleared a while after a record has expired.
+            if contact is not None
         ]
 
     def enrol(
