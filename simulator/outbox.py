@@ -29,7 +29,8 @@ _STATUSES_BEFORE_FAILURE = {"failed": ("queued",), "undelivered": ("queued", "se
 class Outgoing:
     """A message on its way to the phone.
 
-    ``in_reply_to`` is the owner's message that it answers, if any; with a ``failure`` it never arrives, unless that says so.
+    ``in_reply_to`` is the owner's message that it answers, if any; with a ``failure`` it never arrives, unless that has
+    a ``then``.
     """
 
     person: str

@@ -58,13 +58,13 @@ class Engine:
             turn = otp.take_up(Scene(session, contact, message, now), known)
             return _remembered(_timed(turn, session, now), message, now)
         session = pace.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
-        scene = Scene(session, contact, message, now, self.retention)
+        scene = Scene(session, contact, message, now, self.retention, self.verify_url)
         if message.opt_out:
             turn = heard_by_twilio(scene)
         elif pace.is_too_fast(session, self.messages_per_minute):
             turn = pace.hold_back(scene)
         else:
-            turn = _timed(self._answer(scene), session, now)
+            turn = _timed(_answer(scene), session, now)
         return _remembered(_informed(turn, message), message, now)
 
     def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
@@ -153,47 +153,17 @@ class Engine:
         draft = contact.draft
         if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            scene = Scene(session, contact, message, now, self.retention)
-            return self._answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
+            scene = Scene(session, contact, message, now, self.retention, self.verify_url)
+            return _answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
-            return self._answer(Scene(session, contact, message, now, self.retention))
+            return _answer(Scene(session, contact, message, now, self.retention, self.verify_url))
         if find_command(message.text) in ABOUT_OWN_DATA:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            return self._answer(Scene(session, replace(contact, draft=None), message, now, self.retention))
-        return self._welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
-
-    def _answer(self, scene: Scene) -> Turn:
-        answered = erase_or_keep(scene) if is_asked_whether_to_erase(scene) else None
-        return answered or self._go_on(scene)
-
-    def _go_on(self, scene: Scene) -> Turn:
-        command = find_command(scene.message.text)
-        if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
-            # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
-            return self._welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
-        if scene.message.kind is not MessageKind.TEXT:
-            return decline_media(scene)
-        scene = replace(scene, session=replace(scene.session, voice_notes=0))
-        if otp.looks_like_otp(scene):
-            return otp.warn_of_otp_in_chat(scene)
-        return follow(command, scene) if command else take_answer(scene)
-
-    def _welcome(self, scene: Scene) -> Turn:
-        """Who we are, and then the notice, before the first question and whatever the first message says.
-
-        A STOP, START or UPDATES counts.
-        """
-        contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
-        check = Part("welcome.page", {"url": Link(self.verify_url)}) if self.verify_url else Part("welcome.people")
-        welcome = (Part("welcome"), check, Part("notice"), *scene.question())
-        command = find_command(scene.message.text)
-        if command in {Command.STOP, Command.START, Command.UPDATES}:
-            followed = follow(command, replace(scene, contact=contact))
-            confirmed = followed.reply[:1] if command is not Command.START else ()
-            contact, welcome = followed.contact, (*confirmed, *welcome)
-        turn = scene.turn(TurnResult.GREETED, *welcome, contact=contact)
-        return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
+            return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention, self.verify_url))
+        return _welcome(
+            Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now, verify_url=self.verify_url)
+        )
 
 
 def _settled(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
@@ -206,6 +176,24 @@ def _timed(turn: Turn, before: UserSession, now: datetime) -> Turn:
     if turn.session.current_step is before.current_step:
         return turn
     return replace(turn, session=replace(turn.session, entered_at=now))
+
+
+def _answer(scene: Scene) -> Turn:
+    answered = erase_or_keep(scene) if is_asked_whether_to_erase(scene) else None
+    return answered or _go_on(scene)
+
+
+def _go_on(scene: Scene) -> Turn:
+    command = find_command(scene.message.text)
+    if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
+        # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
+        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
+    if scene.message.kind is not MessageKind.TEXT:
+        return decline_media(scene)
+    scene = replace(scene, session=replace(scene.session, voice_notes=0))
+    if otp.looks_like_otp(scene):
+        return otp.warn_of_otp_in_chat(scene)
+    return follow(command, scene) if command else take_answer(scene)
 
 
 def _notice_is_owed(scene: Scene) -> bool:
@@ -227,6 +215,23 @@ def _caught_up(turn: Turn, message: InboundMessage, at: datetime) -> Turn:
 
 def _is_command(message: InboundMessage) -> bool:
     return message.kind is MessageKind.TEXT and find_command(message.text) is not None
+
+
+def _welcome(scene: Scene) -> Turn:
+    """Who we are, and then the notice, before the first question and whatever the first message says.
+
+    A STOP, START or UPDATES counts.
+    """
+    contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
+    check = Part("welcome.page", {"url": Link(scene.verify_url)}) if scene.verify_url else Part("welcome.people")
+    welcome = (Part("welcome"), check, Part("notice"), *scene.question())
+    command = find_command(scene.message.text)
+    if command in {Command.STOP, Command.START, Command.UPDATES}:
+        followed = follow(command, replace(scene, contact=contact))
+        confirmed = followed.reply[:1] if command is not Command.START else ()
+        contact, welcome = followed.contact, (*confirmed, *welcome)
+    turn = scene.turn(TurnResult.GREETED, *welcome, contact=contact)
+    return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
 
 
 def _informed(turn: Turn, message: InboundMessage) -> Turn:
