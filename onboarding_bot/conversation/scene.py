@@ -15,8 +15,8 @@ from onboarding_bot.conversation.turn import InboundMessage, Turn, TurnResult
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The state that a message finds, the message, the time, how long what is written down will be kept, and the page on
-    which people can check whom they write to.
+    """The state that a message finds, the message, the time, how long what is written down will be kept, and the page that
+    names our number.
     """
 
     session: UserSession

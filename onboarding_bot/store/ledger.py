@@ -26,6 +26,8 @@ from onboarding_bot.store.scripts import Scripts
 WINDOW = timedelta(hours=24)
 # A message that leaves in the last minutes of the window may arrive after it.
 WINDOW_IN_HAND = timedelta(minutes=5)
+# A limit that was last met longer ago, before a pause or a night for instance, is another one.
+LIMIT_PAUSE = timedelta(minutes=1)
 IDEMPOTENCY_LIFE = timedelta(days=7)
 BATCH = 500
 # All that a shard keeps of a broadcast, leases apart, which end by themselves.
@@ -231,18 +233,20 @@ class Ledger:
             )
 
     def limited_since(self, broadcast_id: str, now: datetime) -> datetime:
-        """Since when Twilio limits the sender of this broadcast: since now, if it was not known to do so."""
+        """Note that Twilio limits the sender of this broadcast now; since when it does so without a pause."""
         name = keys.broadcast(broadcast_id)
         with unavailable_on_error():
-            self._client.hsetnx(name, "limited_since", str(unix_milliseconds(now)))
-            since: Any = self._client.hget(name, "limited_since")
-        # Another worker's message may have been taken between the two calls.
-        return datetime.fromtimestamp(int(since) / 1000, UTC) if since else now
+            known: Any = self._client.hmget(name, "limited_since", "limited_at")
+            since, last = (_moment(_decoded(value)) if value else None for value in known)
+            if since is None or last is None or now - last > LIMIT_PAUSE:
+                since = now
+            self.note(broadcast_id, limited_since=unix_milliseconds(since), limited_at=unix_milliseconds(now))
+        return since
 
     def limit_is_over(self, broadcast_id: str) -> None:
         """A message was taken again, or the broadcast has stopped: the next limit counts from its own beginning."""
         with unavailable_on_error():
-            self._client.hdel(keys.broadcast(broadcast_id), "limited_since")
+            self._client.hdel(keys.broadcast(broadcast_id), "limited_since", "limited_at")
 
     def reopen(self, broadcast_id: str) -> None:
         """Let a completed broadcast send again what has become pending."""
