@@ -15,9 +15,7 @@ from onboarding_bot.conversation.turn import InboundMessage, Turn, TurnResult
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The state that a message finds, the message, the time, how long what is written down will be kept, and the page that
-    names our number.
-    """
+    """The state that a message finds, the message, the time, how long things are kept, and the page with our number."""
 
     session: UserSession
     contact: Contact
