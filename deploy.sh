@@ -273,7 +273,8 @@ run_program() {
   local program=$1
   shift
   if [[ -n $(running_container) ]]; then exec docker compose exec -T whatsapp-bot python -m "onboarding_bot.cli.$program" "$@"; fi
-  prepare requirements.txt
+  # What the program prints may be a file's content.
+  prepare requirements.txt >&2
   exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
 }
 
