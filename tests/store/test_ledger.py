@@ -817,6 +817,8 @@ def test_who_got_a_message_that_was_said_to_have_failed_gets_no_other(
         assert state(ledger, broadcast_id, person_id)[0] == told
         assert states(ledger, broadcast_id) == {told: 1}
         assert ledger.due_shards(broadcast_id, NOON + DAY) == []
+        ledger.apply_callback(broadcast_id, person_id, RowState.READ, "0", "SM1")
+        assert states(ledger, broadcast_id) == {"read": 1}
         assert ledger.counts(broadcast_id)["accepted"] == 1
         assert ledger.counts(broadcast_id).get("failed:20429", 0) == 0
 

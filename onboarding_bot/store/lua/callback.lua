@@ -37,7 +37,7 @@ if before == 'pending' then
     return {before, before}
   end
 end
-local is_other_message = is_earlier or (row.sid ~= '' and row.sid ~= sid)
+local is_other_message = row.sid ~= sid and (row.sid ~= '' or is_earlier)
 -- Of an earlier message only one thing concerns a row that would be tried again, or has failed: it arrived after all.
 local is_news = not is_other_message or (is_earlier and arrives and rank == RANK.failed)
 if not rank or not is_news or RANK[state] <= rank then
