@@ -35,6 +35,8 @@ In production
                  after an outage of up to 24h: write once to everybody whom nobody answered
   consent review [--dry-run]
                  once after an upgrade: take back the yeses to service messages that rest on no name, let the others count
+  breach-list --by NAME [--since MOMENT]
+                 everybody whose data are kept, also after STOP, as CSV; the audit line goes to standard error
   backup [FILE]  write down all that Redis holds, while everything runs; without FILE into var/backups, where old ones go
   restore FILE [--erasures LOG]...
                  bring a backup into an empty Redis, without the people who were erased since
@@ -281,7 +283,8 @@ run_program() {
   local program=$1
   shift
   if [[ -n $(running_container) ]]; then exec docker compose exec -T whatsapp-bot python -m "onboarding_bot.cli.$program" "$@"; fi
-  prepare requirements.txt
+  # What the program prints may be a file's content.
+  prepare requirements.txt >&2
   exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
 }
 
@@ -538,6 +541,7 @@ main() {
     templates) run_templates "$@" ;;
     catch-up) run_program catch_up "$@" ;;
     consent) run_consent "$@" ;;
+    breach-list) run_program breach_list "$@" ;;
     backup) run_backup "$@" ;;
     restore) run_restore "$@" ;;
     serve) run_serve ;;

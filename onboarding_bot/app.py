@@ -147,7 +147,7 @@ def build_parts(
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
-    engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute)
+    engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute, settings.verify_url)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
     ledger, slots = Ledger(client, keys, sealer), Slots(client)
     messages = TwilioMessages(

@@ -31,6 +31,7 @@ from onboarding_bot.setting_rules import (
     whole_number,
 )
 from onboarding_bot.setting_rules import http_url as _http_url
+from onboarding_bot.setting_rules import page_url as _page
 from onboarding_bot.setting_rules import redis_url as _redis_url
 
 SECRET_MIN_LENGTH = 16
@@ -288,13 +289,14 @@ class Settings:
     worker_metrics_port: int | None = _setting("WORKER_METRICS_PORT", _port_or_off, "off")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
-    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
+    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "40")
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
     quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
     nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span_or_off(LATEST_NUDGE), "2h")
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
+    verify_url: str | None = _setting("VERIFY_URL", _page)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
 
     @property

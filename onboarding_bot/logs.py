@@ -46,6 +46,14 @@ def audit_log() -> FilteringBoundLogger:
     return log
 
 
+def audit_line(**what: Any) -> str:
+    """The same as one line of text, for a program whose standard output is not the log."""
+    event: EventDict = {"event": "audit", **what}
+    for processor in _PROCESSORS:
+        event = processor(None, "info", event)  # type: ignore[assignment]
+    return str(event)
+
+
 def describe(error: BaseException) -> dict[str, Any]:
     """An error for the log: its kind and where it came from. Its message may quote a person, so it stays out."""
     frames = traceback.extract_tb(error.__traceback__)

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 REFERENCE = re.compile(r"\$\{[^}]*\}")
 
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
+PAGE_MAX_LENGTH = 70
 _REDIS_DATABASES = 2**31 - 1
 _MAX_DIGITS = 20
 
@@ -147,6 +148,16 @@ def http_url(raw: str) -> str:
     if is_placeholder(parts.hostname or ""):
         raise ValueError("is still the example's: write the real address")
     return raw.rstrip("/")
+
+
+def page_url(raw: str) -> str:
+    """A page that owners are shown letter for letter. Raises ValueError with what is wrong in plain words."""
+    parts = _url_parts(raw)
+    # The message that it goes out in has room for no more.
+    if parts.scheme != "https" or "@" in parts.netloc or not raw.isascii() or len(raw) > PAGE_MAX_LENGTH:
+        raise ValueError(f"must be a page that begins with https://, in {PAGE_MAX_LENGTH} characters at most")
+    _check_host(parts.netloc)
+    return raw
 
 
 def redis_url(raw: str) -> str:

@@ -71,7 +71,7 @@ def test_defaults() -> None:
     assert settings.redis_url == "redis://localhost:6379/0"
     assert settings.default_language == "en"
     assert settings.queue_url == settings.redis_url
-    assert settings.messages_per_second == 80
+    assert settings.messages_per_second == 40
     assert settings.whatsapp_daily_limit == 250
     assert settings.quiet_hours == RestHours(time(21), time(9))
     assert settings.broadcast_waves == (2, 10)
@@ -125,6 +125,9 @@ def test_defaults() -> None:
         ),
         pytest.param("REDIS_URL", "redis://queue-and-all/1", "queue_url", "redis://queue-and-all/1", id="one Redis"),
         pytest.param("DEFAULT_LANGUAGE", "hi", "default_language", "hi", id="language"),
+        pytest.param(
+            "VERIFY_URL", "https://www.example.in/p?n=1", "verify_url", "https://www.example.in/p?n=1", id="a page"
+        ),
         pytest.param("TWILIO_MESSAGES_PER_SECOND", "400", "messages_per_second", 400, id="a faster sender"),
         pytest.param("WHATSAPP_DAILY_LIMIT", "100000", "whatsapp_daily_limit", 100_000, id="a good reputation"),
         pytest.param("QUIET_HOURS", "off", "quiet_hours", None, id="no rest"),
@@ -259,6 +262,13 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("BROADCAST_RETENTION_DAYS", "6"),
         ("BACKUP_RETENTION_DAYS", "0"),
         ("SUPPORT_CONTACT", "x" * 121),
+        ("VERIFY_URL", "http://www.example.in/whatsapp"),
+        ("VERIFY_URL", "www.example.in/whatsapp"),
+        ("VERIFY_URL", "https://"),
+        ("VERIFY_URL", "https://www.example.in/whats app"),
+        ("VERIFY_URL", "https://www.example.in/\u200bwhatsapp"),
+        ("VERIFY_URL", "https://www.msmebazaar.in@evil.example/whatsapp"),
+        ("VERIFY_URL", "https://www.example.in/" + "x" * 48),
         ("DEFAULT_LANGUAGE", "ta"),
         ("LOGIN_LINK_INCLUDE_PHONE", "perhaps"),
     ],

@@ -106,7 +106,7 @@ class BroadcastOffice:
             sent_count=sent_count,
             counts=states,
             skipped={reason.value: counts.get(f"skipped:{reason}", 0) for reason in SkipReason},
-            errors={name.removeprefix("failed:"): n for name, n in counts.items() if name.startswith("failed:")},
+            errors={name.removeprefix("failed:"): n for name, n in counts.items() if n and name.startswith("failed:")},
             rate_per_second=round(rate, 1),
             eta=self._now() + timedelta(seconds=waiting / rate) if is_moving else None,
         )

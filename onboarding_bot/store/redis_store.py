@@ -129,6 +129,7 @@ class RedisStore:
                     unix_milliseconds(now),
                     *_due_arguments(due, person_id),
                     milliseconds(DAY_LIFE),
+                    int(_is_heard(known, session, contact)),
                     *_ENDED,
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
@@ -317,6 +318,14 @@ def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | No
     record = json.loads(value)
     at = datetime.fromisoformat(record["at"])
     return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
+
+
+def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+    """Whether this turn answers a message of the person's that was not there before; a reminder answers none."""
+    if known.contact and contact.last_inbound_at > known.contact.last_inbound_at:
+        return True
+    before = known.session
+    return any(before is None or before.recall(reply.message_sid) is None for reply in session.remembered)
 
 
 def _consent_arguments(contact: Contact, *, holds: bool) -> list[str]:

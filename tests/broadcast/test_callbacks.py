@@ -32,7 +32,16 @@ def one(world: World) -> tuple[str, str]:
         pytest.param(["queued", "sent", "delivered", "read"], "read", id="in order"),
         pytest.param(["read", "delivered", "sent", "queued"], "read", id="the other way round"),
         pytest.param(["delivered", "delivered", "sent", "delivered"], "delivered", id="repeated"),
-        pytest.param(["failed", "delivered", "read"], "failed", id="failed is the end"),
+        pytest.param(["failed", "delivered"], "delivered", id="failed, and delivered all the same"),
+        pytest.param(["undelivered", "delivered"], "delivered", id="undelivered, and delivered all the same"),
+        pytest.param(["failed", "read"], "read", id="failed, and read all the same"),
+        pytest.param(["failed", "delivered", "read"], "read", id="failed, delivered and read"),
+        pytest.param(["delivered", "failed"], "delivered", id="delivered, and then failed"),
+        pytest.param(["read", "failed", "delivered"], "read", id="read, and then failed"),
+        pytest.param(
+            ["failed", "delivered", "failed", "failed"], "delivered", id="failed and delivered, both repeated"
+        ),
+        pytest.param(["failed", "sent"], "failed", id="sent is told late"),
         pytest.param(["undelivered"], "failed", id="undelivered"),
         pytest.param(["delivered", "undelivered"], "delivered", id="delivered is not undone"),
         pytest.param(["accepted", "sending", "canceled", "receiving", "", "dancing"], "sent", id="says nothing new"),

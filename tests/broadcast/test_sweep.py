@@ -383,6 +383,47 @@ def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
     assert sent_count(world, broadcast_id) == 40
 
 
+def hold_back_some(world: World, broadcast_id: str, count: int) -> list[tuple[str, str]]:
+    """Have WhatsApp say of so many that were sent that the sender's limit kept them back; who, with which message."""
+    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
+    for row in sent:
+        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "failed", 63018)
+    return [(row.person_id, row.message_sid) for row in sent]
+
+
+def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
+    """Twilio takes every message, and WhatsApp delivers none: those rows wait, and nobody else is tried."""
+    world, broadcast_id = waving(400, (10,))
+    hold_back_some(world, broadcast_id, 2)
+    world.tick()
+    assert world.status(broadcast_id) is S.SENDING
+    hold_back_some(world, broadcast_id, 1)
+    world.tick()
+    record = world.record(broadcast_id)
+    assert record.status is S.PAUSED
+    assert record.reason == (
+        "3 of 40 messages of this wave failed (more than 5 %), 3 of them over WhatsApp's limit (Twilio error 63018)"
+    )
+    world.office.resume(broadcast_id)
+    world.tick(2)
+    assert world.status(broadcast_id) is S.SENDING, "and is judged anew"
+
+
+def test_what_arrived_after_all_has_not_failed() -> None:
+    world, broadcast_id = waving(400, (10,))
+    for person_id, message_sid in hold_back_some(world, broadcast_id, 3):
+        world.callbacks.apply(broadcast_id, person_id, message_sid, "delivered", 0)
+    fail_some(world, broadcast_id, 3)
+    for row in world.rows(broadcast_id).values():
+        if row.state is RowState.FAILED:
+            world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "read", 0)
+    world.tick()
+    assert world.status(broadcast_id) is S.SENDING
+    view = world.office.view(broadcast_id)
+    assert view.errors == {}
+    assert (view.counts["failed"], view.counts["delivered"], view.counts["read"]) == (0, 3, 3)
+
+
 def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
     world, broadcast_id = waving(500, (10,))
     stop_some(world, broadcast_id, 1)

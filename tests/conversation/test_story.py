@@ -26,7 +26,7 @@ def test_any_first_message_is_welcomed_with_the_notice(talker: Talker, first: st
 
 
 def test_the_notice_version_is_kept(talker: Talker) -> None:
-    assert talker.says("Hi").stored.contact.notice_version == "2026-11.2"
+    assert talker.says("Hi").stored.contact.notice_version == "2026-11.3"
 
 
 def test_a_stop_as_the_first_message_counts(talker: Talker) -> None:

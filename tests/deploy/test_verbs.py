@@ -17,7 +17,7 @@ import pytest
 from tests.deploy.clones import Clone, free_ports
 
 VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
-VERBS += ["catch-up", "consent", "backup", "restore"]
+VERBS += ["catch-up", "consent", "breach-list", "backup", "restore"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
     "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
@@ -334,6 +334,12 @@ def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str
     assert calls(docker) == []
     assert told.returncode == 2
     assert "deploy.sh catch-up: error: the following arguments are required: --since" in told.stderr
+
+
+def test_the_list_for_a_breach_is_made_where_the_bot_runs(clone: Clone, docker: dict[str, str]) -> None:
+    clone.run("breach-list", "--by", "Meera", **docker)
+    (call,) = calls(docker)
+    assert call == "compose exec -T whatsapp-bot python -m onboarding_bot.cli.breach_list --by Meera"
 
 
 def test_a_backup_with_compose_comes_out_of_the_containers(

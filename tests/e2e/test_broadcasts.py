@@ -159,6 +159,8 @@ def test_each_class_of_errors_is_dealt_with_in_its_own_way(
         _0005={"on_send": {"status": 500, "sent": True}},
         _0006={"on_send": {"reset": True}, "times": 1},
         _0007={"on_callback": {"code": 63024, "status": "undelivered"}},
+        _0008={"on_send": {"code": 63018}, "times": 1},
+        _0009={"on_callback": {"code": 63018, "status": "failed", "then": "read"}},
     )
     start_worker(workers, world, tmp_path)
     broadcast_id = admin.broadcast()
@@ -194,11 +196,11 @@ def test_an_error_that_concerns_everybody_stops_the_broadcast(
 ) -> None:
     people = people_at(world, 200)
     world.set_fault(**BULK)
-    admin.break_for(_0050={"on_send": {"code": 63018}, "times": 1})
+    admin.break_for(_0050={"on_send": {"code": 63051}, "times": 1})
     start_worker(workers, world, tmp_path, TWILIO_MESSAGES_PER_SECOND="100")
     broadcast_id = admin.broadcast()
     admin.wait_for_status(broadcast_id, "stopped")
-    assert "63018" in admin.look(broadcast_id)["reason"]
+    assert "63051" in admin.look(broadcast_id)["reason"]
     time.sleep(TAKES_EFFECT_SECONDS)
     assert stands_still(admin)
     counts = admin.counts(broadcast_id)

@@ -135,7 +135,16 @@ UNCERTAIN, NOT_PROCESSED = Sent(SendResult.UNCERTAIN), Sent(SendResult.NOT_PROCE
             id="429 with Retry-After",
         ),
         pytest.param(
-            refusal(429, 63018), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="429 with another code"
+            refusal(429, 63010), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="429 with another code"
+        ),
+        *(
+            pytest.param(
+                refusal(status, 63018, **headers),
+                Sent(SendResult.NOT_PROCESSED, code=63018, retry_after=wish),
+                id=f"the sender's limit, {status} {wish}",
+            )
+            for status in (400, 429)
+            for headers, wish in (({}, 1.0), ({"Retry-After": "7"}, 7.0))
         ),
         pytest.param(
             refusal(400, 20429), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="its code on a 400"
