@@ -28,12 +28,6 @@ class OtherDefinitionError(BotError):
     code = "broadcast.other_definition"
 
 
-class PastScheduleError(BotError):
-    """The moment at which the broadcast should begin is over."""
-
-    code = "broadcast.past_schedule"
-
-
 class WrongStatusError(BotError):
     """A broadcast in this status cannot be asked for that."""
 
@@ -80,11 +74,10 @@ class BroadcastOffice:
     def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
         """Begin a broadcast, or return the one that the key stands for.
 
-        Raises OtherDefinitionError, and PastScheduleError for a new broadcast that should have begun already.
+        Raises OtherDefinitionError, and InvalidFieldError for a new one whose time is over, or more than a year ahead.
         """
-        is_known = idempotency_key is not None and self.is_known(idempotency_key)
-        if definition.is_overdue(self._now()) and not is_known:
-            raise PastScheduleError
+        if idempotency_key is None or not self.is_known(idempotency_key):
+            definition.check_schedule(self._now())
         broadcast_id, is_same = self._ledger.create(definition, self._now(), idempotency_key)
         if not is_same:
             raise OtherDefinitionError("this Idempotency-Key belongs to another broadcast")
