@@ -12,6 +12,9 @@ from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
 from onboarding_bot.store.ledger import BroadcastRecord, Ledger, Row
 
+# What stands in the place of an address: of somebody who was erased, and of one whose record is gone.
+ERASED, UNKNOWN = "erased", "unknown"
+NO_ADDRESSES = frozenset({ERASED, UNKNOWN})
 _RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
 _HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
 
@@ -174,7 +177,7 @@ class BroadcastOffice:
             contacts = dict(zip(known, self._ledger.contacts(known), strict=True))
             for row in rows:
                 contact = contacts.get(row.person_id)
-                recipient = "erased" if row.is_erased else contact.address if contact else "unknown"
+                recipient = ERASED if row.is_erased else contact.address if contact else UNKNOWN
                 yield RecipientLine(recipient, row)
 
     def _find(self, broadcast_id: str) -> BroadcastRecord:

@@ -489,6 +489,24 @@ def test_the_file_hides_addresses_from_a_key_without_the_role_data(world: World,
     assert line["message_sid"] == world.row(broadcast_id, person_id).message_sid
 
 
+@pytest.mark.parametrize("address", ["+919876543210", "messenger:919876543210", "whatsapp:Asha 9876543210"])
+def test_the_file_shows_nothing_of_an_address_that_is_none(world: World, clock: MovableClock, address: str) -> None:
+    """An earlier release kept people who had written an SMS."""
+    add(world.store, address)
+    app = create_app(
+        settings(ADMIN_API_KEY="a:send:key-of-send-only,b:read:key-of-read-only"),
+        redis=world.redis,
+        otp_service=FakeOtpService(),
+        clock=clock.clock(),
+    )
+    client = app.test_client()
+    send_key, read_key = ({"Authorization": f"Bearer key-of-{role}-only"} for role in ("send", "read"))
+    answer = client.post("/send-broadcast", json={"message": "Hi"}, headers=send_key)
+    world.tick(6)
+    response = client.get(f"/broadcasts/{answer.get_json()['broadcast_id']}/recipients.csv", headers=read_key)
+    assert [line["recipient"] for line in lines_of(response)] == ["******"]
+
+
 def test_the_file_of_nobody_has_its_head(client: FlaskClient) -> None:
     response = client.get(f"/broadcasts/{begin(client)}/recipients.csv", headers=KEY)
     assert response.get_data(as_text=True) == "recipient,state,code,message_sid,accepted_at,changed_at\r\n"
