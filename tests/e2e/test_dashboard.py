@@ -365,7 +365,7 @@ def test_an_impatient_finger_sends_once(opens: Open, broadcasts: Broadcasts, wor
 # --- without --------------------------------------------------------------------------------------------------------
 
 
-def test_a_date_that_is_typed_in_part_is_not_taken_for_at_once(opens: Open, broadcasts: Broadcasts, world: World) -> None:
+def test_a_date_typed_in_part_does_not_mean_at_once(opens: Open, broadcasts: Broadcasts, world: World) -> None:
     page = sign_in(opens())
     page.goto(f"{world.bot_url}/dashboard/broadcasts/new")
     page.get_by_role("textbox", name="Text").fill("The fair opens.")
