@@ -15,6 +15,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 
 from onboarding_bot.config import METRICS_FOLDER, load_settings, read_environment
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.listening import all_addresses
 from onboarding_bot.logs import describe
 from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 
@@ -75,7 +76,9 @@ try:
 except SettingsError as error:
     sys.exit("\n".join(error.lines))
 
-bind = f"0.0.0.0:{_settings.port}"
+bind = [
+    f"[{address}]:{_settings.port}" if ":" in address else f"{address}:{_settings.port}" for address in all_addresses()
+]
 workers = _settings.web_concurrency
 # Greenlets: a message that waits for the auth API costs a little memory and no worker.
 worker_class = "gevent"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -69,9 +70,11 @@ from onboarding_bot.web.metrics_page import metrics_routes
 from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.people import people_routes
 from onboarding_bot.web.problems import register_problems
+from onboarding_bot.web.signature import CALLED_BY_TWILIO
 from onboarding_bot.web.status_callback import status_callback_routes
 from onboarding_bot.web.vital_signs import VitalSigns
 from onboarding_bot.web.webhook import webhook_routes
+from onboarding_bot.web.whole_body import WholeBodyRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -257,6 +260,7 @@ def create_app(
     parts = build_parts(settings, redis=redis, otp_service=otp_service, clock=clock)
     app = Flask(__name__, static_folder=None)
     app.debug = settings.debug
+    app.request_class = WholeBodyRequest
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[BOT] = parts.bot
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
@@ -288,6 +292,7 @@ def create_app(
     ):
         app.register_blueprint(routes)
     register_problems(app)
+    _answer_at_doubled_slashes(app)
     if prefix := urlsplit(settings.public_base_url).path:
         _stand_below(app, prefix)
     _follow_requests(app)
@@ -332,6 +337,21 @@ def _texts(settings: Settings) -> Texts:
         "backup_days": str(settings.backup_retention_days),
     }
     return Texts(standing, settings.default_language)
+
+
+def _answer_at_doubled_slashes(app: Flask) -> None:
+    """Let Twilio's calls arrive where a URL was put together from two parts with a slash each; it follows no redirect.
+
+    What was signed is the address as it came, and that stands in RAW_URI.
+    """
+    inner = app.wsgi_app
+
+    def with_single_slashes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        single = re.sub("/{2,}", "/", environ["PATH_INFO"])
+        is_twilios = single.rstrip("/") in CALLED_BY_TWILIO
+        return inner(environ | {"PATH_INFO": single} if is_twilios else environ, start_response)
+
+    app.wsgi_app = with_single_slashes  # type: ignore[method-assign]
 
 
 def _stand_below(app: Flask, prefix: str) -> None:

@@ -15,7 +15,11 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-WEBHOOK_OUTCOMES = ("answered", "fallback", "failed", "postponed", "bad_form", "refused", "too_large")
+NOT_WHATSAPP = "not_whatsapp"
+WEBHOOK_OUTCOMES = (
+    *("answered", "fallback", "failed", "postponed", "bad_form", "refused", "too_large"),
+    NOT_WHATSAPP,
+)
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 # A reply should be there within 2 s; after 12 s a webhook gives up.
 _WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 15)

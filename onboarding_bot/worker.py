@@ -29,6 +29,7 @@ from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.broadcast.sweep import Sweep
 from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.errors import BotError, SettingsError
+from onboarding_bot.listening import all_addresses
 from onboarding_bot.logs import configure_logs, describe, logger
 from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 from onboarding_bot.outbound.due import DueWork
@@ -123,7 +124,12 @@ def show_metrics() -> int:
     settings = load_settings(read_environment())
     app = create_metrics_app(settings)
     port = settings.worker_metrics_port or 0
-    make_server("0.0.0.0", port, app, threaded=True, request_handler=_WithoutLog).serve_forever()
+    first, *others = [
+        make_server(address, port, app, threaded=True, request_handler=_WithoutLog) for address in all_addresses()
+    ]
+    for other in others:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+    first.serve_forever()
     return 0
 
 

@@ -265,6 +265,19 @@ def test_whoever_was_answered_hears_nothing(
     assert twilio.heard == []
 
 
+def test_whoever_wrote_an_sms_is_left_alone(
+    twilio: Twilio, operator: CatchUp, clock: MovableClock, redis: fakeredis.FakeRedis
+) -> None:
+    """The sender takes SMS too, and Twilio lists both."""
+    for sender in ("+919876543210", "messenger:1234", "whatsapp:"):
+        twilio.gets("Hi", sender)
+        twilio.gets("STOP", sender)
+    clock.pass_(minutes=5)
+    assert fates(operator) == {Fate.NOT_WHATSAPP: 3}
+    assert twilio.heard == []
+    assert redis.keys() == []
+
+
 def test_what_twilio_may_still_be_delivering_is_left_alone(
     talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
 ) -> None:

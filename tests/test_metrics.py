@@ -60,6 +60,7 @@ def test_each_end_of_a_webhook_is_counted(since: Since) -> None:
     client.post("/webhook", data={"Body": "x" * 70_000})
     post_signed(client, {"Body": "Hi"})
     post_signed(client, webhook_form("Hi", "whatsapp:+919800000001"), "/webhook/fallback")
+    post_signed(client, webhook_form("Hi", "+919800000001"))
     server.connected = False
     post_signed(client, webhook_form("Hi", "whatsapp:+919800000001"))
     counted = {outcome: since.count("webhook_requests_total", outcome=outcome) for outcome in metrics.WEBHOOK_OUTCOMES}
@@ -70,9 +71,10 @@ def test_each_end_of_a_webhook_is_counted(since: Since) -> None:
         "bad_form": 1,
         "fallback": 1,
         "postponed": 1,
+        "not_whatsapp": 1,
         "failed": 0,
     }
-    assert since.count("webhook_duration_seconds_count") == 5, "of those that Twilio signed"
+    assert since.count("webhook_duration_seconds_count") == 6, "of those that Twilio signed"
     assert since.count("redis_errors_total") >= 1
 
 

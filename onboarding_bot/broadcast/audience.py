@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.broadcast.office import PastScheduleError
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, SkipReason
 from onboarding_bot.store.keys import SHARDS, is_erased
@@ -53,10 +52,9 @@ class Audience:
     def count(self, definition: Definition) -> DryRun:
         """Who would get it, and who would not, without writing anything down.
 
-        Raises PastScheduleError for one that should have begun already.
+        Raises InvalidFieldError for one that should have begun already, or is more than a year ahead.
         """
-        if definition.is_overdue(self._now()):
-            raise PastScheduleError
+        definition.check_schedule(self._now())
         if definition.content_sid and self._is_marketing(definition.content_sid):
             definition = replace(definition, purpose=Purpose.MARKETING)
         now, found = self._now(), dict.fromkeys(("pending", "outside", "unreviewed", *SkipReason), 0)

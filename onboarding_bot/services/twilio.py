@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 
 from twilio.request_validator import RequestValidator
@@ -36,14 +37,47 @@ class SignatureVerifier:
     def __init__(self, auth_tokens: Sequence[str], public_base_url: str) -> None:
         self._validators = [RequestValidator(token) for token in auth_tokens]
         self._base = public_base_url
+        self._bases = _with_and_without_port(public_base_url)
 
-    def signed_url(self, path: str, query: str) -> str:
-        """The URL that Twilio signed: the public one, whatever a proxy has made of it on the way."""
-        return f"{self._base}{path}?{query}" if query else f"{self._base}{path}"
+    def signed_url(self, path_and_query: str) -> str:
+        """The URL that Twilio signed: the public one, whatever a proxy has made of its host on the way."""
+        return f"{self._base}{path_and_query}"
 
     def is_genuine(self, url: str, form: MultiDict[str, str], signature: str) -> bool:
-        """Whether one of the auth tokens signed exactly this URL with exactly these fields."""
-        return any(bool(validator.validate(url, form, signature)) for validator in self._validators)
+        """Whether one of the auth tokens signed this URL, as it may be written, with exactly these fields.
+
+        RequestValidator's own ``validate`` takes a URL apart and loses a trailing ``?`` when it puts it together.
+        """
+        given, path_and_query = signature.encode(), url.removeprefix(self._base)
+        return any(
+            hmac.compare_digest(validator.compute_signature(base + spelling, form).encode(), given)
+            for spelling in _spellings(path_and_query)
+            for base in self._bases
+            for validator in self._validators
+        )
+
+
+def _with_and_without_port(base: str) -> tuple[str, str]:
+    """The address as it is, and then with, or without, the port that its scheme means anyway."""
+    scheme, _, rest = base.partition("://")
+    host, slash, prefix = rest.partition("/")
+    name, colon, port = host.rpartition(":")
+    has_port = bool(colon) and port.isdigit()
+    other = name if has_port else f"{host}:{443 if scheme == 'https' else 80}"
+    return base, f"{scheme}://{other}{slash}{prefix}"
+
+
+def _spellings(path_and_query: str) -> list[str]:
+    """Path and query as they came, and then as they may have been before a proxy wrote them anew.
+
+    Some drop a ``?`` that nothing follows, and those that take a prefix off make one slash of two.
+    """
+    found = [path_and_query]
+    if path_and_query.endswith("?"):
+        found.append(path_and_query.removesuffix("?"))
+    elif "?" not in path_and_query:
+        found.append(f"{path_and_query}?")
+    return found + [f"/{one}" for one in found if not one.startswith("//")]
 
 
 def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:

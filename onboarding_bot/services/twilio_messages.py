@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from onboarding_bot.tracing import current_trace
+from onboarding_bot.whatsapp_address import is_whatsapp
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
@@ -26,6 +27,7 @@ TOO_MANY_REQUESTS_CODE = 20429
 WRONG_CREDENTIALS_CODE = 20003
 # The sender's own limit, which comes with one status or another.
 SENDER_LIMITED_CODE = 63018
+OTHER_CHANNEL_CODE = 21910
 PAUSE_SECONDS = 1.0
 # By default Twilio repeats a callback only when it could not connect; what stands behind the # has it do so after a
 # time-out and a 5xx as well, and is not part of what it signs.
@@ -81,6 +83,9 @@ class TwilioMessages:
         return self._send(content, callback)
 
     def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
+        if not is_whatsapp(content["To"]):
+            # Nobody there ever wrote to this sender; Twilio would say the same.
+            return Sent(SendResult.REFUSED, code=OTHER_CHANNEL_CODE)
         form = {"From": self._sender, **content}
         if callback:
             form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}#{CONNECTION_OVERRIDES}"

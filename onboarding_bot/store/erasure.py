@@ -11,6 +11,7 @@ from typing import Any
 from onboarding_bot.analytics.positions import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import REMEMBERED_FOR, OnboardingStep, RememberedReply
 from onboarding_bot.logs import audit_log
 from onboarding_bot.outbound.due import DueWork
@@ -78,7 +79,8 @@ class Erasures:
     ) -> Conflict | None:
         """Erase a person in one call, unless something changed since ``known``: then nothing is done.
 
-        ``goodbye`` answers the message that asked for it, also when Twilio repeats that afterwards.
+        ``goodbye`` answers the message that asked for it. Twilio may repeat that afterwards, and any earlier one as
+        well: these copies are answered in the same way, and begin nothing.
         ``counters`` and ``day_counters`` move with it, as with a commit.
         """
         broadcasts = self._broadcasts()
@@ -145,6 +147,7 @@ class Erasures:
         person_id, shard = known.person_id, keys.shard_of(known.person_id)
         deletion_id = keys.nameless_id(shard)
         address = address or (known.contact.address if known.contact else "")
+        messages = _answered_messages(known, goodbye)
         day = arguments((counters, day_counters))
         with unavailable_on_error():
             done, *newer = self._scripts.run(
@@ -159,10 +162,10 @@ class Erasures:
                     self._keys.contacts(person_id),
                     self._keys.erasures(person_id),
                     self._keys.counters(person_id),
-                    self._keys.goodbye(person_id, goodbye.message_sid if goodbye else ""),
                     self._keys.messages_to_delete(deletion_id),
                     self._keys.day(person_id, day_at(now)),
                     *self._keys.steps(person_id).values(),
+                    *(self._keys.goodbye(person_id, message_sid) for message_sid in messages),
                     *(in_shard(shard, broadcast_id, part) for broadcast_id in broadcasts for part in _PARTS),
                 ],
                 [
@@ -172,7 +175,7 @@ class Erasures:
                     person_id,
                     unix_milliseconds(now),
                     json.dumps(_tombstone(known.contact, now)),
-                    _goodbye_to_store(goodbye) if goodbye else "",
+                    _goodbye_to_store(goodbye or _goodbye_to(known, now)),
                     milliseconds(REMEMBERED_FOR),
                     self._sealed(Deletion(address, now), deletion_id) if address else b"",
                     milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
@@ -181,6 +184,7 @@ class Erasures:
                     _KINDS_OF_DUE_WORK,
                     milliseconds(DAY_LIFE),
                     _ENDED,
+                    len(messages),
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
                     len(day) // 2,
@@ -207,6 +211,17 @@ def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:
     opt_out = (contact.opt_out if contact else None) or OptOut(now, ERASURE)
     requests = contact.otp_requests if contact else ()
     return opt_out.to_record() | {"otp_requests": [request.at.isoformat() for request in requests]}
+
+
+def _answered_messages(known: StoredPerson, goodbye: RememberedReply | None) -> list[str]:
+    """The SIDs of the messages that are remembered, which go into the names of keys as keyed hashes only."""
+    remembered = known.session.remembered if known.session else ()
+    return list(dict.fromkeys(one.message_sid for one in (*remembered, *([goodbye] if goodbye else []))))
+
+
+def _goodbye_to(known: StoredPerson, now: datetime) -> RememberedReply:
+    """For copies of the messages of somebody whom an admin erased, and who has not asked for it in the chat."""
+    return RememberedReply("", now, (Part("erasure.done"),), known.contact.language if known.contact else None)
 
 
 def _goodbye_to_store(goodbye: RememberedReply) -> str:

@@ -58,7 +58,7 @@ class Keys:
         return f"{_tag(person_id)}:permit:{person_id}"
 
     def goodbye(self, person_id: str, message_sid: str) -> str:
-        """What the message that had its sender erased was answered with; the message stands there as a keyed hash."""
+        """The answer to a copy of a message from before its sender was erased; the message is there as a keyed hash."""
         return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
 
     def erasures(self, person_id: str) -> str:

@@ -149,6 +149,7 @@ class Ledger:
                     status.value,
                     milliseconds(IDEMPOTENCY_LIFE),
                     hashlib.sha256(text.encode()).hexdigest(),
+                    hashlib.sha256(definition.in_utc().to_json().encode()).hexdigest(),
                 ],
             )
         return _decoded(known_id), bool(is_same)

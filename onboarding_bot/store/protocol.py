@@ -19,7 +19,7 @@ NOTHING_COUNTED: Mapping[str, int] = {}
 class StoredPerson:
     """What is stored of one person, and the versions that a commit has to meet.
 
-    ``goodbye`` is what the message at hand was answered with when it had the person erased.
+    ``goodbye`` is what the message at hand is answered with when it came before the person was erased, or asked for it.
     """
 
     person_id: str
@@ -59,7 +59,7 @@ class SessionStore(Protocol):
     def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
         """What is stored of this person; a value that cannot be decrypted or read counts as absent.
 
-        With ``message_sid`` also whether that message is the one that had the person erased.
+        With ``message_sid`` also whether that message is one of those before an erasure.
         """
 
     def commit(

@@ -312,7 +312,7 @@ def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
 
 
 def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | None:
-    """The reply of an erasure, for a copy of the message that asked for it."""
+    """The reply of an erasure, for a copy of the message that asked for it, or of an earlier one."""
     if value is None:
         return None
     record = json.loads(value)

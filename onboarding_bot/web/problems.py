@@ -9,6 +9,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.web.references import new_reference
 
@@ -39,6 +40,10 @@ def register_problems(app: Flask) -> None:
             if name not in {"Content-Type", "Content-Length"}:
                 response.headers[name] = value
         return response
+
+    @app.errorhandler(InvalidFieldError)
+    def invalid_field(error: InvalidFieldError) -> Response:
+        return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{error.name} {error.detail}.", field=error.name)
 
     @app.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:

@@ -32,8 +32,8 @@ def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[s
     writer = csv.writer(buffer)
     writer.writerow(["recipient", "state", "code", "message_sid", "accepted_at", "changed_at"])
     for line in lines:
-        recipient = line.address if shows_addresses else masked(line.address)
         row = line.row
+        recipient = line.address if shows_addresses else masked(line.address)
         times = (_time(row.accepted_at), _time(row.changed_at))
         writer.writerow([recipient, row.state, row.code, row.message_sid, *times])
         yield buffer.getvalue()

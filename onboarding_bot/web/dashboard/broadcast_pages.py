@@ -16,6 +16,7 @@ from onboarding_bot.web.authentication import current_admin
 from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.broadcast_card import card
 from onboarding_bot.web.dashboard.code_words import error_meaning
+from onboarding_bot.web.dashboard.forms import check_form
 from onboarding_bot.web.recipients_file import recipients_file
 
 PAGE_SIZE = 20
@@ -42,6 +43,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
     @routes.post("/broadcasts/pause-all")
     @access.signed_in(Role.SEND, audit="broadcast.pause-all")
     def pause_all() -> ResponseReturnValue:
+        check_form()
         audit_detail(broadcast_ids=office.pause_all())
         return redirect(url_for(".overview"), HTTPStatus.SEE_OTHER)
 
@@ -66,6 +68,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
         @access.signed_in(Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
             audit_broadcast(broadcast_id)
+            check_form("next")
             act(broadcast_id)
             here = url_for(".broadcast", broadcast_id=broadcast_id)
             return redirect(safe_target(request.form.get("next"), here), HTTPStatus.SEE_OTHER)

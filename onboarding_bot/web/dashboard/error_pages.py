@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.web.references import new_reference
 
@@ -47,6 +48,12 @@ def add_error_pages(routes: Blueprint) -> None:
         )
         response.headers["Retry-After"] = str(wait_seconds)
         return response
+
+    @routes.errorhandler(InvalidFieldError)
+    def invalid_field(error: InvalidFieldError) -> Response:
+        return _page(
+            HTTPStatus.BAD_REQUEST, f"{error.name} {error.detail}. Nothing was done. Go back, and try it again."
+        )
 
     @routes.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:
