@@ -52,6 +52,7 @@ from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
 from onboarding_bot.store.slots import Slots
+from onboarding_bot.store.write_probe import WriteProbe
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_request_id, read_traceparent
 from onboarding_bot.web.audit import outcome_of
@@ -184,7 +185,7 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(hasty_store.ping, auth_api.is_healthy, vital_signs=vital_signs),
+        health=HealthCheck(WriteProbe(hasty_client).refusing, auth_api.is_healthy, vital_signs=vital_signs),
         signs=signs,
         sign_keeper=sign_keeper,
         vital_signs=vital_signs,

@@ -12,7 +12,7 @@ from redis.connection import Connection, SSLConnection
 from redis.exceptions import RedisError
 from redis.sentinel import SentinelConnectionPool
 
-from onboarding_bot.store import connection
+from onboarding_bot.store.cluster import Cluster
 from onboarding_bot.store.connection import ANSWER_SECONDS, CONNECT_SECONDS, RETRIES, RETRY_PAUSE_SECONDS, connect
 
 
@@ -146,34 +146,29 @@ def test_a_sentinel_that_hangs_is_given_up_on_as_soon_as_a_server(query: str) ->
 # --- Cluster -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What RedisCluster is called with; the real one asks for the cluster's nodes at once."""
-    called: dict[str, Any] = {}
-    monkeypatch.setattr(connection, "RedisCluster", lambda **options: called.update(options))
-    return called
+def cluster(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """The addresses that are asked for the nodes, and how each node is connected to; nothing is asked for this."""
+    client = connect(url)
+    assert isinstance(client, Cluster)
+    return client._topology.hosts, client._nodes.connection_kwargs
 
 
-def test_cluster(cluster: dict[str, Any]) -> None:
-    connect("redis+cluster://user:p%40ss@one.example.in:7000,two.example.in")
-    assert [(node.host, node.port) for node in cluster["startup_nodes"]] == [
-        ("one.example.in", 7000),
-        ("two.example.in", 6379),
-    ]
-    assert (cluster["username"], cluster["password"]) == ("user", "p@ss")
-    assert (cluster["socket_connect_timeout"], cluster["socket_timeout"]) == (CONNECT_SECONDS, ANSWER_SECONDS)
-    assert "ssl" not in cluster
+def test_cluster() -> None:
+    hosts, options = cluster("redis+cluster://user:p%40ss@one.example.in:7000,two.example.in")
+    assert hosts == [("one.example.in", 7000), ("two.example.in", 6379)]
+    assert (options["username"], options["password"]) == ("user", "p@ss")
+    assert (options["socket_connect_timeout"], options["socket_timeout"]) == (CONNECT_SECONDS, ANSWER_SECONDS)
+    assert "ssl" not in options
 
 
-def test_cluster_with_an_ipv6_address(cluster: dict[str, Any]) -> None:
-    connect("redis+cluster://:pw@[2001:db8::1]")
-    assert [(node.host, node.port) for node in cluster["startup_nodes"]] == [("2001:db8::1", 6379)]
-    assert cluster["password"] == "pw"
+def test_cluster_with_an_ipv6_address() -> None:
+    hosts, options = cluster("redis+cluster://:pw@[2001:db8::1]")
+    assert hosts == [("2001:db8::1", 6379)]
+    assert options["password"] == "pw"
 
 
-def test_cluster_behind_tls(cluster: dict[str, Any]) -> None:
-    connect("rediss+cluster://one.example.in")
-    assert cluster["ssl"] is True
+def test_cluster_behind_tls() -> None:
+    assert cluster("rediss+cluster://one.example.in")[1]["ssl"] is True
 
 
 def test_the_plain_schemes_use_plain_connections() -> None:
