@@ -75,6 +75,7 @@ class RedisServer:
                 redis_binary(),
                 *([str(self.config)] if self.config else []),
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""),
+                *("--repl-diskless-sync-delay", "0"),
                 *self.options,
             ],
             stdout=log,
