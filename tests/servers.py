@@ -158,6 +158,11 @@ def running_nodes(
         yield nodes
 
 
+def cluster_url(nodes: list[RedisServer]) -> str:
+    """A REDIS_URL that names all of these."""
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+
 def is_cluster_up(node: RedisServer) -> bool:
     """Whether this node serves what it has."""
     try:

@@ -90,7 +90,9 @@ class AuthApi:
         return attempt.result
 
     def is_healthy(self, timeout_seconds: float) -> bool:
-        """Whether ``GET /health`` answers 200."""
+        """Whether ``GET /health`` answers 200, and OTP requests do not fail in a row while it does."""
+        if self.breaker.state == "open":
+            return False
         try:
             with self._session.get(
                 self._health_url, timeout=timeout_seconds, allow_redirects=False, stream=True

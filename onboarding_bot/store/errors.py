@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
 
 from onboarding_bot import metrics
 from onboarding_bot.errors import StoreUnavailableError
@@ -24,6 +24,9 @@ def unavailable_on_error() -> Iterator[None]:
 
 def _kind(error: Exception) -> str:
     """The server's own word for what it refuses (MISCONF, NOREPLICAS, …), or else redis-py's."""
+    if "user executing the script" in str(error):
+        # Within a script Redis 7.0 has no word of its own for it.
+        return NoPermissionError.__name__
     word = str(error).partition(" ")[0]
     return word if type(error) is ResponseError and word.isalpha() and word.isupper() else type(error).__name__
 

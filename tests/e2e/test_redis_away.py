@@ -16,7 +16,7 @@ import requests
 from tests.e2e.outbound import Worker
 from tests.e2e.test_rolling_restart import workers_of
 from tests.e2e.world import Process, World, environment_of, eventually, gunicorn
-from tests.servers import RedisServer, free_port, running_nodes, running_redis, running_sentinel
+from tests.servers import RedisServer, cluster_url, free_port, running_nodes, running_redis, running_sentinel
 from tests.talker import new_sid
 
 pytestmark = pytest.mark.redis_server
@@ -47,7 +47,7 @@ class Deployment:
 
     def postpones(self, sid: str, sender: str) -> None:
         """A message gets 503 in time, whichever process it meets, and so does whoever asks whether the bot is ready."""
-        for _ in range(4):
+        for _ in range(2):
             assert self.ask(sid, sender).status_code == 503
         assert requests.get(f"{self.world.bot_url}/health/ready", timeout=10).status_code == 503
         report = self.health()
@@ -105,10 +105,6 @@ def sentinel(folder: Path) -> Iterator[tuple[list[RedisServer], str]]:
 def cluster(folder: Path) -> Iterator[tuple[list[RedisServer], str]]:
     with running_nodes(folder, 3, 0, 1000, *KEEPS_ALL) as nodes:
         yield nodes, cluster_url(nodes)
-
-
-def cluster_url(nodes: list[RedisServer]) -> str:
-    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
 
 
 @pytest.mark.parametrize("kind", [one_server, sentinel, cluster], ids=["one server", "sentinel", "cluster"])
