@@ -67,6 +67,7 @@ class Cluster(RedisCluster):
 
     @nodes_manager.setter
     def nodes_manager(self, nodes: NodesManager) -> None:
+        """Where redis-py puts them when it is built."""
         self._nodes = nodes
 
     def execute_command(self, *args: Any, **options: Any) -> Any:

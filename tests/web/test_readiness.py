@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +17,7 @@ from redis import Redis
 
 from onboarding_bot.app import create_app
 from onboarding_bot.store.keys import Keys, shard_of
-from tests.servers import RedisServer, cluster_url, is_cluster_up, running_nodes, running_redis
+from tests.servers import RedisServer, cluster_url, is_cluster_up, missing, running_nodes, running_redis
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import post_signed, webhook_form
 
@@ -71,6 +74,7 @@ def app(server: RedisServer) -> Flask:
 def fail_to_save(redis: Redis) -> None:
     """A folder in the snapshot's place: the disk takes it no more."""
     folder = Path(redis.config_get("dir")["dir"])
+    (folder / "dump.rdb").unlink(missing_ok=True)
     (folder / "dump.rdb").mkdir()
     redis.config_set("save", "3600 1")
     redis.bgsave()
@@ -151,6 +155,36 @@ def test_a_queue_that_takes_no_jobs_is_degraded(app: Flask, server: RedisServer,
         assert (writes(app), is_ready(app), report["status"]) == (200, True, "degraded")
         assert report["services"]["queue"]["status"] == "unhealthy"
         assert report["services"]["redis"]["status"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("fault", "healthy"),
+    [
+        (None, True),
+        (FAULTS["it is full"], False),
+        (FAULTS["its disk fails"], False),
+        (FAULTS["it was demoted to a replica"], False),
+    ],
+    ids=["well", "full", "without disk", "demoted"],
+)
+def test_compose_asks_redis_for_a_write(server: RedisServer, tmp_path: Path, fault: Any, healthy: bool) -> None:
+    client = shutil.which("redis-cli")
+    if not client:
+        missing("redis-cli")
+    check = re.search(r"- CMD-SHELL\n +- (redis-cli .*)", Path("docker-compose.yml").read_text())
+    assert check
+    here = tmp_path / "redis-cli"
+    here.write_text(f'#!/bin/sh\nexec {client} -p {server.port} "$@"\n')
+    here.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if fault:
+        fault[0](admin_of(server))
+    try:
+        ended = subprocess.run(["sh", "-c", check[1]], env=environment, check=False)
+    finally:
+        if fault:
+            fault[1](admin_of(server))
+    assert (ended.returncode == 0) is healthy
 
 
 # --- a cluster -----------------------------------------------------------------------------------------------------
