@@ -134,14 +134,16 @@ def build_parts(
     client = redis or connect(settings.redis_url)
     store = RedisStore(client, keys, sealer, *lives)
     erasures = Erasures(client, keys, sealer, store)
-    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
+    # The fallback and the limits ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
-    hasty_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS, retries=0)
-    signs = SignsOfLife(client, hasty_queue)
+    # Health gives up as soon, but tries once more, as the work does: after a failover that finds the new server.
+    probed = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS)
+    probed_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS)
+    signs = SignsOfLife(client, probed_queue)
     sign_keeper = SignKeeper(signs, clock.now)
     is_real = settings.environment is Environment.PRODUCTION
-    vital_signs = VitalSigns(SignsOfLife(hasty_client, hasty_queue), clock.now, expects_webhooks=is_real)
+    vital_signs = VitalSigns(SignsOfLife(probed, probed_queue), clock.now, expects_webhooks=is_real)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
@@ -185,7 +187,7 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(WriteProbe(hasty_client).refusing, auth_api.is_healthy, vital_signs=vital_signs),
+        health=HealthCheck(WriteProbe(probed).refusing, auth_api.is_healthy, vital_signs=vital_signs),
         signs=signs,
         sign_keeper=sign_keeper,
         vital_signs=vital_signs,
