@@ -14,7 +14,7 @@ from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import ReadOnlyError, RedisError
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
 from onboarding_bot.store.cluster import Address, Cluster
 
@@ -42,7 +42,7 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
         "health_check_interval": 0,
     }
     # A server that was demoted is left, so that its name or its sentinel leads to the new one.
-    moving = {"retry_on_error": [ReadOnlyError]}
+    moving: dict[str, Any] = {"retry_on_error": [ReadOnlyError]}
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss"}:
         return Redis.from_url(url, **options, **moving)
@@ -53,6 +53,7 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
         service, _, database = parts.path.strip("/").partition("/")
         asking = options | {"retry": Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), 0)} | _sentinel_login(parts.query)
         sentinels = _Sentinels(_hosts(hosts, SENTINEL_PORT), sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
+        moving["connection_class"] = _Following
         client: Redis = sentinels.master_for(service, db=int(database or 0), **login, **options, **moving)  # type: ignore[no-untyped-call]
         return client
     tls: dict[str, Any] = {"ssl": True} if parts.scheme == "rediss+cluster" else {}
@@ -77,6 +78,16 @@ class _OneLevel(Retry):
             return super().call_with_retry(do, fail, *args, **options)
         finally:
             self._is_trying = False
+
+
+class _Following(SentinelManagedConnection):
+    """Asks the sentinels also where a command is tried again: redis-py goes to the server that it was just left by."""
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """As in redis-py, over a connection that leads to the server that the sentinels name now."""
+        if not self._sock:
+            self.connect()  # type: ignore[no-untyped-call]
+        super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
 
 
 class _Sentinels(Sentinel):

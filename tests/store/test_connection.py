@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,19 @@ from typing import Any
 import pytest
 from redis import Redis
 from redis.connection import Connection, SSLConnection
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from onboarding_bot.store.cluster import Cluster
-from onboarding_bot.store.connection import ANSWER_SECONDS, CONNECT_SECONDS, RETRIES, RETRY_PAUSE_SECONDS, connect
-from tests.servers import RedisServer, cluster_url, running_nodes, running_redis
+from onboarding_bot.store.connection import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    RETRIES,
+    RETRY_PAUSE_SECONDS,
+    AnyRedis,
+    connect,
+)
+from tests.servers import RedisServer, cluster_url, running_nodes, running_redis, running_sentinel
 
 
 def options_of(url: str, **patience: Any) -> dict[str, Any]:
@@ -283,6 +290,46 @@ def test_a_server_that_was_demoted_is_left(tmp_path: Path) -> None:
         assert client.client_id() != before
 
 
+@pytest.mark.redis_server
+@pytest.mark.parametrize("fault", ["killed", "hanging", "demoted"])
+def test_after_a_failover_a_second_try_meets_the_new_server(tmp_path: Path, fault: str) -> None:
+    """The connection in the pool still leads to the old one."""
+    with running_sentinel(tmp_path) as (old, new, sentinel):
+        client = connect(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster")
+        assert client.set("a", "1")
+        match fault:
+            case "killed":
+                old.kill()
+            case "hanging":
+                old.pause()
+            case _:
+                eventually(lambda: fails_over(sentinel))
+        eventually(lambda: sentinel.client().sentinel_masters()["mymaster"]["port"] == new.port)
+        assert client.set("a", "2")
+
+
+def fails_over(sentinel: RedisServer) -> bool:
+    """Whether the sentinel does as it is told: at first it may not know the replica well enough."""
+    try:
+        return bool(sentinel.client().execute_command("SENTINEL", "FAILOVER", "mymaster"))
+    except ResponseError:
+        return False
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def takes(client: AnyRedis, value: str) -> bool:
+    try:
+        return bool(client.set("{s0}:a", value))
+    except RedisError:
+        return False
+
+
 # --- a real cluster ------------------------------------------------------------------------------------------------
 
 
@@ -326,12 +373,5 @@ def test_a_cluster_that_comes_back_at_other_addresses_is_found(nodes: list[Redis
     with running_nodes(tmp_path / "moved", 2) as moved:
         assert isinstance(client, Cluster)
         client._topology.hosts[:] = [("127.0.0.1", node.port) for node in moved]
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                assert client.set("{s0}:a", "new")
-                break
-            except RedisError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+        eventually(lambda: takes(client, "new"))
         assert {node.port for node in client.get_primaries()} == {node.port for node in moved}
