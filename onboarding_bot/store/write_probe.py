@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from redis.cluster import RedisCluster
 
@@ -14,6 +15,8 @@ from onboarding_bot.store.scripts import Scripts
 
 # A probe takes its key away itself; one that breaks off half-way leaves it for so long.
 LEFTOVER_MS = 60_000
+# Who has not taken a write by then takes none: one primary that hangs says nothing of the others.
+PATIENCE_SECONDS = 1.2
 
 
 class WriteProbe:
@@ -28,16 +31,23 @@ class WriteProbe:
 
         Raises StoreUnavailableError, which names the reason, when none does.
         """
+        deadline = time.monotonic() + PATIENCE_SECONDS
         keys = self._a_key_of_each_primary()
         if len(keys) == 1:
             # In this thread: one server is the rule.
             self._write(*keys.values())
             return []
         askers = ThreadPoolExecutor(len(keys), thread_name_prefix="write-probe")
-        writes = {primary: askers.submit(self._write, key) for primary, key in keys.items()}
+        writes = {askers.submit(self._write, key): primary for primary, key in keys.items()}
         askers.shutdown(wait=False)
-        refused = {primary: error for primary, write in writes.items() if (error := write.exception())}
-        if len(refused) == len(keys) or not all(isinstance(error, StoreUnavailableError) for error in refused.values()):
+        answered, hanging = wait(writes, max(0.0, deadline - time.monotonic()))
+        refused = {writes[write]: StoreUnavailableError("TimeoutError") for write in hanging}
+        for write in answered:
+            try:
+                write.result()
+            except StoreUnavailableError as error:
+                refused[writes[write]] = error
+        if len(refused) == len(keys):
             raise next(iter(refused.values()))
         return sorted(refused)
 

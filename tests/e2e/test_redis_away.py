@@ -132,7 +132,6 @@ def test_whatever_starts_while_redis_is_away_works_when_it_is_back(kind: Any, tm
 
         for server in servers:
             server.kill()
-        bot.replace_a_web_worker()
         bot.postpones(sid := new_sid(), owner)
         for server in servers:
             server.start()

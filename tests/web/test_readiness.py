@@ -16,6 +16,7 @@ from flask import Flask
 from redis import Redis
 
 from onboarding_bot.app import create_app
+from onboarding_bot.store import write_probe
 from onboarding_bot.store.keys import Keys, shard_of
 from tests.servers import RedisServer, cluster_url, is_cluster_up, missing, running_nodes, running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -218,6 +219,20 @@ def owner_at(node: RedisServer, nodes: list[RedisServer]) -> str:
     raise AssertionError("nobody is there")
 
 
+def test_a_primary_that_hangs_for_longer_than_anybody_asks_is_named(
+    nodes: list[RedisServer], cluster_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_probe, "PATIENCE_SECONDS", 0.2)
+    assert is_ready(cluster_app)
+    nodes[2].pause()
+    try:
+        assert is_ready(cluster_app)
+        assert health(cluster_app)["services"]["redis"]["unavailable"] == [name(nodes[2])]
+    finally:
+        nodes[2].resume()
+    wait_for(lambda: health(cluster_app)["services"]["redis"]["status"] == "healthy", "its return")
+
+
 CLUSTER_FAULTS: dict[str, tuple[Callable[[RedisServer], object], Callable[[RedisServer], object]]] = {
     "full": (
         lambda node: node.client().config_set("maxmemory", 1),
@@ -232,15 +247,23 @@ CLUSTER_FAULTS: dict[str, tuple[Callable[[RedisServer], object], Callable[[Redis
 }
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known before", "a process that was just started"])
-@pytest.mark.parametrize(("fault", "mend"), CLUSTER_FAULTS.values(), ids=CLUSTER_FAULTS)
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        pytest.param("full", True, id="full"),
+        pytest.param("too few replicas", True, id="too few replicas"),
+        pytest.param("killed", True, id="killed"),
+        pytest.param("killed", False, id="killed before the process started"),
+        pytest.param("hanging", False, id="hanging before the process started"),
+    ],
+)
 def test_a_cluster_is_ready_while_any_primary_takes_writes(
     nodes: list[RedisServer],
     cluster_app: Flask,
-    fault: Callable[[RedisServer], object],
-    mend: Callable[[RedisServer], object],
+    kind: str,
     known: bool,
 ) -> None:
+    fault, mend = CLUSTER_FAULTS[kind]
     ill, _, well = nodes
     senders = [owner_at(ill, nodes), owner_at(well, nodes)]
     if known:
