@@ -55,6 +55,7 @@ from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
 from onboarding_bot.store.slots import Slots
+from onboarding_bot.store.write_probe import WriteProbe
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_request_id, read_traceparent
 from onboarding_bot.web.audit import outcome_of
@@ -139,14 +140,16 @@ def build_parts(
     client = redis or connect(settings.redis_url)
     store = RedisStore(client, keys, sealer, *lives)
     erasures = Erasures(client, keys, sealer, store)
-    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
+    # The fallback and the limits ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
-    hasty_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS, retries=0)
-    signs = SignsOfLife(client, hasty_queue)
+    # Health gives up as soon, but tries once more, as the work does: after a failover that finds the new server.
+    probed = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS)
+    probed_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS)
+    signs = SignsOfLife(client, probed_queue)
     sign_keeper = SignKeeper(signs, clock.now)
     is_real = settings.environment is Environment.PRODUCTION
-    vital_signs = VitalSigns(SignsOfLife(hasty_client, hasty_queue), clock.now, expects_webhooks=is_real)
+    vital_signs = VitalSigns(SignsOfLife(probed, probed_queue), clock.now, expects_webhooks=is_real)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
@@ -190,7 +193,7 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(hasty_store.ping, auth_api.is_healthy, vital_signs=vital_signs),
+        health=HealthCheck(WriteProbe(probed).refusing, auth_api.is_healthy, vital_signs=vital_signs),
         signs=signs,
         sign_keeper=sign_keeper,
         vital_signs=vital_signs,

@@ -60,6 +60,10 @@ RETENTION_EVERY_SECONDS = 3600.0
 HEARTBEAT_MS = 5_000
 JOB_MS = 600_000
 MAINTENANCE_PERCENT = 10
+# How long the queue's Redis may take for an answer: a server that has been replaced is noticed in that time.
+QUEUE_SECONDS = 2.0
+# How soon a queue that was away is asked again: with Dramatiq's own 3 s jobs would wait beyond the 5 s of a return.
+dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 1.0
 MAINTENANCE_CHANCE = 1_000_000 // 100 * MAINTENANCE_PERCENT
 
 
@@ -136,7 +140,7 @@ def show_metrics() -> int:
 def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     """A broker with all jobs and the sweep declared on it. A job's arguments are ids, never a person's data."""
     broker = RedisBroker(
-        client=client or connect(settings.queue_url, answer_seconds=5.0),
+        client=client or connect(settings.queue_url, answer_seconds=QUEUE_SECONDS),
         namespace=QUEUE_NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
         maintenance_chance=MAINTENANCE_CHANCE,
@@ -204,7 +208,6 @@ def _sweeping(
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
-        parts.signs.write({Sign.WORKER: parts.now()})
         is_held_up = parts.slots.held_up(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.
@@ -217,6 +220,9 @@ def _sweeping(
         without_rows.clear()
         books.look()
         rounds.look()
+        # Last, and only where jobs can be put in: a sweep that gets stuck or sends nothing is no sign of a worker.
+        parts.signs.write_into_queue()
+        parts.signs.write({Sign.WORKER: parts.now()})
 
     return tick
 

@@ -125,7 +125,7 @@ class Demo:
         python = [sys.executable, "-m"]
         gunicorn = [*python, "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"{LOOPBACK}:{bot}", "main:app"]
         self._spawn("redis", redis_command(redis), lock, stop_seconds=10)
-        self._wait_for(lambda: answers_ping(redis), "redis")
+        self._wait_for(lambda: takes_writes(redis), "redis")
         self._spawn("simulator", [*python, "simulator"], lock, stop_seconds=5)
         self._spawn("bot", gunicorn, lock, stop_seconds=25)
         started = time.time()
@@ -253,9 +253,9 @@ def is_in_use(port: int) -> bool:
     return False
 
 
-def answers_ping(port: int) -> bool:
-    """Whether Redis has its data in memory: while it still loads, it answers something else."""
-    return ask_redis(port, "PING") == b"+PONG"
+def takes_writes(port: int) -> bool:
+    """Whether Redis has its data in memory and takes more: while it loads, or is full, it answers something else."""
+    return ask_redis(port, "SET {s0}:probe 1 PX 1000") == b"+OK"
 
 
 def has_worker_since(port: int, moment: float) -> bool:

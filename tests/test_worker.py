@@ -27,6 +27,7 @@ from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.signs_of_life import Sign
 from tests.broadcast.people import add_many, sender_of
 from tests.broadcast.world import FakeTwilio
 from tests.fakes import MovableClock
@@ -293,3 +294,26 @@ def test_it_is_dramatiqs_own_supervisor_that_runs(
     (arguments,) = started
     assert arguments.broker == "onboarding_bot.worker:broker"
     assert (arguments.processes, arguments.threads) == (worker.PROCESSES, worker.THREADS)
+
+
+@pytest.mark.parametrize("part", ["the shards", "the queue"])
+def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
+    declared: Callable[[AnyRedis], tuple[Any, app_module.Parts]],
+    redis: fakeredis.FakeRedis,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+) -> None:
+    def gone(*_: Any) -> None:
+        raise StoreUnavailableError("nobody answers")
+
+    broker, parts = declared(redis)
+    with monkeypatch.context() as away:
+        if part == "the shards":
+            away.setattr(parts.store, "take_due", gone)
+        else:
+            away.setattr(parts.signs, "write_into_queue", gone)
+        with pytest.raises(StoreUnavailableError):
+            sweep_of(broker)._tick()
+        assert Sign.WORKER not in parts.signs.read()
+    sweep_of(broker)._tick()
+    assert Sign.WORKER in parts.signs.read()

@@ -121,6 +121,11 @@ def erasures_of(shard: int) -> str:
     return f"{{s{shard}}}:erasures"
 
 
+def probe_of(shard: int) -> str:
+    """Where health writes into one shard, as a turn would."""
+    return f"{{s{shard}}}:probe"
+
+
 def due_in(shard: int) -> str:
     """What is due later in one shard."""
     return f"{{s{shard}}}:due"
@@ -169,6 +174,8 @@ SIGNS_OF_LIFE = "{outbound}:signs"
 QUEUE_NAMESPACE, QUEUE = "{dramatiq}", "outbound"
 QUEUE_LIST = f"{QUEUE_NAMESPACE}:{QUEUE}"
 QUEUE_MESSAGES = f"{QUEUE_LIST}.msgs"
+# The bot's own: where health writes into the queue's Redis.
+QUEUE_PROBE = f"{QUEUE_NAMESPACE}:probe"
 # Before each key of those that count requests to the JSON endpoints.
 LIMITS = "limits"
 

@@ -105,6 +105,3 @@ class SessionStore(Protocol):
 
     def forget_silent_people(self, now: datetime) -> None:
         """Take those out of the index of contacts whose record has expired; their own keys are gone by then."""
-
-    def ping(self) -> None:
-        """Return when the store answers."""

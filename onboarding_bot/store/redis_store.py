@@ -246,11 +246,6 @@ class RedisStore:
                 pipeline.zremrangebyscore(contacts_of(shard), "-inf", unix_milliseconds(now - self._contact_life))
             pipeline.execute()
 
-    def ping(self) -> None:
-        """Return when Redis answers."""
-        with unavailable_on_error():
-            self._client.ping()
-
     def person(
         self,
         person_id: str,

@@ -10,8 +10,9 @@ from enum import StrEnum
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error, unix_milliseconds
-from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, SIGNS_OF_LIFE
+from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, QUEUE_PROBE, SIGNS_OF_LIFE
 from onboarding_bot.store.scripts import Scripts
+from onboarding_bot.store.write_probe import LEFTOVER_MS
 
 WRITTEN_AFTER_SECONDS = 2.0
 
@@ -50,6 +51,11 @@ class SignsOfLife:
         with unavailable_on_error():
             since = self._queue.run("oldest_job", [QUEUE_LIST, QUEUE_MESSAGES], [])
         return _moment(since) if since else None
+
+    def write_into_queue(self) -> None:
+        """Return when the queue's Redis takes writes, as every job that is put in or taken out needs."""
+        with unavailable_on_error():
+            self._queue.run("probe", [QUEUE_PROBE], [LEFTOVER_MS])
 
 
 class SignKeeper:

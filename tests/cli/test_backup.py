@@ -366,6 +366,18 @@ def test_without_redis_or_its_programs_one_line_says_so(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", ["redis", "redis+sentinel", "redis+cluster"])
+def test_whatever_kind_of_redis_is_away_one_line_says_so(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = "/mymaster" if kind == "redis+sentinel" else ""
+    work_with(f"{kind}://127.0.0.1:1{service}", monkeypatch)
+    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["no backup was made", "not restored"]
+
+
 # --- other kinds of Redis ------------------------------------------------------------------------------------------
 
 

@@ -169,35 +169,47 @@ def running_world(
     bot_port, simulator_port = free_port(), free_port()
     bot_url, simulator_url = f"http://127.0.0.1:{bot_port}", f"http://127.0.0.1:{simulator_port}"
     with running_cluster(folder) if in_cluster_mode else running_redis(folder, *redis_options) as redis:
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("TWILIO_", "SIMULATOR_"))},
-            **ENVIRONMENT,
-            "PORT": str(bot_port),
-            "WEB_CONCURRENCY": "2",
-            "AUTH_API_DEADLINE_SECONDS": "4",
-            "PUBLIC_BASE_URL": bot_url,
-            "AUTH_API_URL": simulator_url,
-            "WEB_APP_URL": simulator_url,
-            "TWILIO_API_BASE_URL": simulator_url,
-            "REDIS_URL": redis.cluster_url if in_cluster_mode else redis.url,
-            "SIMULATOR_PORT": str(simulator_port),
+        redis_url = redis.cluster_url if in_cluster_mode else redis.url
+        environment = environment_of(bot_port, simulator_port, redis_url) | {
             "SIMULATOR_DATABASE": str(folder / "simulator.sqlite3"),
-            "SIMULATOR_BOT_URL": bot_url,
-            "PYTHONUNBUFFERED": "1",
             **(settings or {}),
         }
-        gunicorn = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "main:app"]
-        bot = Process("bot", gunicorn, environment, folder / "bot.log")
         simulator = Process("simulator", [sys.executable, "-m", "simulator"], environment, folder / "simulator.log")
-        world = World(redis, bot, simulator, bot_url, simulator_url, environment)
+        world = World(redis, gunicorn(environment, folder), simulator, bot_url, simulator_url, environment)
         try:
             simulator.start()
             world.start_bot()
             eventually(lambda: _answers(f"{simulator_url}/sim/faults"), f"the simulator, see {simulator.log}")
             yield world
         finally:
-            bot.stop()
+            world.bot.stop()
             simulator.stop()
+
+
+def environment_of(bot_port: int, simulator_port: int, redis_url: str) -> dict[str, str]:
+    """What a bot, its worker and the outside world around them are told."""
+    bot_url, simulator_url = f"http://127.0.0.1:{bot_port}", f"http://127.0.0.1:{simulator_port}"
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("TWILIO_", "SIMULATOR_"))},
+        **ENVIRONMENT,
+        "PORT": str(bot_port),
+        "WEB_CONCURRENCY": "2",
+        "AUTH_API_DEADLINE_SECONDS": "4",
+        "PUBLIC_BASE_URL": bot_url,
+        "AUTH_API_URL": simulator_url,
+        "WEB_APP_URL": simulator_url,
+        "TWILIO_API_BASE_URL": simulator_url,
+        "REDIS_URL": redis_url,
+        "SIMULATOR_PORT": str(simulator_port),
+        "SIMULATOR_BOT_URL": bot_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def gunicorn(environment: dict[str, str], folder: Path) -> Process:
+    """The bot as it is served in production, not yet started."""
+    command = [sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", "main:app"]
+    return Process("bot", command, environment, folder / "bot.log")
 
 
 def _answers(url: str) -> bool:

@@ -23,7 +23,7 @@ import structlog
 
 from onboarding_bot.conversation.session import Reservation
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
-from onboarding_bot.services.auth_api import LONGEST_BODY, PAUSE_SECONDS, AuthApi
+from onboarding_bot.services.auth_api import IN_VAIN_IN_A_ROW, IN_VAIN_SECONDS, LONGEST_BODY, PAUSE_SECONDS, AuthApi
 from onboarding_bot.services.breaker import CircuitBreaker
 from onboarding_bot.tracing import Trace, follow
 
@@ -354,6 +354,46 @@ def test_an_answer_that_refuses_shows_that_it_is_well(
 def test_health(api: AuthApi, mock: responses.RequestsMock, answer: dict[str, Any], healthy: bool) -> None:
     mock.get(f"{URL}/health", **answer)
     assert api.is_healthy(1.0) is healthy
+
+
+@pytest.mark.parametrize(
+    ("answer", "healthy"),
+    [
+        pytest.param({"status": 404}, False, id="AUTH_API_OTP_PATH leads nowhere"),
+        pytest.param({"status": 401}, False, id="it does not let us in"),
+        pytest.param({"status": 500}, False, id="it breaks"),
+        pytest.param({"body": requests.ConnectionError()}, False, id="connections are lost"),
+        pytest.param({"status": 422}, True, id="it refuses numbers"),
+        pytest.param({"json": {"success": True}}, True, id="it sends"),
+    ],
+)
+def test_its_health_is_not_believed_while_no_otp_is_sent(
+    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, answer: dict[str, Any], healthy: bool
+) -> None:
+    mock.get(f"{URL}/health", json={"status": "ok"})
+    outage = mock.post(SEND_OTP, **answer)
+    for _ in range(IN_VAIN_IN_A_ROW - 1):
+        ask(api)
+    assert api.is_healthy(1.0)
+    ask(api)
+    assert api.is_healthy(1.0) is healthy
+    mock.remove(outage)
+    mock.post(SEND_OTP, json={"success": True})
+    seconds.now += 10
+    ask(api)
+    assert api.is_healthy(1.0)
+
+
+def test_nobody_asking_for_an_otp_is_no_sign_of_an_illness(
+    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds
+) -> None:
+    mock.get(f"{URL}/health", json={"status": "ok"})
+    mock.post(SEND_OTP, status=404)
+    for _ in range(IN_VAIN_IN_A_ROW):
+        ask(api)
+    assert not api.is_healthy(1.0)
+    seconds.now += IN_VAIN_SECONDS
+    assert api.is_healthy(1.0)
 
 
 # --- a real connection ---------------------------------------------------------------------------------------------

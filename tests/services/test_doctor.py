@@ -166,6 +166,12 @@ def test_what_stands_between_twilio_and_the_bot(
 @pytest.mark.parametrize(
     ("status", "body", "advice"),
     [
+        pytest.param(
+            200,
+            {"status": "degraded", "services": {"redis": {"status": "degraded", "unavailable": ["10.0.0.1:6379"]}}},
+            "a part of the Redis cluster",
+            id="a primary that takes no writes",
+        ),
         pytest.param(200, degraded("auth_api"), "AUTH_API_URL", id="no auth API"),
         pytest.param(200, degraded("worker"), "no worker runs", id="no worker"),
         pytest.param(200, degraded("queue"), "queue stands still", id="a queue that nobody works off"),
