@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, SIGNS_OF_LIFE
@@ -81,7 +81,12 @@ class SignKeeper:
             self._is_waiting = True
         timer = threading.Timer(0 if is_first else self._after_seconds, self.write)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            # There is no thread to be had: the next sign tries again, and the message that brought this one goes on.
+            with self._lock:
+                self._is_waiting = False
 
     def write(self) -> None:
         """Write what was noted."""
@@ -92,7 +97,8 @@ class SignKeeper:
             return
         try:
             self._signs.write(times)
-        except StoreUnavailableError:
+        except Exception as error:  # noqa: BLE001 - whatever it was, they wait for the next one
+            logger().warning("signs_not_written", **describe(error))
             with self._lock:
                 self._times = times | self._times
 

@@ -1,14 +1,14 @@
 -- Erases a person, if the state is still the one that was looked at; otherwise hands back the newer one. What went out
 -- to the person stays counted, under names that lead back to nobody.
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, goodbye, messages to delete,
---       counters of the day, the seven step indexes, then audience, rows, counts, pending and inflight of each broadcast.
+--       counters of the day, lines owed to the log, the seven step indexes, then audience, rows, counts, pending and inflight of each broadcast.
 -- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, goodbye ("": nobody
 --       waits for it), its life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
 --       work, when it is due (ms), the kinds of due work, life of the day's counters (ms), the positions in the day of
 --       sessions that ended in each step, how many counters, name and sum of each, how many of the day, position and sum
 --       of each, then the new name in each broadcast.
 -- Returns whether it was done, then session, contact, draft and opt-out where it was not.
-local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 17
+local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 14, 21, 5, 17
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -23,6 +23,7 @@ for kind in string.gmatch(ARGV[13], '%S+') do
 end
 redis.call('ZREM', KEYS[7], person)
 redis.call('ZADD', KEYS[8], now, person)
+redis.call('ZADD', KEYS[13], now, person)
 if ARGV[7] ~= '' then
   redis.call('SET', KEYS[10], ARGV[7], 'PX', ARGV[8])
 end

@@ -17,7 +17,7 @@ from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidDefinitionError
 from onboarding_bot.services.content_api import Content, ContentApiError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_deed, audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, TYPED, ComposeForm
 
@@ -129,7 +129,9 @@ def add_compose_pages(
             if not checked.definition.schedule_at and not form.confirms(checked.counted.recipient_count):
                 return ask(form, checked), HTTPStatus.CONFLICT
         try:
-            view = office.create(form.definition(languages), form.idempotency_key)
+            definition = form.definition(languages)
+            audit_deed()
+            view = office.create(definition, form.idempotency_key)
         except InvalidDefinitionError as fault:
             return show(form.with_fault(fault.name, fault.detail))
         except PastScheduleError:
