@@ -170,7 +170,7 @@ class LineOutput:
     def _write_some(self, line: _Line) -> None:
         found = self._look()
         is_new = not line.is_begun and not line.data.startswith(b"\n")
-        if is_new and (self._is_torn or self._is_cut(found)):
+        if is_new and self._ends_amid_a_line(found):
             line.data = b"\n" + line.data
             self._size += 1
             self._is_torn = False
@@ -192,17 +192,16 @@ class LineOutput:
             self._identity = (found.st_dev, found.st_ino)
         return found
 
-    def _is_cut(self, found: os.stat_result) -> bool:
-        """Whether a file ends amid a line, perhaps of another process, because its disk was full."""
-        if not stat.S_ISREG(found.st_mode) or not found.st_size:
-            return False
-        with contextlib.suppress(OSError):  # it may be for writing alone; our own lines are known all the same
-            reader = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY)
-            try:
-                return os.pread(reader, 1, found.st_size - 1) not in {b"\n", b""}
-            finally:
-                os.close(reader)
-        return False
+    def _ends_amid_a_line(self, found: os.stat_result) -> bool:
+        """Whether a line was cut: our own, or in a file whose disk was full another process's."""
+        if stat.S_ISREG(found.st_mode) and found.st_size:
+            with contextlib.suppress(OSError):  # it may be for writing alone
+                reader = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY)
+                try:
+                    return os.pread(reader, 1, found.st_size - 1) not in {b"\n", b""}
+                finally:
+                    os.close(reader)
+        return self._is_torn
 
     def _look_after(self) -> None:
         """Have what waits written or lost by a thread (a greenlet under gevent), should no further line come."""
