@@ -30,7 +30,7 @@ LARGEST_BACKLOG = 256 * 1024
 REMEMBERED_SECONDS = 5.0
 # A line is the only proof that lines can be written; after so much silence one is written for that.
 SILENT_SECONDS = 60.0
-_PAUSE_SECONDS = 0.02
+_PAUSE_SECONDS = 0.01
 _PAGE = 4096
 
 Send = Callable[[bytes], int]

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
 from onboarding_bot.logs import log_is_well
 from onboarding_bot.metrics_files import is_complete
-from onboarding_bot.web.vital_signs import HEALTHY, UNHEALTHY, Finding
+from onboarding_bot.web.vital_signs import HEALTHY, UNHEALTHY, WAITING, Finding
 
 
 def extras(folder: Path | None) -> dict[str, Finding]:
@@ -26,5 +26,5 @@ def services_up(services: Mapping[str, Mapping[str, Any]]) -> Metric:
     help_text = "Whether a part that /health tells of is well: 1, or 0."
     family = GaugeMetricFamily("health_service_up", help_text, labels=["service"])
     for name, finding in services.items():
-        family.add_metric([name], float(finding["status"] != UNHEALTHY))
+        family.add_metric([name], float(finding["status"] in {HEALTHY, WAITING}))
     return family
