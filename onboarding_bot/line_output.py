@@ -58,6 +58,7 @@ class LineOutput:
         self._silent_seconds = silent_seconds
         self._identity: tuple[int, int] | None = None
         self._send: Send = _closed
+        self._reader: int | None = None
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
@@ -189,19 +190,17 @@ class LineOutput:
         found = os.fstat(self._descriptor)
         if self._identity != (found.st_dev, found.st_ino):
             self._send = _way_into(self._descriptor, found.st_mode)
+            if self._reader is not None:
+                os.close(self._reader)
+            self._reader = _reader_of(self._descriptor) if stat.S_ISREG(found.st_mode) else None
             self._identity = (found.st_dev, found.st_ino)
         return found
 
     def _ends_amid_a_line(self, found: os.stat_result) -> bool:
         """Whether a line was cut: our own, or in a file whose disk was full another process's."""
-        if stat.S_ISREG(found.st_mode) and found.st_size:
-            with contextlib.suppress(OSError):  # it may be for writing alone
-                reader = os.open(f"/proc/self/fd/{self._descriptor}", os.O_RDONLY)
-                try:
-                    return os.pread(reader, 1, found.st_size - 1) not in {b"\n", b""}
-                finally:
-                    os.close(reader)
-        return self._is_torn
+        if self._reader is None or not found.st_size:
+            return self._is_torn
+        return os.pread(self._reader, 1, found.st_size - 1) not in {b"\n", b""}
 
     def _look_after(self) -> None:
         """Have what waits written or lost by a thread (a greenlet under gevent), should no further line come."""
@@ -286,6 +285,13 @@ def _way_into(descriptor: int, mode: int) -> Send:
     if stat.S_ISFIFO(mode):
         return lambda data: os.write(own, _if_it_fits(own, data))
     return lambda data: os.write(own, data)
+
+
+def _reader_of(file: int) -> int | None:
+    """The file for reading, None where it is for writing alone."""
+    with contextlib.suppress(OSError):
+        return os.open(f"/proc/self/fd/{file}", os.O_RDONLY)
+    return None
 
 
 def _if_it_fits(pipe: int, data: bytes) -> bytes:

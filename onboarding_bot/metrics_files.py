@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from mmap import mmap
 from pathlib import Path
+from struct import error as StructError  # noqa: N812 - it is a class
 from struct import pack, unpack_from
 from weakref import WeakSet
 
@@ -22,12 +23,13 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from onboarding_bot.metrics_folder import allocate, folders, is_second_choice
+from onboarding_bot.metrics_folder import allocate, folders, is_second_choice, refuse_others
 
 # Real space is dear where the library's own size only seems to be there; a file grows when it needs more.
 _FIRST_SIZE = 1 << 14
 # How far a file is used, in a number of 4 bytes, and 4 bytes that fill it up.
 _NOTHING = pack("ii", 8, 0)
+_DAMAGED = (RuntimeError, ValueError, TypeError, AttributeError, StructError)
 _open_files: WeakSet[CountedFile] = WeakSet()
 
 
@@ -73,8 +75,9 @@ class CountedFile(MmapedDict):
     def _left_behind(self) -> bytes:
         for path in self._paths:
             with suppress(OSError):
-                content = path.read_bytes()
-                if len(content) >= len(_NOTHING):
+                refuse_others(path.parent)
+                if path.stat().st_size and _is_whole(str(path)):
+                    content = path.read_bytes()
                     return content[: unpack_from("i", content)[0]]
         return b""
 
@@ -84,7 +87,8 @@ class CountedFile(MmapedDict):
         if any(self._opened(path, size, content) for path in self._paths):
             self._stale = None
             if stale and stale != self._path:
-                stale.unlink(missing_ok=True)
+                with suppress(OSError):
+                    stale.unlink(missing_ok=True)
         else:
             # What it has counted so far is still to be read there.
             self._descriptor, self._path, self._stale, self._m = None, None, stale, _filled(mmap(-1, size), content)
@@ -97,7 +101,8 @@ class CountedFile(MmapedDict):
         try:
             if path.parent != self._paths[0].parent:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
-            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            refuse_others(path.parent)
+            opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError:
             return False
         try:
@@ -123,7 +128,7 @@ class AllFiles(Collector):
         while True:
             with suppress(FileNotFoundError):  # one has just moved
                 found = [str(path) for path in files_in(self._folder, "*.db") if _is_begun(path)]
-                yield from list(MultiProcessCollector.merge(found))
+                yield from _added_up(found)
                 return
 
 
@@ -147,6 +152,22 @@ def process_ended(folder: Path, pid: int) -> None:
     for part in folders(folder):
         with suppress(OSError):  # somebody else took the file away
             mark_process_dead(pid, str(part))
+
+
+def _added_up(files: list[str]) -> list[Metric]:
+    """The figures in these files; one that a process left in mid-write hides those of no other."""
+    try:
+        return list(MultiProcessCollector.merge(files))
+    except _DAMAGED:
+        return list(MultiProcessCollector.merge([file for file in files if _is_whole(file)]))
+
+
+def _is_whole(file: str) -> bool:
+    try:
+        list(MultiProcessCollector.merge([file]))
+    except _DAMAGED:
+        return False
+    return True
 
 
 def _filled(memory: mmap, content: bytes) -> mmap:

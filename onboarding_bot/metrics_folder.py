@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,13 @@ def remove(folder: Path) -> None:
     """Take it away with all that belongs to it, if it is there."""
     for part in folders(folder):
         shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_others(folder: Path) -> None:
+    """Raise PermissionError for a folder that somebody else has put there: its links could lead anywhere."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), 0}:
+        raise PermissionError(f"{folder} is somebody else's")
 
 
 def allocate(descriptor: int, size: int) -> None:

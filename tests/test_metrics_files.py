@@ -132,6 +132,44 @@ def test_a_file_that_is_only_begun_disturbs_nobody(folder: Path) -> None:
     file.close()
 
 
+def test_a_damaged_file_hides_no_other(folder: Path) -> None:
+    (folder / "counter_1.db").write_bytes(b"\xff\x00\x00\x00" * 8192)
+    file = CountedFile(str(folder / f"counter_{PID}.db"))
+    count(file, range(3))
+    assert shown(folder) == expected(range(3))
+    file.close()
+
+
+@pytest.mark.parametrize("left", [b"", b"\x08", b"garbage " * 4096, b"\x40\x00\x00\x00\x00\x00\x00\x00" + b"\xff" * 99])
+def test_what_cannot_be_read_of_an_earlier_process_is_begun_anew(folder: Path, left: bytes) -> None:
+    path = folder / f"counter_{PID}.db"
+    path.write_bytes(left)
+    file = CountedFile(str(path))
+    count(file, range(3))
+    assert shown(folder) == expected(range(3))
+    file.close()
+
+
+def test_a_folder_of_somebody_else_is_not_written_to(folder: Path, fill: Callable[..., None], tmp_path: Path) -> None:
+    """In the temporary folder everybody may put something."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    trap = tmp_path / "temporary" / "figures"
+    trap.mkdir()
+    (trap / f"counter_{PID}.db").symlink_to(precious)
+    fill(folder)
+    file = CountedFile(str(folder / f"counter_{PID}.db"))
+    count(file, range(3))
+    assert precious.read_text() == "precious"
+    assert not is_complete(folder)
+    file.close()
+    (trap / f"counter_{PID}.db").unlink()
+    trap.rmdir()
+    trap.symlink_to(tmp_path / "memory")
+    with pytest.raises(PermissionError):
+        metrics_folder.refuse_others(trap)
+
+
 def test_the_library_counts_in_these_files(tmp_path: Path) -> None:
     program = """
 from onboarding_bot import metrics

@@ -43,7 +43,8 @@ class SignsOfLife:
         """The last time of each; one that was never seen is missing."""
         with unavailable_on_error():
             found = self._client.hmget(SIGNS_OF_LIFE, list(Sign))
-        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value}
+        # One that cannot be read has not been seen.
+        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value and value.isdigit()}
 
     def oldest_job(self) -> datetime | None:
         """Since when the oldest job waits in the queue, None when no job does."""
