@@ -21,6 +21,7 @@ from dotenv import dotenv_values
 
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.line_output import protect_standard_streams
 from onboarding_bot.rest_hours import RestHours
 
 SECRET_MIN_LENGTH = 16
@@ -442,4 +443,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # ``serve`` asks as well, and begins whoever reads its words.
+    protect_standard_streams()
     raise SystemExit(main())

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -201,3 +204,13 @@ def test_a_sign_without_a_thread_waits_for_the_next_one(
 def test_prometheus_reads_each_part(status: str, value: int) -> None:
     (sample,) = services_up({"log": {"status": status}}).samples
     assert (sample.name, sample.labels, sample.value) == ("health_service_up", {"service": "log"}, value)
+
+
+def test_settings_are_good_whoever_reads_that() -> None:
+    """``serve`` checks them first, and would not begin."""
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        command = [sys.executable, "-m", "onboarding_bot.config"]
+        checked = subprocess.run(
+            command, env=os.environ | ENVIRONMENT, stdout=full, stderr=full, check=False, timeout=60
+        )
+    assert checked.returncode == 0
