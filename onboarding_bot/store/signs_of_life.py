@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error, unix_milliseconds
@@ -99,7 +100,9 @@ class SignKeeper:
         try:
             self._signs.write(times)
         except Exception as error:  # noqa: BLE001 - whatever it was, they wait for the next one
-            logger().warning("signs_not_written", **describe(error))
+            if not isinstance(error, StoreUnavailableError):
+                # What Redis does is told by whoever needs it.
+                logger().warning("signs_not_written", **describe(error))
             with self._lock:
                 self._times = times | self._times
 
