@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -64,6 +65,7 @@ from onboarding_bot.web.callers import Callers
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
+from onboarding_bot.web.extras import extras, services_up
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.limits import limit_requests
@@ -193,7 +195,12 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(WriteProbe(probed).refusing, auth_api.is_healthy, vital_signs=vital_signs),
+        health=HealthCheck(
+            WriteProbe(probed).refusing,
+            auth_api.is_healthy,
+            vital_signs=vital_signs,
+            extras=partial(extras, metrics_folder(read_environment())),
+        ),
         signs=signs,
         sign_keeper=sign_keeper,
         vital_signs=vital_signs,
@@ -273,7 +280,7 @@ def create_app(
         status_callback_routes(parts.callbacks, verifier, heard=lambda: parts.sign_keeper.note(Sign.STATUS_CALLBACK)),
         handoff_routes(parts.bot, settings.handoff_api_key),
         ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
-        _metrics_routes(settings, parts.vital_signs.metrics),
+        _metrics_routes(settings, lambda: [*parts.vital_signs.metrics(), *parts.health.metrics()]),
         broadcast_routes(
             parts.office,
             parts.audience,
@@ -309,7 +316,8 @@ def create_app(
 def create_metrics_app(settings: Settings) -> Flask:
     """A Flask app that shows metrics and nothing else, for a server that has no other page."""
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(_metrics_routes(settings))
+    folder = metrics_folder(read_environment())
+    app.register_blueprint(_metrics_routes(settings, lambda: [services_up(extras(folder))]))
     register_problems(app)
     _follow_requests(app)
     keys = Keys(settings.person_id_key)

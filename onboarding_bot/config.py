@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
 from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environment, read_dotenv
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.line_output import protect_standard_streams
 from onboarding_bot.rest_hours import RestHours
 from onboarding_bot.setting_rules import (
     BAD_PER_CENT,
@@ -482,4 +483,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # ``serve`` asks as well, and begins whoever reads its words.
+    protect_standard_streams()
     raise SystemExit(main())

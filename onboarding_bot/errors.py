@@ -42,6 +42,13 @@ class StoreUnavailableError(BotError):
     retryable = True
 
 
+class AuditUnavailableError(BotError):
+    """The line that says who is about to do what cannot be written, and without it the deed is not done."""
+
+    code = "audit.unavailable"
+    retryable = True
+
+
 class UndecryptableError(BotError):
     """A stored value was not written with any of the keys at hand, or was altered."""
 

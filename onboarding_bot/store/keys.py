@@ -65,6 +65,10 @@ class Keys:
         """Who was erased in this person's shard, scored by when."""
         return f"{_tag(person_id)}:erasures"
 
+    def owed_lines(self, person_id: str) -> str:
+        """Whose erasure in this person's shard is not in the log yet, scored by when it was."""
+        return owed_lines_of(shard_of(person_id))
+
     def messages_to_delete(self, deletion_id: str) -> str:
         """Whose messages have to be deleted at Twilio, encrypted; the id leads back to nobody."""
         return f"{_tag(deletion_id)}:messages:{deletion_id}"
@@ -124,6 +128,11 @@ def erasures_of(shard: int) -> str:
 def probe_of(shard: int) -> str:
     """Where health writes into one shard, as a turn would."""
     return f"{{s{shard}}}:probe"
+
+
+def owed_lines_of(shard: int) -> str:
+    """Whose erasure in one shard is not in the log yet, scored by when it was."""
+    return f"{{s{shard}}}:owed"
 
 
 def due_in(shard: int) -> str:

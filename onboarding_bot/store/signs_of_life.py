@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, QUEUE_PROBE, SIGNS_OF_LIFE
@@ -44,7 +45,8 @@ class SignsOfLife:
         """The last time of each; one that was never seen is missing."""
         with unavailable_on_error():
             found = self._client.hmget(SIGNS_OF_LIFE, list(Sign))
-        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value}
+        # One that cannot be read has not been seen.
+        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value and value.isdigit()}
 
     def oldest_job(self) -> datetime | None:
         """Since when the oldest job waits in the queue, None when no job does."""
@@ -87,7 +89,12 @@ class SignKeeper:
             self._is_waiting = True
         timer = threading.Timer(0 if is_first else self._after_seconds, self.write)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            # There is no thread to be had: the next sign tries again, and the message that brought this one goes on.
+            with self._lock:
+                self._is_waiting = False
 
     def write(self) -> None:
         """Write what was noted."""
@@ -98,7 +105,10 @@ class SignKeeper:
             return
         try:
             self._signs.write(times)
-        except StoreUnavailableError:
+        except Exception as error:  # noqa: BLE001 - whatever it was, they wait for the next one
+            if not isinstance(error, StoreUnavailableError):
+                # What Redis does is told by whoever needs it.
+                logger().warning("signs_not_written", **describe(error))
             with self._lock:
                 self._times = times | self._times
 

@@ -24,7 +24,7 @@ from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import FIELDS, parse_definition
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.services.content_api import ContentApiError
-from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_fields, known_query, no_fields
 from onboarding_bot.web.problems import problem
@@ -64,6 +64,7 @@ def broadcast_routes(
                 timestamp=_timestamp(now()),
                 **({"consent_review_due": counted.unreviewed} if counted.unreviewed else {}),
             )
+        audit_deed()
         view = office.create(definition, key)
         audit_detail(broadcast_id=view.record.id)
         return jsonify(_summary(view, public_base_url, now())), HTTPStatus.ACCEPTED
@@ -101,19 +102,23 @@ def broadcast_routes(
         known_query()
         return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
-    def action(name: str, act: Callable[[str], Any]) -> None:
+    def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:
+        """One that ``sends`` needs its audit line; nobody is kept from holding a broadcast."""
+
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
         @admin_only(admin_keys, Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
             audit_broadcast(broadcast_id)
             no_fields()
+            if sends:
+                audit_deed()
             act(broadcast_id)
             return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
     action("pause", office.pause)
-    action("resume", office.resume)
+    action("resume", office.resume, sends=True)
     action("cancel", office.cancel)
-    action("resend-uncertain", office.resend_uncertain)
+    action("resend-uncertain", office.resend_uncertain, sends=True)
 
     @routes.errorhandler(UnknownBroadcastError)
     def unknown(_error: UnknownBroadcastError) -> Response:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client.metrics_core import Metric
+
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.web.extras import services_up
 from onboarding_bot.web.vital_signs import Finding, VitalSigns
 
 PROBE_SECONDS = 1.2
@@ -40,10 +43,12 @@ class HealthCheck:
         auth_api_is_healthy: Callable[[float], bool],
         clock: Callable[[], float] = time.monotonic,
         vital_signs: VitalSigns | None = None,
+        extras: Callable[[], dict[str, Finding]] = dict,
     ) -> None:
         self._probe_store = probe_store
         self._auth_api_is_healthy = auth_api_is_healthy
         self._vital_signs = vital_signs
+        self._extras = extras
         self._clock = clock
         self._started = clock()
         self._redis_probes = ThreadPoolExecutor(max_workers=24, thread_name_prefix="health-redis")
@@ -63,8 +68,13 @@ class HealthCheck:
             "auth_api": self._result(auth_api_probe, asked),
             **self._findings(signs_probe, asked),
             **self._findings(queue_probe, asked),
+            **self._extras(),
         }
         return HealthReport(_overall(services), services, round(self._clock() - self._started, 1))
+
+    def metrics(self) -> Iterable[Metric]:
+        """The same for Prometheus."""
+        return [services_up(self.report().services)]
 
     def redis_answers(self) -> bool:
         """Whether messages can be handled: at least those of some people."""

@@ -53,6 +53,8 @@ def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None
         storage_uri="memory://" if redis is None else f"{SHARED_REDIS}://",
         storage_options={} if redis is None else {"redis": redis},  # type: ignore[dict-item]
         in_memory_fallback_enabled=redis is not None,
+        # Should it not be able to count in memory either, it lets people in.
+        swallow_errors=True,
         on_breach=_note_the_wait,
     )
     limiter.request_filter(_is_unlimited)

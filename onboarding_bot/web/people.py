@@ -15,7 +15,7 @@ from onboarding_bot.conversation.contact import NEWS, SERVICE, Contact, OptOut
 from onboarding_bot.fields import Fields, InvalidFieldError
 from onboarding_bot.people.addresses import InvalidAddressError, parse_address
 from onboarding_bot.people.office import PeopleOffice, PersonView, StoppedError, UnknownPersonError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_deed, audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
 from onboarding_bot.web.json_body import json_fields
 from onboarding_bot.web.problems import problem
@@ -41,12 +41,14 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
     @admin_only(admin_keys, Role.DATA, audit="people.lookup")
     def lookup() -> ResponseReturnValue:
         address = whom(_body("address"))
+        audit_deed()
         return jsonify(_shown(office.look_up(address)) | {"timestamp": _time(now())})
 
     @routes.post("/people/erase")
     @admin_only(admin_keys, Role.DATA, audit="people.erase")
     def erase() -> ResponseReturnValue:
         address = whom(_body("address"))
+        audit_deed()
         was_known = office.erase(address)
         audit_detail(was_known=was_known)
         return jsonify(person=office.person_id(address), erased=was_known, was_known=was_known, timestamp=_time(now()))
@@ -62,6 +64,7 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
             raise InvalidFieldError("note", f"must have 1 to {NOTE_MAX} characters, where there is one")
         address = whom(body)
         audit_detail(purpose=purpose, given=given)
+        audit_deed()
         view = office.record_consent(address, purpose, given=given, key_name=current_admin().name, note=note or "")
         return jsonify(_agreed(view) | {"timestamp": _time(now())})
 

@@ -75,7 +75,16 @@ def test_all_is_well(app: Flask, server: fakeredis.FakeServer, auth_api: respons
     assert response.status_code == 200
     assert body.keys() == {"status", "services", "uptime_seconds", "version", "timestamp"}
     assert (body["status"], body["version"]) == ("healthy", __version__)
-    assert body["services"].keys() == {"redis", "auth_api", "worker", "queue", "webhook", "status_callback"}
+    assert body["services"].keys() == {
+        "redis",
+        "auth_api",
+        "worker",
+        "queue",
+        "webhook",
+        "status_callback",
+        "log",
+        "metrics",
+    }
     for name in ("redis", "auth_api"):
         service = body["services"][name]
         assert service.keys() == {"status", "response_ms"}

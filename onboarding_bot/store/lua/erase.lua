@@ -1,7 +1,7 @@
 -- Erases a person, if the state is still the one that was looked at; otherwise hands back the newer one. What went out
 -- to the person stays counted, under names that lead back to nobody.
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, messages to delete, counters
---       of the day, the seven step indexes, a goodbye for each message that may come again, then audience, rows, counts,
+--       of the day, lines owed to the log, the seven step indexes, a goodbye for each message that may come again, then audience, rows, counts,
 --       pending and inflight of each broadcast.
 -- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, the goodbye, its
 --       life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
@@ -9,7 +9,7 @@
 --       sessions that ended in each step, how many goodbyes, how many counters, name and sum of each, how many of the day, position and sum
 --       of each, then the new name in each broadcast.
 -- Returns whether it was done, then session, contact, draft and opt-out where it was not.
-local FIRST_STEP, FIRST_GOODBYE, IN_A_BROADCAST, FIRST_COUNTER = 12, 19, 5, 18
+local FIRST_STEP, FIRST_GOODBYE, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 18
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -24,6 +24,7 @@ for kind in string.gmatch(ARGV[13], '%S+') do
 end
 redis.call('ZREM', KEYS[7], person)
 redis.call('ZADD', KEYS[8], now, person)
+redis.call('ZADD', KEYS[12], now, person)
 local first_broadcast = FIRST_GOODBYE + tonumber(ARGV[16])
 for index = FIRST_GOODBYE, first_broadcast - 1 do
   redis.call('SET', KEYS[index], ARGV[7], 'PX', ARGV[8])

@@ -18,7 +18,7 @@ from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition
 from onboarding_bot.services.content_api import Content, ContentApiError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_deed, audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in
 from onboarding_bot.web.dashboard.forms import check_form
@@ -138,7 +138,9 @@ def add_compose_pages(
             if not is_confirmed and (form.confirmed_count is None or not checked.definition.schedule_at):
                 return ask(form, checked), HTTPStatus.CONFLICT
         try:
-            view = office.create(form.definition(languages), form.idempotency_key)
+            definition = form.definition(languages)
+            audit_deed()
+            view = office.create(definition, form.idempotency_key)
         except InvalidFieldError as fault:
             return show(form.with_fault(fault.name, fault.detail))
         except OtherDefinitionError:
