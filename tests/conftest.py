@@ -11,6 +11,7 @@ from onboarding_bot.app import create_app
 from tests.alone import pytest_runtest_protocol  # noqa: F401 - a hook: pytest finds it by its name here
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
+from tests.swallowed import no_mistake_is_swallowed, pytest_collection_finish  # noqa: F401 - found by their names
 from tests.talker import Talker
 
 

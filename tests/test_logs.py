@@ -188,6 +188,7 @@ def test_a_long_way_down_is_cut_to_its_last_part() -> None:
 # --- a whole conversation ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.mistakes_are_made
 def test_nothing_of_the_person_is_ever_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     with recorded() as lines:
         server, clock = fakeredis.FakeServer(), MovableClock()

@@ -239,7 +239,10 @@ def test_without_redis_the_sweep_gives_up_at_once(world: World, monkeypatch: pyt
 def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
     broadcast_id = world.create()
     world.redis.delete(f"{{outbound}}:broadcast:{broadcast_id}")
-    world.tick()
+    with structlog.testing.capture_logs() as lines:
+        world.tick()
+    assert lines == [], "there is nothing to look after, and nothing to complain of"
+    assert (world.ledger.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
 
 
 # --- what Meta makes of a template ---------------------------------------------------------------------------------

@@ -80,7 +80,7 @@ def test_fifty_messages_of_one_person_at_once_lose_no_answer(world: World, owner
     assert [answer.status_code for answer in answers] == [200] * 50
     summary = world.post("STATUS", owner).text
     assert "Asha Devi" in summary or "Ravi Kumar" in summary
-    assert "Other" in summary or "12. Other" in summary
+    assert "Other" in summary
 
 
 def test_copies_in_both_processes_at_once_change_the_session_once(world: World, owner: str) -> None:

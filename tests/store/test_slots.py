@@ -59,7 +59,7 @@ def test_nobody_reserves_far_ahead_but_what_is_no_bulk(ledger: Ledger, slots: Sl
     """A pause would not reach who sleeps until then, and a nudge would have to wait behind it."""
     broadcast_id = created(ledger)
     found = [slots.take(broadcast_id, 0.5) for _ in range(4)]
-    assert [slot.verdict for slot in found] == ["go", "go", "go", "busy"] or found[2].verdict == "busy"
+    assert [slot.verdict for slot in found] == ["go", "go", "go", "busy"]
     assert 0 < found[-1].wait_seconds <= 0.5
     urgent = slots.take_urgent(0.5)
     assert urgent.verdict == "go"
