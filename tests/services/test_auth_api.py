@@ -242,6 +242,7 @@ def test_all_tries_together_keep_one_deadline(
     mock.add_callback(responses.POST, SEND_OTP, callback=unavailable)
     assert ask(api, seconds_left) is NOT_SENT
     assert begun[0] == 0
+    assert len(begun) > 1 or allowed < 0.7
     assert all(moment < allowed for moment in begun[1:])
     assert seconds.now - started <= allowed + 0.7 + 1e-6
     for moment, call in zip(begun, mock.calls, strict=True):
