@@ -187,6 +187,8 @@ run_test() {
   exec "$PYTHON" -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@"
 }
 
+PROCESS_TESTS=(tests/deploy tests/e2e tests/simulator)
+
 run_check() {
   prepare requirements-dev.txt
   local failed=()
@@ -239,10 +241,11 @@ check_alerts() {
   fi
 }
 
-# Tests that start processes say nothing about the lines of the package here, and `test` runs them anyway.
+# Tests that start processes say nothing about the lines of the package here; `.ci/run` runs them by themselves.
 check_coverage() {
-  "$PYTHON" -m pytest --quiet --numprocesses 2 --dist loadfile -m "not browser" \
-    --ignore=tests/deploy --ignore=tests/e2e --ignore=tests/simulator --cov --cov-report=term-missing
+  local folder ignored=()
+  for folder in "${PROCESS_TESTS[@]}"; do ignored+=("--ignore=$folder"); done
+  "$PYTHON" -m pytest --quiet --numprocesses 3 --dist loadfile "${ignored[@]}" --cov --cov-report=term-missing
 }
 
 # --- in production -------------------------------------------------------------------------------------------------

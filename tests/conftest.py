@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fakeredis
+import hypothesis
 import pytest
 import structlog
 from flask import Flask
@@ -13,6 +14,12 @@ from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.swallowed import no_mistake_is_swallowed, pytest_collection_finish  # noqa: F401 - found by their names
 from tests.talker import Talker
+
+# No example is too slow: how long one takes is the machine's affair.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_runtest_teardown() -> None:

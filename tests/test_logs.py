@@ -362,6 +362,6 @@ for process in processes:
     process.join()
 """
     command = [sys.executable, "-u", "-c", program]
-    written = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    written = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     lines = [json.loads(line) for line in written.stdout.splitlines()]
     assert len(lines) == 4 * 300 * 2

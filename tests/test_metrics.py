@@ -150,7 +150,7 @@ def test_promtool_has_nothing_to_complain_of() -> None:
         input=metrics.exposition(None),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, b"")
 
