@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +21,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-STARTS_WITHIN_SECONDS = 20
+# Reached only when a server never comes up: a busy machine may take its time.
+STARTS_WITHIN_SECONDS = 120
+# Below the ports that the kernel gives to clients: none of those can take one between its choice and its use. The ports
+# of the cluster bus, 10000 above, are in a range of their own.
+PORTS = range(12_000, 22_000)
+_held_ports: list[int] = []
 
 
 def missing(component: str) -> None:
@@ -29,13 +37,35 @@ def missing(component: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, whose cluster port 10000 above is one as well."""
+    """A port that nobody listens on, and that no other test of this machine gets as long as this process lives."""
+    locks = Path(tempfile.gettempdir()) / "msmebazaar-ports-of-tests"
+    locks.mkdir(mode=0o777, exist_ok=True)
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 55000:
-            return port
+        port = random.choice(PORTS)
+        lock = os.open(locks / str(port), os.O_CREAT | os.O_RDWR, 0o666)
+        if _is_taken(lock) or not all(_can_listen(number) for number in (port, port + 10_000)):
+            os.close(lock)
+            continue
+        _held_ports.append(lock)
+        return port
+
+
+def _is_taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _can_listen(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def redis_binary() -> str:

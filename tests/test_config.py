@@ -690,7 +690,7 @@ def test_two_demos_have_different_secrets(demo: dict[str, str], tmp_path: Path) 
 
 
 def _read_in_a_process(path: str, barrier: object, found: object) -> None:
-    barrier.wait(timeout=20)  # type: ignore[attr-defined]
+    barrier.wait(timeout=120)  # type: ignore[attr-defined]
     found.put(demo_secrets(Path(path)))  # type: ignore[attr-defined]
 
 
@@ -702,9 +702,9 @@ def test_processes_that_start_at_once_share_the_secrets(tmp_path: Path) -> None:
         processes = [context.Process(target=_read_in_a_process, args=(str(path), barrier, found)) for _ in range(6)]
         for process in processes:
             process.start()
-        secrets = [found.get(timeout=20) for _ in processes]
+        secrets = [found.get(timeout=120) for _ in processes]
         for process in processes:
-            process.join(timeout=20)
+            process.join(timeout=120)
         assert all(other == secrets[0] for other in secrets)
         assert secrets[0] == demo_secrets(path)
         assert [entry.name for entry in path.parent.iterdir()] == ["demo.env"]

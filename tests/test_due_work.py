@@ -142,6 +142,17 @@ def test_nobody_is_reminded_in_the_last_minutes_of_the_window(
 def test_who_must_not_be_reminded(talker: Talker, worker: Worker, says: list[str]) -> None:
     talker.says_all(*says)
     assert worker.works_on_until(MORNING + hours(30)) == []
+    assert worker.parts.store.take_due(MORNING + hours(100), LEASE) == [], "nobody looks at it for ever"
+
+
+def test_a_reminder_that_nobody_needs_any_more_is_no_longer_due(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=25)
+    store = worker.parts.store
+    assert worker.works() == []
+    assert store.take_due(clock.moment + hours(100), LEASE) == []
 
 
 def test_a_message_at_the_very_moment_wins_over_the_reminder(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -34,7 +35,8 @@ from tests.fakes import MovableClock
 from tests.servers import running_redis
 from tests.settings import ENVIRONMENT, settings
 
-WITHIN_SECONDS = 15
+# Reached only when it never comes to that: a busy machine may take its time.
+WITHIN_SECONDS = 120
 
 
 @pytest.fixture
@@ -255,10 +257,9 @@ def test_the_sweep_goes_on_whatever_breaks(
         sweep.before_worker_shutdown(None, None)
     assert len(ticks) >= 3
     assert {line["event"] for line in lines} == {event}
-    time.sleep(0.05)
-    stopped_at = len(ticks)
-    time.sleep(0.1)
-    assert len(ticks) == stopped_at
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "sweep")
+    thread.join(WITHIN_SECONDS)
+    assert not thread.is_alive()
 
 
 def test_a_job_that_finds_no_redis_is_put_off(

@@ -55,6 +55,17 @@ def test_a_row_only_moves_forwards(world: World, one: tuple[str, str], statuses:
     assert world.office.view(one[0]).sent_count == 1
 
 
+@pytest.mark.parametrize("status", ["sent", "delivered", "read"])
+@pytest.mark.parametrize("code", sorted(SUPPRESS | STRIKE | STOP))
+def test_only_a_failure_says_something_about_the_number(
+    world: World, one: tuple[str, str], status: str, code: int
+) -> None:
+    for _ in range(3):
+        world.callbacks.apply(*one, "SM1", status, code)
+    assert world.status(one[0]) is not S.STOPPED
+    assert world.row(world.sending(), one[1]).state is RowState.PENDING
+
+
 def test_a_callback_without_its_message_changes_nothing(world: World, one: tuple[str, str]) -> None:
     world.callbacks.apply(*one, "", "delivered", 0)
     assert world.row(*one).state is RowState.SENT

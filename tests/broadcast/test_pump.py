@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -280,9 +281,8 @@ def test_21211_says_nothing_of_somebody_without_a_phone_number(world: World, add
 @pytest.mark.parametrize("code", sorted(SUPPRESS))
 def test_who_blocked_us_is_not_written_to_again(world: World, code: int) -> None:
     broadcast_id, person_id = sent_with(world, refused(code))
-    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == ("failed", str(code))
-    again = world.sending()
-    assert world.row(again, person_id).code == "suppressed"
+    row = world.row(broadcast_id, person_id)
+    assert (row.state, row.code) == ("skipped", "opted_out")
 
 
 @pytest.mark.parametrize("code", sorted(STRIKE))
@@ -431,6 +431,28 @@ def test_the_hours_of_rest_begin_in_the_middle_of_a_shard(world: World) -> None:
 
 def test_an_unknown_broadcast_is_nobodys_work(world: World) -> None:
     assert world.pump.run("0" * 24, 3) is False
+
+
+@pytest.mark.parametrize("code", [min(SUPPRESS), min(STRIKE), min(FAIL), min(RETRY)])
+def test_what_concerns_one_recipient_does_not_keep_the_rest_of_the_shard_waiting(world: World, code: int) -> None:
+    people = add_many(world.store, 2 * SHARDS)
+    shard = next(shard for shard, count in Counter(map(keys.shard_of, people)).items() if count > 2)
+    broadcast_id = world.sending()
+    world.twilio.always = Sent(SendResult.REFUSED, code=code)
+    world.pump._send_some(broadcast_id, shard, world.seconds + 60)
+    assert len(world.twilio.sent) == sum(keys.shard_of(person) == shard for person in people)
+
+
+def test_who_said_no_is_skipped_for_that_though_nothing_else_is_known_of_them(world: World) -> None:
+    person_id = add(world.store)
+    broadcast_id = world.sending()
+    add(world.store, has_stopped=True)
+    world.redis.delete(f"{{s{keys.shard_of(person_id)}}}:contact:{person_id}")
+    world.pump_all(broadcast_id)
+    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == (
+        "skipped",
+        "opted_out",
+    )
 
 
 def test_the_shard_is_given_back_when_there_is_nothing_more_to_send(world: World) -> None:

@@ -36,10 +36,16 @@ def test_a_broadcast_is_counted_sent_and_completed(world: World) -> None:
     add(world.store, sender_of(50), has_stopped=True)
     broadcast_id = world.create()
     assert world.status(broadcast_id) is S.COUNTING
-    world.tick()
-    assert world.status(broadcast_id) is S.SENDING
-    assert world.office.view(broadcast_id).recipient_count is None
-    world.tick(5)
+    with structlog.testing.capture_logs() as lines:
+        world.tick()
+        assert world.status(broadcast_id) is S.SENDING
+        assert world.office.view(broadcast_id).recipient_count is None
+        world.tick(5)
+    assert [(line["event"], line["broadcast"]) for line in lines] == [
+        ("broadcast_begins", broadcast_id),
+        ("broadcast_completed", broadcast_id),
+    ]
+    assert lines[0]["audience"] == 21
     view = world.office.view(broadcast_id)
     assert (view.record.status, view.recipient_count, view.sent_count) == (S.COMPLETED, 20, 20)
     assert view.skipped["opted_out"] == 1
@@ -239,7 +245,10 @@ def test_without_redis_the_sweep_gives_up_at_once(world: World, monkeypatch: pyt
 def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
     broadcast_id = world.create()
     world.redis.delete(f"{{outbound}}:broadcast:{broadcast_id}")
-    world.tick()
+    with structlog.testing.capture_logs() as lines:
+        world.tick()
+    assert lines == [], "there is nothing to look after, and nothing to complain of"
+    assert (world.ledger.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
 
 
 # --- what Meta makes of a template ---------------------------------------------------------------------------------
@@ -354,6 +363,53 @@ def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_al
     world.ledger.note(broadcast_id, started=30)
     world.tick(3)
     assert sent_count(world, broadcast_id) == 30
+
+
+def test_while_a_wave_rests_no_job_is_put_into_the_queue() -> None:
+    world, _ = waving(300)
+    world.sweep.tick()
+    assert world.jobs == []
+
+
+def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
+    world, broadcast_id = waving(300)
+    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") == 0
+    assert {what for what, _, _ in world.jobs} == {"pump"}
+    world.ledger.note(broadcast_id, started=6)
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") > 0
+
+
+def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
+    world, broadcast_id = waving(300)
+    world.ledger.note(broadcast_id, wave_ended_at=0)
+    world.redis.hdel(keys.broadcast(broadcast_id), "counted_at")
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") == 0
+
+
+def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
+    world, broadcast_id = waving(300)
+    fail_some(world, broadcast_id, 1)
+    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
+    world.sweep.tick()
+    assert world.status(broadcast_id) is S.SENDING, "1 of 6, and it goes on"
+    world.ledger.note(broadcast_id, started=6)
+    world.tick(2)
+    assert world.status(broadcast_id) is S.PAUSED, "1 of 6, and it is over"
+
+
+def test_in_the_moment_in_which_it_is_held_nothing_more_goes_out() -> None:
+    world, broadcast_id = waving(400, (10,))
+    fail_some(world, broadcast_id, 3)
+    world.clock.pass_(minutes=31)
+    with structlog.testing.capture_logs() as lines:
+        world.sweep.tick()
+    assert world.status(broadcast_id) is S.PAUSED
+    assert world.jobs == []
+    assert [line["event"] for line in lines] == ["broadcast_paused"]
 
 
 def fail_some(world: World, broadcast_id: str, count: int) -> None:
@@ -482,6 +538,8 @@ def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
     until = world.record(broadcast_id).fields["rests_until"]
     assert datetime.fromisoformat(until) == datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     assert world.twilio.sent == []
+    world.sweep.tick()
+    assert world.jobs == []
     world.clock.moment = datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     world.tick(3)
     assert len(world.twilio.sent) == 1

@@ -120,7 +120,7 @@ def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
 
     thread = threading.Thread(target=speak)
     thread.start()
-    assert speaking.wait(30)
+    assert speaking.wait(120)
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     thread.join()
     work_with(new.url, monkeypatch)
