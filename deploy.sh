@@ -33,6 +33,10 @@ In production
   stats          show the running bot's figures (needs ADMIN_API_KEY)
   catch-up --since SPAN [--dry-run]
                  after an outage of up to 24h: write once to everybody whom nobody answered
+  consent review [--dry-run]
+                 once after an upgrade: take back the yeses to service messages that rest on no name, let the others count
+  breach-list --by NAME [--since MOMENT]
+                 everybody whose data are kept, also after STOP, as CSV; the audit line goes to standard error
   backup [FILE]  write down all that Redis holds, while everything runs; without FILE into var/backups, where old ones go
   restore FILE [--erasures LOG]...
                  bring a backup into an empty Redis, without the people who were erased since
@@ -266,12 +270,21 @@ run_templates() {
   exec "$PYTHON" -m onboarding_bot.services.templates "$@"
 }
 
+run_consent() {
+  case "$*" in
+    review | "review --dry-run") ;;
+    *) misused "consent takes review, or review --dry-run" ;;
+  esac
+  run_program consent "$@"
+}
+
 # Runs one of the bot's programs where its settings and its Redis are: in the container that runs it, or else here.
 run_program() {
   local program=$1
   shift
   if [[ -n $(running_container) ]]; then exec docker compose exec -T whatsapp-bot python -m "onboarding_bot.cli.$program" "$@"; fi
-  prepare requirements.txt
+  # What the program prints may be a file's content.
+  prepare requirements.txt >&2
   exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
 }
 
@@ -408,20 +421,23 @@ end_serving() {
 ask_bot() {
   prepare requirements.txt
   "$PYTHON" - "$@" <<'PROGRAM'
+import http.client
 import json
 import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from dotenv import dotenv_values
-
 from onboarding_bot.admin_keys import Role, parse_admin_keys
 from onboarding_bot.config import read_environment
+from onboarding_bot.environment import read_dotenv
 
 path, *needs_key = sys.argv[1:]
-environment = {name: value for name, value in read_environment().items() if value}
-demo = dotenv_values(environment.get("DEMO_ENV_FILE", Path("var", "demo.env")))
+found = read_environment()
+for fault in found.faults:
+    print(f"deploy.sh: {fault}", file=sys.stderr)
+environment = {name: value for name, value in found.items() if value}
+demo = read_dotenv(Path(environment.get("DEMO_ENV_FILE", "var/demo.env"))).values
 request = urllib.request.Request(f"http://127.0.0.1:{environment.get('PORT', '5000')}{path}")
 if needs_key:
     keys = environment.get("ADMIN_API_KEY") or demo.get("ADMIN_API_KEY")
@@ -440,6 +456,9 @@ except urllib.error.HTTPError as error:
     answer = error
 except OSError as error:
     sys.exit(f"deploy.sh: {request.full_url} does not answer: {getattr(error, 'reason', error)}")
+except (http.client.HTTPException, ValueError):
+    # Its own words may quote the key.
+    sys.exit("deploy.sh: the bot cannot be asked: PORT or ADMIN_API_KEY is wrong, and ./deploy.sh env says how")
 body = answer.read().decode(errors="replace")
 try:
     print(json.dumps(json.loads(body), indent=2, ensure_ascii=False))
@@ -521,6 +540,8 @@ main() {
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;
     catch-up) run_program catch_up "$@" ;;
+    consent) run_consent "$@" ;;
+    breach-list) run_program breach_list "$@" ;;
     backup) run_backup "$@" ;;
     restore) run_restore "$@" ;;
     serve) run_serve ;;

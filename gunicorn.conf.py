@@ -6,23 +6,25 @@ import os
 import re
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
-from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
+from gunicorn.workers import base  # type: ignore[import-untyped]
+from gunicorn.workers.workertmp import WorkerTmp  # type: ignore[import-untyped]
 
 from onboarding_bot.config import METRICS_FOLDER, load_settings, read_environment
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.logs import describe
+from onboarding_bot.line_output import STANDARD_ERROR, protect_standard_streams
+from onboarding_bot.listening import all_addresses
+from onboarding_bot.logs import LineHandler, describe
 from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 
 # The library looks at this when it is first imported.
-_metrics_folder = folder_of_this_process("web")
+_metrics_folder = folder_of_this_process("web", os.environ.get(METRICS_FOLDER, ""))
 os.environ[METRICS_FOLDER] = str(_metrics_folder)
 
-from prometheus_client.multiprocess import mark_process_dead  # noqa: E402
+from onboarding_bot.metrics_files import process_ended  # noqa: E402
 
 _FIRST_PROCESS = os.getpid()
 # This one comes with its words in it; behind the kind of fault stands what was there instead of a request.
@@ -62,20 +64,36 @@ def _without_words(record: logging.LogRecord) -> str:
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
-    """gunicorn's logger, with that shape."""
+    """gunicorn's logger, with that shape, and with nobody waiting for whoever reads it."""
 
     def setup(self, cfg: Config) -> None:
+        protect_standard_streams()
         super().setup(cfg)
-        for handler in self.error_log.handlers:
-            handler.setFormatter(JsonLines())
+        handler = LineHandler(STANDARD_ERROR)
+        handler.setFormatter(JsonLines())
+        self.error_log.handlers = [handler]
+
+
+class HeartbeatInMemory(WorkerTmp):  # type: ignore[misc]
+    """The file by whose time a worker says that it lives, without a folder: one that is full would end gunicorn."""
+
+    def __init__(self, _cfg: Config) -> None:
+        self._tmp = os.fdopen(os.memfd_create("gunicorn-heartbeat"), "w+b", 0)
+
+
+# Not every system has such files.
+if hasattr(os, "memfd_create"):
+    base.WorkerTmp = HeartbeatInMemory
 
 
 try:
     _settings = load_settings(read_environment())
 except SettingsError as error:
-    sys.exit("\n".join(f"setting {fault}" for fault in error.faults))
+    sys.exit("\n".join(error.lines))
 
-bind = f"0.0.0.0:{_settings.port}"
+bind = [
+    f"[{address}]:{_settings.port}" if ":" in address else f"{address}:{_settings.port}" for address in all_addresses()
+]
 workers = _settings.web_concurrency
 # Greenlets: a message that waits for the auth API costs a little memory and no worker.
 worker_class = "gevent"
@@ -92,9 +110,6 @@ limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 
-# Heartbeats go to memory: the root file system may be read-only, and a slow disk looks like a dead worker.
-_memory = Path("/dev/shm")  # noqa: S108  (gunicorn makes its files there safely, and unlinks them at once)
-worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 control_socket_disable = True
 
 # The bot logs each request itself, without what people wrote; an access log would repeat it with addresses.
@@ -109,9 +124,9 @@ def on_starting(_arbiter: Arbiter) -> None:
     make_anew(_metrics_folder)
 
 
-def child_exit(_arbiter: Arbiter, worker: Worker) -> None:
+def child_exit(_arbiter: Arbiter, worker: base.Worker) -> None:
     """What the worker has counted stays, its state does not."""
-    mark_process_dead(worker.pid)
+    process_ended(_metrics_folder, worker.pid)
 
 
 def on_exit(_arbiter: Arbiter) -> None:

@@ -6,20 +6,21 @@ import sys
 
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.config import all_warnings, load_settings, read_environment
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.logs import configure_logs, logger
 
 __all__ = ["OnboardingStep", "UserSession", "WhatsAppBot", "app", "bot"]
 
+environ = read_environment()
 try:
-    settings = load_settings(read_environment())
+    settings = load_settings(environ)
 except SettingsError as error:
-    sys.exit("\n".join(f"setting {fault}" for fault in error.faults))
+    sys.exit("\n".join(error.lines))
 
 configure_logs(settings.log_level)
-for warning in settings.warnings:
+for warning in all_warnings(environ, settings):
     logger().warning("setting", warning=warning)
 
 app = create_app(settings)

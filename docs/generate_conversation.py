@@ -42,6 +42,7 @@ DOES: Mapping[Command, str] = {
     Command.DELETE_MY_DATA: "asks once; a yes within 15 minutes, as the next message, erases everything at once",
     Command.STOP: "writes the opt-out down; the sign-up can go on",
     Command.UPDATES: "a recorded yes to news of fairs and buyers; it takes an earlier STOP back",
+    Command.STOP_UPDATES: "ends news, and nothing else; written down even where none were on",
     Command.LOGIN: "once registered: a new OTP and a fresh link",
     Command.RESEND: "the same as LOGIN",
     Command.LANGUAGE: "how to choose a language",
@@ -134,7 +135,17 @@ def _rules() -> str:
   neither stored nor shown.
 - Of one person `MESSAGES_PER_MINUTE` messages are read in a minute. The next one is answered with a request to slow
   down, and until the minute is over nothing more is read or answered, except that a STOP is obeyed.
-- A command counts only when it stands alone; politeness around it ("please help", "hello sir") does not matter."""
+- A no in the person's own words counts as well, by the tables `[refusals]` of the lexicons. "Not interested", "wrong
+  number", "I do not agree": no answer and no consent is kept, and an opt-out is; whoever is registered stays so. "Don't
+  contact me" is a STOP. "I want to delete my data" is a DELETE MY DATA, and is asked about.
+- A question that no answer fits to gets the people to ask, and the pending question again.
+- Only a name is a yes to what the welcome says, and no later answer is. A text that is not recognised as a name is
+  asked about before it is kept: `1` or a yes takes it, `2` or a no asks again, any other text is a new answer.
+- A command counts only when it stands alone; politeness around it ("please help", "hello sir") does not matter.
+- STOP is heard in any words that ask for no more messages ("please stop sending messages", "msg mat bhejo", "S T O P",
+  🛑), and STOP UPDATES in any that ask for no more news ("Stop promotions"): every word has to stand in the tables
+  `[stop]` of the lexicons, or one sentence has to say it. "Bus stop stationery" is an answer.
+- Of a button or a list's row, the words that were seen on it count beside its id; neither is ever a name."""
 
 
 def _commands() -> str:

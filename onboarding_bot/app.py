@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,10 +28,11 @@ from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import Milestone
 from onboarding_bot.login_link import LoginLinks
-from onboarding_bot.logs import logger
+from onboarding_bot.logs import audit_log, logger
 from onboarding_bot.nudges import Nudges
 from onboarding_bot.outbound.due import Timetable
 from onboarding_bot.outbound.states import RowState
+from onboarding_bot.people.consent_review import ConsentReview
 from onboarding_bot.people.deletions import MessageDeletions
 from onboarding_bot.people.office import PeopleOffice
 from onboarding_bot.people.retention import RetentionRound
@@ -42,6 +45,7 @@ from onboarding_bot.services.templates import Templates
 from onboarding_bot.services.twilio import SignatureVerifier
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
 from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.consent_marks import ConsentMarks
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.erasure import Erasures
 from onboarding_bot.store.identities import Identities
@@ -53,6 +57,7 @@ from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.sign_ins import SignIns
 from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
 from onboarding_bot.store.slots import Slots
+from onboarding_bot.store.write_probe import WriteProbe
 from onboarding_bot.texts.catalogue import Texts
 from onboarding_bot.tracing import follow, read_request_id, read_traceparent
 from onboarding_bot.web.audit import outcome_of
@@ -61,6 +66,7 @@ from onboarding_bot.web.callers import Callers
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
+from onboarding_bot.web.extras import extras, services_up
 from onboarding_bot.web.handoff import handoff_routes
 from onboarding_bot.web.health import HealthCheck
 from onboarding_bot.web.limits import limit_requests
@@ -68,9 +74,11 @@ from onboarding_bot.web.metrics_page import metrics_routes
 from onboarding_bot.web.ops import ops_routes
 from onboarding_bot.web.people import people_routes
 from onboarding_bot.web.problems import register_problems
+from onboarding_bot.web.signature import CALLED_BY_TWILIO
 from onboarding_bot.web.status_callback import status_callback_routes
 from onboarding_bot.web.vital_signs import VitalSigns
 from onboarding_bot.web.webhook import webhook_routes
+from onboarding_bot.web.whole_body import WholeBodyRequest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -106,6 +114,7 @@ class Parts:
     nudges: Nudges
     message_deletions: MessageDeletions
     people: PeopleOffice
+    consent_review: ConsentReview
     retention: RetentionRound
     sign_ins: SignIns
     catch_up: CatchUp
@@ -135,18 +144,20 @@ def build_parts(
     store = RedisStore(client, keys, sealer, *lives)
     erasures = Erasures(client, keys, sealer, store)
     identities = Identities(client, keys, sealer, store, lives[0])
-    # Health and the fallback ask over connections of their own, which give up sooner and never try twice.
+    # The fallback and the limits ask over connections of their own, which give up sooner and never try twice.
     hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
     hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
-    hasty_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS, retries=0)
-    signs = SignsOfLife(client, hasty_queue)
+    # Health gives up as soon, but tries once more, as the work does: after a failover that finds the new server.
+    probed = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS)
+    probed_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS)
+    signs = SignsOfLife(client, probed_queue)
     sign_keeper = SignKeeper(signs, clock.now)
     is_real = settings.environment is Environment.PRODUCTION
-    vital_signs = VitalSigns(SignsOfLife(hasty_client, hasty_queue), clock.now, expects_webhooks=is_real)
+    vital_signs = VitalSigns(SignsOfLife(probed, probed_queue), clock.now, expects_webhooks=is_real)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
-    engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute)
+    engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute, settings.verify_url)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
     ledger, slots = Ledger(client, keys, sealer), Slots(client)
     messages = TwilioMessages(
@@ -187,7 +198,12 @@ def build_parts(
             timetable=timetable,
             clock=clock,
         ),
-        health=HealthCheck(hasty_store.ping, auth_api.is_healthy, vital_signs=vital_signs),
+        health=HealthCheck(
+            WriteProbe(probed).refusing,
+            auth_api.is_healthy,
+            vital_signs=vital_signs,
+            extras=partial(extras, metrics_folder(read_environment())),
+        ),
         signs=signs,
         sign_keeper=sign_keeper,
         vital_signs=vital_signs,
@@ -213,6 +229,7 @@ def build_parts(
         nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
         people=PeopleOffice(store, identities, erasures, lives[0], clock.now),
+        consent_review=ConsentReview(store, ConsentMarks(client, keys), _note_review),
         retention=RetentionRound(
             store,
             erasures,
@@ -257,6 +274,7 @@ def create_app(
     parts = build_parts(settings, redis=redis, otp_service=otp_service, clock=clock)
     app = Flask(__name__, static_folder=None)
     app.debug = settings.debug
+    app.request_class = WholeBodyRequest
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[BOT] = parts.bot
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
@@ -266,7 +284,7 @@ def create_app(
         status_callback_routes(parts.callbacks, verifier, heard=lambda: parts.sign_keeper.note(Sign.STATUS_CALLBACK)),
         handoff_routes(parts.bot, settings.handoff_api_key),
         ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
-        _metrics_routes(settings, parts.vital_signs.metrics),
+        _metrics_routes(settings, lambda: [*parts.vital_signs.metrics(), *parts.health.metrics()]),
         broadcast_routes(
             parts.office,
             parts.audience,
@@ -288,6 +306,7 @@ def create_app(
     ):
         app.register_blueprint(routes)
     register_problems(app)
+    _answer_at_doubled_slashes(app)
     if prefix := urlsplit(settings.public_base_url).path:
         _stand_below(app, prefix)
     _follow_requests(app)
@@ -301,7 +320,8 @@ def create_app(
 def create_metrics_app(settings: Settings) -> Flask:
     """A Flask app that shows metrics and nothing else, for a server that has no other page."""
     app = Flask(__name__, static_folder=None)
-    app.register_blueprint(_metrics_routes(settings))
+    folder = metrics_folder(read_environment())
+    app.register_blueprint(_metrics_routes(settings, lambda: [services_up(extras(folder))]))
     register_problems(app)
     _follow_requests(app)
     keys = Keys(settings.person_id_key)
@@ -317,6 +337,12 @@ def _metrics_routes(settings: Settings, more: Callable[[], Iterable[Metric]] = t
     return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder, more)
 
 
+def _note_review(person_id: str) -> None:
+    """The audit line of a yes that the review takes back; the operator at the machine has no key with a name."""
+    told = {"person": person_id, "purpose": "service", "given": False}
+    audit_log().info("audit", action="consent.review", key="deploy.sh", **told)
+
+
 def _texts(settings: Settings) -> Texts:
     standing = {
         "support_contact": settings.support_contact,
@@ -326,6 +352,21 @@ def _texts(settings: Settings) -> Texts:
         "backup_days": str(settings.backup_retention_days),
     }
     return Texts(standing, settings.default_language)
+
+
+def _answer_at_doubled_slashes(app: Flask) -> None:
+    """Let Twilio's calls arrive where a URL was put together from two parts with a slash each; it follows no redirect.
+
+    What was signed is the address as it came, and that stands in RAW_URI.
+    """
+    inner = app.wsgi_app
+
+    def with_single_slashes(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        single = re.sub("/{2,}", "/", environ["PATH_INFO"])
+        is_twilios = single.rstrip("/") in CALLED_BY_TWILIO
+        return inner(environ | {"PATH_INFO": single} if is_twilios else environ, start_response)
+
+    app.wsgi_app = with_single_slashes  # type: ignore[method-assign]
 
 
 def _stand_below(app: Flask, prefix: str) -> None:

@@ -23,6 +23,7 @@ from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.store.erasure import Erasures
 from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
+from onboarding_bot.whatsapp_address import is_whatsapp
 
 LONGEST = timedelta(hours=24)
 # Twilio may still be at work on a message of the last seconds: 15 s for its retries, and then the fallback.
@@ -44,6 +45,7 @@ class Fate(StrEnum):
     TOO_LATE = "not answered, but the 24-hour window is closing"
     UNDER_WAY = "wrote within the last minute: left to Twilio's own retries"
     ERASED = "erased since"
+    NOT_WHATSAPP = "did not write on WhatsApp: left alone"
     REFUSED = "Twilio refused the message"
     UNCERTAIN = "Twilio did not say whether it took the message"
     NOT_SENT = "recorded, but Twilio took no message: stopped here"
@@ -144,6 +146,8 @@ class CatchUp:
 
     def _look_after(self, writer: _Writer, begun: datetime, erased: Mapping[str, datetime], *, dry_run: bool) -> Fate:
         last = writer.last
+        if not is_whatsapp(last.message.sender):
+            return Fate.NOT_WHATSAPP
         if last.at > begun - STILL_DELIVERED_FOR:
             return Fate.UNDER_WAY
         known = self._identities.peek(last.message.addresses, last.message.sid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 import secrets
 import sys
 import tempfile
@@ -15,22 +16,52 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
-
-from dotenv import dotenv_values
+from urllib.parse import urlsplit
 
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
+from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environment, read_dotenv
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.line_output import protect_standard_streams
 from onboarding_bot.rest_hours import RestHours
+from onboarding_bot.setting_rules import (
+    BAD_PER_CENT,
+    REFERENCE,
+    is_placeholder,
+    refuse_other_than_ascii,
+    refuse_stray_characters,
+    whole_number,
+)
+from onboarding_bot.setting_rules import http_url as _http_url
+from onboarding_bot.setting_rules import page_url as _page
+from onboarding_bot.setting_rules import redis_url as _redis_url
 
 SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
-REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
 # prometheus_client's own variable; whoever starts the processes sets it.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 REAL_TWILIO_API = "https://api.twilio.com"
 # An hour before WhatsApp's window closes comes the second reminder; the first one belongs before it.
 LATEST_NUDGE = timedelta(hours=23)
+DEMO_ENV_FILE = "DEMO_ENV_FILE"
+# What else stands in .env: Docker Compose's own, the simulator's, and the demo's.
+NEIGHBOURS_NAMES = (
+    "REDIS_PASSWORD",
+    "PROMETHEUS_API_KEY",
+    "BOT_ENV_FILE",
+    DEMO_ENV_FILE,
+    METRICS_FOLDER,
+    "SIMULATOR_PORT",
+    "SIMULATOR_HOST",
+    "SIMULATOR_DATABASE",
+    "SIMULATOR_BOT_URL",
+    "SIMULATOR_PUBLIC_URL",
+    "SIMULATOR_WEBHOOK_OVERRIDES",
+)
+# Owners see these in the chat.
+_SHOWN_TO_OWNERS = ("WEB_APP_URL", "VERIFY_URL")
+_HIGHEST_PORT = 65535
+_E164 = re.compile(r"\+[1-9][0-9]{5,14}")
+_BLANKS = " \t\r\n"
 
 
 class Environment(StrEnum):
@@ -73,9 +104,10 @@ def _flag(raw: str) -> bool:
 
 def _number(lowest: int, highest: int) -> Callable[[str], int]:
     def parse(raw: str) -> int:
-        if not raw.isascii() or not raw.isdigit() or not lowest <= int(raw) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
-        return int(raw)
+        number = whole_number(raw)
+        if number is None or not lowest <= number <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}, in digits 0 to 9")
+        return number
 
     return parse
 
@@ -89,60 +121,19 @@ def _port_or_off(raw: str) -> int | None:
         raise ValueError("must be off, or a port from 1 to 65535") from None
 
 
-def _url_parts(url: str) -> SplitResult:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        # The library's own words quote the URL, and so the password in it.
-        raise ValueError("is not a URL") from None
-    for host in parts.netloc.rpartition("@")[2].split(","):
-        _check_host(host)
-    return parts
-
-
-def _check_host(host: str) -> None:
-    try:
-        parts = urlsplit(f"//{host}")
-        is_good = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_good = False
-    if not is_good:
-        raise ValueError("must name a host, and behind its colon, if any, a port from 1 to 65535")
-
-
-def _http_url(raw: str) -> str:
-    parts = _url_parts(raw)
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError("must be a URL that begins with https:// (or http://)")
-    if parts.query or parts.fragment:
-        raise ValueError("must be a URL without ? and #")
-    return raw.rstrip("/")
-
-
 def _path(raw: str) -> str:
     if not raw.startswith("/"):
         raise ValueError("must begin with /")
-    return raw
-
-
-def _redis_url(raw: str) -> str:
-    parts = _url_parts(raw)
-    if parts.scheme not in REDIS_SCHEMES:
-        raise ValueError(f"must be a URL whose scheme is one of {', '.join(REDIS_SCHEMES)}")
-    database = parts.path.strip("/")
-    if parts.scheme == "redis+sentinel":
-        service, _, database = database.partition("/")
-        if not service:
-            raise ValueError("must name the sentinel's service, like redis+sentinel://host:26379/mymaster")
-    if database and not (database.isascii() and database.isdigit()):
-        raise ValueError("must end with the database's number, like /0, or without one")
+    refuse_other_than_ascii(raw, "write it percent-encoded")
+    if "#" in raw or " " in raw or BAD_PER_CENT.search(raw):
+        raise ValueError("must be a path without spaces and #, and with two hexadecimal digits behind each %")
     return raw
 
 
 def _whatsapp_number(raw: str) -> str:
     number = raw.removeprefix("whatsapp:")
-    if not number.startswith("+") or not number[1:].isdigit():
-        raise ValueError("must look like whatsapp:+14155238886")
+    if not _E164.fullmatch(number):
+        raise ValueError("must look like whatsapp:+14155238886, with the digits 0 to 9 alone behind the +")
     return f"whatsapp:{number}"
 
 
@@ -152,8 +143,20 @@ def _secret(raw: str) -> str:
     return raw
 
 
-def _secrets(raw: str) -> tuple[str, ...]:
-    return tuple(_secret(part.strip()) for part in raw.split(","))
+def _token(raw: str) -> str:
+    """A secret that travels in a header, or is compared with what a console shows."""
+    refuse_other_than_ascii(raw)
+    return _secret(raw)
+
+
+def _twilio_credential(raw: str) -> str:
+    if " " in raw:
+        raise ValueError("has a space in it: copy it anew; between two tokens stands a comma")
+    return _token(raw)
+
+
+def _twilio_tokens(raw: str) -> tuple[str, ...]:
+    return tuple(_twilio_credential(part.strip()) for part in raw.split(","))
 
 
 def _encryption_keys(raw: str) -> tuple[bytes, ...]:
@@ -182,6 +185,7 @@ def _rest_hours(raw: str) -> RestHours | None:
     if raw.lower() == "off":
         return None
     try:
+        refuse_other_than_ascii(raw)
         # Times of day have no zone; RestHours says which one is meant.
         begin, end = (datetime.strptime(part.strip(), "%H:%M").time() for part in raw.split("-"))  # noqa: DTZ007
     except ValueError:
@@ -253,8 +257,10 @@ class Settings:
     web_concurrency: int = _setting("WEB_CONCURRENCY", _number(1, 64), "2")
     public_base_url: str = _setting("PUBLIC_BASE_URL", _http_url, needed_in=_PRODUCTION)
 
-    twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _secret, needed_in=_EVERYWHERE)
-    twilio_auth_tokens: tuple[str, ...] = _setting("TWILIO_AUTH_TOKEN", _secrets, needed_in=_EVERYWHERE, secret=True)
+    twilio_account_sid: str = _setting("TWILIO_ACCOUNT_SID", _twilio_credential, needed_in=_EVERYWHERE)
+    twilio_auth_tokens: tuple[str, ...] = _setting(
+        "TWILIO_AUTH_TOKEN", _twilio_tokens, needed_in=_EVERYWHERE, secret=True
+    )
     twilio_whatsapp_number: str = _setting("TWILIO_WHATSAPP_NUMBER", _whatsapp_number, "whatsapp:+14155238886")
     twilio_api_base_url: str = _setting("TWILIO_API_BASE_URL", _http_url, REAL_TWILIO_API)
 
@@ -275,7 +281,7 @@ class Settings:
     backup_retention_days: int = _setting("BACKUP_RETENTION_DAYS", _number(1, 3650), "30")
 
     admin_keys: AdminKeys = _setting("ADMIN_API_KEY", parse_admin_keys, needed_in=_EVERYWHERE, secret=True)
-    handoff_api_key: str = _setting("HANDOFF_API_KEY", _secret, needed_in=_EVERYWHERE, secret=True)
+    handoff_api_key: str = _setting("HANDOFF_API_KEY", _token, needed_in=_EVERYWHERE, secret=True)
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting("TRUSTED_PROXIES", _networks, "off")
     messages_per_minute: int = _setting("MESSAGES_PER_MINUTE", _number(1, 100_000), "60")
     metrics_allowed_addresses: tuple[IPv4Network | IPv6Network, ...] = _setting(
@@ -284,13 +290,14 @@ class Settings:
     worker_metrics_port: int | None = _setting("WORKER_METRICS_PORT", _port_or_off, "off")
 
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
-    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "80")
+    messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "40")
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
     quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
     nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span_or_off(LATEST_NUDGE), "2h")
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
+    verify_url: str | None = _setting("VERIFY_URL", _page)
     default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
 
     @property
@@ -306,6 +313,8 @@ class Settings:
             for setting in fields(self)
             if setting.metadata["parse"] is _http_url and getattr(self, setting.name).startswith("http://")
         ]
+        if is_placeholder(self.person_id_key):
+            found.append("PERSON_ID_KEY is an example's: make a real one, unless people are known under it already")
         if looks_mistyped(self.admin_keys):
             found.append("ADMIN_API_KEY is taken as one key with all roles: no entry in it names a known role")
         return found
@@ -321,34 +330,48 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
     Raises SettingsError that lists all faults at once, each with the setting's name and never with its value.
     """
-    given = {name: environ[name].strip() for name in setting_names() if environ.get(name, "").strip()}
+    found = environ if isinstance(environ, FoundEnvironment) else FoundEnvironment(environ)
+    given = {name: found[name].strip(_BLANKS) for name in setting_names() if found.get(name, "").strip()}
     environment = _environment(given)
+    of_files = list(found.faults)
     faults: list[str] = []
     if environment is not Environment.PRODUCTION:
         given = _local_defaults(given) | given
     if environment is Environment.DEMO:
-        demo = demo_secrets(Path(environ.get("DEMO_ENV_FILE", "var/demo.env")))
-        faults += _credentials_of_others(given, demo)
-        given = demo | given
+        demo = _demo_file(Path(found.get(DEMO_ENV_FILE) or "var/demo.env"))
+        of_files += demo.faults
+        faults += _credentials_of_others(given, demo.values)
+        given = demo.values | given
     values: dict[str, Any] = {}
     for setting in fields(Settings):
+        name = setting.metadata["name"]
         try:
+            if name in found.hidden:
+                raise ValueError(found.hidden[name])
             values[setting.name] = _value(setting, given, environment)
         except ValueError as fault:
-            faults.append(f"{setting.metadata['name']} {fault}")
+            faults.append(f"{name} {fault}")
     if environment is Environment.DEMO and _is_twilios_own(values.get("twilio_api_base_url", "")):
         faults.append(f"TWILIO_API_BASE_URL is Twilio's own: {_DEMO_ADVICE}")
     if environment is Environment.PRODUCTION and values.get("debug"):
         faults.append("FLASK_DEBUG must be off in production: its error pages show everything")
-    if faults:
-        raise SettingsError(faults)
+    if faults or of_files:
+        raise SettingsError(faults, of_files)
     return Settings(**values)
 
 
-def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The process's environment over what ``.env`` says; a variable that is set wins over the file."""
-    from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
-    return from_file | dict(os.environ)
+def read_environment(dotenv: Path = Path(".env")) -> FoundEnvironment:
+    """The process's environment over what ``.env`` says; a variable that is set wins over the file.
+
+    Never fails: what is wrong with the file comes with the variables, and ``load_settings`` lists it.
+    """
+    return find_environment(dotenv, os.environ, setting_names(), NEIGHBOURS_NAMES)
+
+
+def all_warnings(environ: Mapping[str, str], settings: Settings) -> list[str]:
+    """What an operator should know about these settings and where they come from, although the bot may run."""
+    of_files = environ.warnings if isinstance(environ, FoundEnvironment) else []
+    return [*of_files, *settings.warnings]
 
 
 def metrics_folder(environ: Mapping[str, str]) -> Path | None:
@@ -369,23 +392,41 @@ def _value(setting: Field[Any], given: Mapping[str, str], environment: Environme
         if environment in setting.metadata["needed_in"]:
             raise ValueError("is missing")
         return ""
+    refuse_stray_characters(raw, free_text=setting.metadata["name"] == "SUPPORT_CONTACT")
+    if REFERENCE.fullmatch(raw):
+        raise ValueError("is ${…} and no value: nothing is put there any more, so write the value itself")
+    if setting.metadata["name"] != "PERSON_ID_KEY" and any(is_placeholder(part.strip()) for part in raw.split(",")):
+        raise ValueError("is still the example's: write the real one")
     if setting.metadata["parse"] is Environment and raw not in set(Environment):
         raise ValueError(f"must be one of {', '.join(Environment)}")
-    return setting.metadata["parse"](raw)
+    value = setting.metadata["parse"](raw)
+    if setting.metadata["name"] in _SHOWN_TO_OWNERS and "@" in raw:
+        raise ValueError("must be without a name and password: owners see it")
+    return value
 
 
 def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
+    # A port that is none is told once, as a fault of PORT.
+    port = whole_number(given.get("PORT", "")) or 5000
     return {
-        "PUBLIC_BASE_URL": f"http://127.0.0.1:{given.get('PORT', '5000')}",
+        "PUBLIC_BASE_URL": f"http://127.0.0.1:{port if port <= _HIGHEST_PORT else 5000}",
         "SUPPORT_CONTACT": "+91 80 5550 0100",
     }
 
 
 def demo_secrets(path: Path) -> dict[str, str]:
     """The demo's secrets: made once, then read from ``path`` (mode 0600) by every process of the demo."""
-    if not path.exists():
-        _write_once(path, _new_demo_secrets())
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    return _demo_file(path).values
+
+
+def _demo_file(path: Path) -> Dotenv:
+    try:
+        if not path.exists():
+            _write_once(path, _new_demo_secrets())
+    except (OSError, ValueError) as error:
+        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no usable name"
+        return Dotenv(faults=[f"{path} cannot be written: {reason}: let {DEMO_ENV_FILE} name another file"])
+    return read_dotenv(path)
 
 
 def _new_demo_secrets() -> dict[str, str]:
@@ -429,17 +470,19 @@ def _is_twilios_own(url: str) -> bool:
 
 def main() -> int:
     """Check the settings of this environment and say what is wrong (``deploy.sh env``)."""
+    environ = read_environment()
     try:
-        settings = load_settings(read_environment())
+        settings = load_settings(environ)
     except SettingsError as error:
-        for fault in error.faults:
-            print(f"setting {fault}", file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
-    for warning in settings.warnings:
+    for warning in all_warnings(environ, settings):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"settings are good for {settings.environment}")
     return 0
 
 
 if __name__ == "__main__":
+    # ``serve`` asks as well, and begins whoever reads its words.
+    protect_standard_streams()
     raise SystemExit(main())

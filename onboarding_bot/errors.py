@@ -16,13 +16,17 @@ class BotError(Exception):
 
 
 class SettingsError(BotError):
-    """The environment does not describe a bot that may run; ``faults`` lists everything that is wrong with it."""
+    """The environment does not describe a bot that may run; ``faults`` lists everything that is wrong with it.
+
+    ``lines`` is the same for people: faults of a setting begin with its name, those of a file with the file's.
+    """
 
     code = "settings.invalid"
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
+    def __init__(self, of_settings: list[str], of_files: list[str] | None = None) -> None:
+        self.faults = [*(of_files or []), *of_settings]
+        self.lines = [*(of_files or []), *(f"setting {fault}" for fault in of_settings)]
+        super().__init__("; ".join(self.faults))
 
 
 class CatalogueError(BotError):
@@ -35,6 +39,13 @@ class StoreUnavailableError(BotError):
     """Redis did not answer in time, or refused: nothing can be promised, so nothing is answered."""
 
     code = "store.unavailable"
+    retryable = True
+
+
+class AuditUnavailableError(BotError):
+    """The line that says who is about to do what cannot be written, and without it the deed is not done."""
+
+    code = "audit.unavailable"
     retryable = True
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
+from onboarding_bot.line_output import PATIENCE_SECONDS, STANDARD_ERROR, STANDARD_OUTPUT, LineOutput, is_standard_output
 from onboarding_bot.tracing import current_trace
 
 
@@ -19,10 +21,10 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(numeric),
-        logger_factory=structlog.WriteLoggerFactory(),  # a line in one piece: several processes write into one log
+        logger_factory=_Lines,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineHandler()
     handler.setFormatter(_LibraryFormatter())
     # Libraries speak up only when something is wrong, whatever level they give their own loggers: their chatter may
     # quote URLs and bodies.
@@ -38,12 +40,54 @@ def logger() -> FilteringBoundLogger:
 
 def audit_log() -> FilteringBoundLogger:
     """As ``logger``, but heard at every level: whoever turns the log down still learns who did what."""
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(),
-        processors=_PROCESSORS,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET),
-    )
-    return log
+    return _at_every_level(_Lines())
+
+
+def audit(event: str, *, level: int = logging.INFO, may_wait: bool = False, **fields: Any) -> bool:
+    """Write such a line, and say whether it is out.
+
+    ``may_wait`` gives a busy reader a moment. Whoever is told no refuses the deed, or writes the line later.
+    """
+    return bool(_at_every_level(_SureLines(PATIENCE_SECONDS if may_wait else 0.0)).log(level, event, **fields))
+
+
+def log_is_well() -> bool:
+    """Whether lines get out of this process."""
+    return not is_standard_output(sys.stdout) or (STANDARD_OUTPUT.is_well(_proof) and STANDARD_ERROR.is_well(_proof))
+
+
+def tell_lost_lines(tell: Callable[[int], None]) -> None:
+    """Have ``tell`` called with how many lines were lost, those so far and then each."""
+    for output in (STANDARD_OUTPUT, STANDARD_ERROR):
+        output.tell_losses(tell)
+
+
+class LineHandler(logging.Handler):
+    """Writes a library's records as lines, to ``output`` or where the log goes; what cannot be written is lost."""
+
+    def __init__(self, output: LineOutput | None = None) -> None:
+        super().__init__()
+        self._output = output
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record, one line."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - logging's own way: a record that cannot be put into words stops nobody
+            self.handleError(record)
+            return
+        if self._output:
+            self._output.write(line)
+        else:
+            _write(line)
+
+
+def audit_line(**what: Any) -> str:
+    """The same as one line of text, for a program whose standard output is not the log."""
+    event: EventDict = {"event": "audit", **what}
+    for processor in _PROCESSORS:
+        event = processor(None, "info", event)  # type: ignore[assignment]
+    return str(event)
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -67,6 +111,64 @@ _PROCESSORS: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.JSONRenderer(ensure_ascii=False),
 ]
+
+
+class _Lines:
+    """What structlog hands its lines to."""
+
+    def __init__(self, *_names: object) -> None:
+        """Structlog names a logger here; all are the same."""
+
+    def msg(self, line: str) -> None:
+        """Write it, or lose it."""
+        _write(line)
+
+    debug = info = warning = error = critical = msg
+
+
+class _SureLines:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    def msg(self, line: str) -> bool:
+        """Write it, and say whether it is out."""
+        if is_standard_output(sys.stdout):
+            return STANDARD_OUTPUT.write_surely(line, self._patience)
+        return _write_elsewhere(line)
+
+    debug = info = warning = error = critical = msg
+
+
+def _at_every_level(lines: _Lines | _SureLines) -> FilteringBoundLogger:
+    log: FilteringBoundLogger = structlog.wrap_logger(
+        lines, processors=_PROCESSORS, wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET)
+    )
+    return log
+
+
+def _write(line: str) -> None:
+    if is_standard_output(sys.stdout):
+        STANDARD_OUTPUT.write(line)
+    else:
+        _write_elsewhere(line)
+
+
+def _write_elsewhere(line: str) -> bool:
+    """Into what somebody has put into the place of standard output."""
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except (OSError, ValueError):  # it is full, or was closed
+        return False
+    return True
+
+
+def _proof() -> str:
+    """A line that is written only to see whether lines can be."""
+    event: EventDict = {"event": "log_checked"}
+    for processor in _PROCESSORS:
+        event = processor(None, "info", event)  # type: ignore[assignment]
+    return str(event)
 
 
 class _LibraryFormatter(logging.Formatter):

@@ -11,11 +11,17 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.metrics_core import Metric
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from onboarding_bot.logs import tell_lost_lines
+from onboarding_bot.metrics_files import AllFiles, files_in
+
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-WEBHOOK_OUTCOMES = ("answered", "fallback", "failed", "postponed", "bad_form", "refused", "too_large")
+NOT_WHATSAPP = "not_whatsapp"
+WEBHOOK_OUTCOMES = (
+    *("answered", "fallback", "failed", "postponed", "bad_form", "refused", "too_large"),
+    NOT_WHATSAPP,
+)
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 # A reply should be there within 2 s; after 12 s a webhook gives up.
 _WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 15)
@@ -55,6 +61,10 @@ _broadcast_messages = Counter(
 )  # fmt: skip
 _redis_errors = Counter("redis_errors_total", "Calls that Redis did not answer, or refused.", registry=_REGISTRY)
 
+_log_lines_dropped = Counter(
+    "log_lines_dropped_total", "Lines of the log that could not be written.", registry=_REGISTRY
+)
+
 
 def begin(turn_steps: Iterable[str], milestones: Iterable[str], row_states: Iterable[str]) -> None:
     """Show what nothing has been counted of yet as 0, so that a first count is a rise, and this process as alive."""
@@ -68,6 +78,7 @@ def begin(turn_steps: Iterable[str], milestones: Iterable[str], row_states: Iter
         _broadcast_messages.labels(state)
     _auth_api_requests.labels("sent")
     _breaker_state.set(BREAKER_STATES["closed"])
+    tell_lost_lines(_log_lines_dropped.inc)
 
 
 def webhook_ended(outcome: str, seconds: float | None) -> None:
@@ -108,7 +119,7 @@ def exposition(folder: Path | None, more: Iterable[Metric] = ()) -> bytes:
     """Everything in Prometheus's text format; ``folder`` is where the processes of this server keep their figures."""
     registry = CollectorRegistry()
     if folder:
-        MultiProcessCollector(registry, str(folder))
+        registry.register(AllFiles(folder))
     else:
         registry.register(_Given(_REGISTRY.collect()))
     registry.register(_Given(_processes(folder)))
@@ -129,7 +140,7 @@ class _Given(Collector):
 def _processes(folder: Path | None) -> list[Metric]:
     """Memory, CPU and open files of each living process, by its ``pid``."""
     # The files of "live" gauges are removed when a process ends.
-    found = [path.stem.rpartition("_")[2] for path in folder.glob("gauge_live*.db")] if folder else ["self"]
+    found = [path.stem.rpartition("_")[2] for path in files_in(folder, "gauge_live*.db")] if folder else ["self"]
     families: dict[str, Metric] = {}
     for pid in sorted(set(found)):
         for family in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]

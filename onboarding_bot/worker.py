@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
@@ -28,7 +30,9 @@ from onboarding_bot.app import Parts, build_parts, create_metrics_app
 from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
 from onboarding_bot.broadcast.sweep import Sweep
 from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
-from onboarding_bot.errors import BotError, SettingsError
+from onboarding_bot.errors import BotError, SettingsError, StoreUnavailableError
+from onboarding_bot.line_output import protect_standard_streams
+from onboarding_bot.listening import all_addresses
 from onboarding_bot.logs import configure_logs, describe, logger
 from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
 from onboarding_bot.outbound.due import DueWork
@@ -55,10 +59,19 @@ DUE_LEASE = timedelta(seconds=60)
 BOOKS_EVERY_SECONDS = 60.0
 # How late something goes whose time is over.
 RETENTION_EVERY_SECONDS = 3600.0
+# How late the log gets a line that it could not take; whoever erased somebody writes it at once where that is possible.
+OWED_LINES_EVERY_SECONDS = 10.0
+OWED_LINES_AFTER = timedelta(seconds=10)
+# A port that somebody else has may be free again later.
+METRICS_PORT_EVERY_SECONDS = 5.0
 # Measured: with these a worker that was killed gives its jobs back after 12 s; with the defaults after minutes.
 HEARTBEAT_MS = 5_000
 JOB_MS = 600_000
 MAINTENANCE_PERCENT = 10
+# How long the queue's Redis may take for an answer: a server that has been replaced is noticed in that time.
+QUEUE_SECONDS = 2.0
+# How soon a queue that was away is asked again: with Dramatiq's own 3 s jobs would wait beyond the 5 s of a return.
+dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 1.0
 MAINTENANCE_CHANCE = 1_000_000 // 100 * MAINTENANCE_PERCENT
 
 
@@ -104,6 +117,17 @@ class FollowTraces(Middleware):
         follow(read_traceparent(message.options.get("traceparent")))
 
 
+class OwnLines(Middleware):
+    """Each process writes its lines itself: Dramatiq's way leads through its first process, which waits for readers."""
+
+    def __init__(self, log_level: str) -> None:
+        self._log_level = log_level
+
+    def after_process_boot(self, _broker: Any) -> None:
+        """Dramatiq's word that this process has put its own streams into place."""
+        _write_own_lines(self._log_level)
+
+
 class MetricsPort(Middleware):
     """A process beside the worker's own that shows their metrics."""
 
@@ -119,18 +143,53 @@ class _WithoutLog(WSGIRequestHandler):
 
 
 def show_metrics() -> int:
-    """Answer ``GET /metrics`` on WORKER_METRICS_PORT until a signal ends it."""
+    """Answer ``GET /metrics`` on WORKER_METRICS_PORT until a signal ends it; a port that is taken is tried again."""
     settings = load_settings(read_environment())
+    _write_own_lines(settings.log_level)
     app = create_metrics_app(settings)
     port = settings.worker_metrics_port or 0
-    make_server("0.0.0.0", port, app, threaded=True, request_handler=_WithoutLog).serve_forever()
-    return 0
+    while True:
+        try:
+            listeners = _listen(port)
+        except OSError as error:
+            logger().error("metrics_port_taken", port=port, **describe(error))
+            time.sleep(METRICS_PORT_EVERY_SECONDS)
+            continue
+        first, *others = [
+            make_server(
+                listener.getsockname()[0], port, app, threaded=True, request_handler=_WithoutLog, fd=listener.fileno()
+            )
+            for listener in listeners
+        ]
+        for other in others:
+            threading.Thread(target=other.serve_forever, daemon=True).start()
+        first.serve_forever()
+
+
+def _listen(port: int) -> list[socket.socket]:
+    addresses = all_addresses()
+    listeners: list[socket.socket] = []
+    try:
+        for address in addresses:
+            is_ipv6 = ":" in address
+            listeners.append(
+                socket.create_server(
+                    (address, port),
+                    family=socket.AF_INET6 if is_ipv6 else socket.AF_INET,
+                    dualstack_ipv6=is_ipv6 and len(addresses) == 1,
+                )
+            )
+    except OSError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners
 
 
 def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     """A broker with all jobs and the sweep declared on it. A job's arguments are ids, never a person's data."""
     broker = RedisBroker(
-        client=client or connect(settings.queue_url, answer_seconds=5.0),
+        client=client or connect(settings.queue_url, answer_seconds=QUEUE_SECONDS),
         namespace=QUEUE_NAMESPACE,
         heartbeat_timeout=HEARTBEAT_MS,
         maintenance_chance=MAINTENANCE_CHANCE,
@@ -169,6 +228,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
         DueWork.MESSAGES: job("delete_messages", parts.message_deletions.go_on, BULK),
         DueWork.BROADCAST: job("begin", parts.office.begin, URGENT),
     }
+    broker.add_middleware(OwnLines(settings.log_level))
     broker.add_middleware(CurrentMessage())
     broker.add_middleware(FollowTraces())
     broker.add_middleware(SweepEverySecond(_sweeping(settings, parts, enrol, pump, retention, due)))
@@ -194,11 +254,13 @@ def _sweeping(
 
     books = _Every(BOOKS_EVERY_SECONDS, lambda: parts.store.close_books(parts.now()))
     rounds = _Every(RETENTION_EVERY_SECONDS, lambda: _put(retention))
+    owed_lines = _Every(
+        OWED_LINES_EVERY_SECONDS, lambda: parts.erasures.write_owed_lines(parts.now() - OWED_LINES_AFTER)
+    )
 
     def tick() -> None:
         if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
             return
-        parts.signs.write({Sign.WORKER: parts.now()})
         is_held_up = parts.slots.held_up(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.
@@ -211,6 +273,14 @@ def _sweeping(
         without_rows.clear()
         books.look()
         rounds.look()
+        owed_lines.look()
+        # Last, and only where jobs can be put in: a sweep that gets stuck or sends nothing is no sign of a worker.
+        parts.signs.write_into_queue()
+        try:
+            parts.signs.write({Sign.WORKER: parts.now()})
+        except StoreUnavailableError as error:
+            # The work itself has said whether it can be done.
+            logger().warning("signs_not_written", **describe(error))
 
     return tick
 
@@ -269,18 +339,54 @@ def main() -> int:
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:
-        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
-    configure_logs(settings.log_level)
+    _write_own_lines(settings.log_level)
     folder = metrics_folder(read_environment())
     if folder is None:
         _begin_again_with_metrics()
-    arguments = [f"{MODULE}:broker", "--processes", str(PROCESSES), "--threads", str(THREADS), "--skip-logging"]
     try:
-        return int(dramatiq_main(make_argument_parser().parse_args(arguments)) or 0)
+        return _run_processes() if _may_share_locks() else _run_alone(settings)
     finally:
         if folder:
             remove(folder)
+
+
+def _run_processes() -> int:
+    arguments = [f"{MODULE}:broker", "--processes", str(PROCESSES), "--threads", str(THREADS), "--skip-logging"]
+    return int(dramatiq_main(make_argument_parser().parse_args(arguments)) or 0)
+
+
+def _may_share_locks() -> bool:
+    """Whether processes can have locks together: those are files in memory, which may be full."""
+    try:
+        multiprocessing.Event()
+    except OSError as error:
+        logger().error("worker_alone", **describe(error))
+        return False
+    return True
+
+
+def _run_alone(settings: Settings) -> int:
+    """Do the work in this one process, with threads alone."""
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: ended.set())
+    broker = declare(settings)
+    broker.emit_after("process_boot")
+    if settings.worker_metrics_port:
+        threading.Thread(target=show_metrics, name="metrics", daemon=True).start()
+    worker = dramatiq.Worker(broker, worker_threads=THREADS)
+    worker.start()
+    ended.wait()
+    worker.stop()
+    broker.close()
+    return 0
+
+
+def _write_own_lines(log_level: str) -> None:
+    protect_standard_streams()
+    configure_logs(log_level)
 
 
 def _begin_again_with_metrics() -> None:

@@ -125,7 +125,7 @@ class Demo:
         python = [sys.executable, "-m"]
         gunicorn = [*python, "gunicorn", "--config", "gunicorn.conf.py", "--bind", f"{LOOPBACK}:{bot}", "main:app"]
         self._spawn("redis", redis_command(redis), lock, stop_seconds=10)
-        self._wait_for(lambda: answers_ping(redis), "redis")
+        self._wait_for(lambda: takes_writes(redis), "redis")
         self._spawn("simulator", [*python, "simulator"], lock, stop_seconds=5)
         self._spawn("bot", gunicorn, lock, stop_seconds=25)
         started = time.time()
@@ -253,9 +253,9 @@ def is_in_use(port: int) -> bool:
     return False
 
 
-def answers_ping(port: int) -> bool:
-    """Whether Redis has its data in memory: while it still loads, it answers something else."""
-    return ask_redis(port, "PING") == b"+PONG"
+def takes_writes(port: int) -> bool:
+    """Whether Redis has its data in memory and takes more: while it loads, or is full, it answers something else."""
+    return ask_redis(port, "SET {s0}:probe 1 PX 1000") == b"+OK"
 
 
 def has_worker_since(port: int, moment: float) -> bool:
@@ -323,12 +323,20 @@ def check_bot_settings(environment: Mapping[str, str]) -> None:
         raise DemoError(checked.stderr.strip() or f"the settings could not be checked: {checked.returncode}")
 
 
+def given_environment() -> dict[str, str]:
+    """What the demo was given. Where the file cannot be read, the bot's own check is left to say what is wrong."""
+    try:
+        return read_environment()
+    except SettingsError:
+        return dict(os.environ)
+
+
 def main() -> int:
     """Run the demo: 0 after a signal asked it to end, 1 when it cannot start or go on."""
     signals = StopSignals()
     LOGS.mkdir(parents=True, exist_ok=True)
     try:
-        check_bot_settings(demo_environment(read_environment()))
+        check_bot_settings(demo_environment(given_environment()))
         environment = demo_environment(read_environment())  # now with the secrets
         Demo(environment, load_settings(environment), signals).run()
     except SettingsError as error:

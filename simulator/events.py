@@ -79,14 +79,19 @@ class EventLog:
         row = self._database.row("SELECT * FROM events WHERE kind = ? ORDER BY id DESC LIMIT 1", kind)
         return _event(row) if row else None
 
-    def stream(self, after: int) -> Iterator[str]:
-        """Server-sent events behind ``after``, for as long as somebody listens; a comment now and then shows life."""
+    def stream(self, after: int, *, follow: bool = True) -> Iterator[str]:
+        """Server-sent events behind ``after``, for as long as somebody listens; a comment now and then shows life.
+
+        Without ``follow`` it ends with the last one that has happened so far.
+        """
         yield "retry: 1000\n\n"
         while not self._closed:
             batch = self.after(after)
             for event in batch:
                 yield f"id: {event.id}\ndata: {event.as_json()}\n\n"
                 after = event.id
+            if not batch and not follow:
+                return
             if not batch and not self._wait_for_news(after):
                 yield ": ping\n\n"
 

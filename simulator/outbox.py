@@ -29,7 +29,8 @@ _STATUSES_BEFORE_FAILURE = {"failed": ("queued",), "undelivered": ("queued", "se
 class Outgoing:
     """A message on its way to the phone.
 
-    ``in_reply_to`` is the owner's message that it answers, if any; with a ``failure`` it never arrives.
+    ``in_reply_to`` is the owner's message that it answers, if any; with a ``failure`` it never arrives, unless that has
+    a ``then``.
     """
 
     person: str
@@ -54,7 +55,7 @@ class Journey:
     def statuses(self) -> tuple[str, ...]:
         if self.failure is None:
             return _STATUSES
-        return (*_STATUSES_BEFORE_FAILURE[self.failure.status], self.failure.status)
+        return (*_STATUSES_BEFORE_FAILURE[self.failure.status], self.failure.status, *self.failure.then)
 
     def error_code(self, status: str) -> int | None:
         return self.failure.code if self.failure and status == self.failure.status else None
@@ -95,7 +96,7 @@ class Outbox:
         recorded = faults.record_events is Switch.ON
         keep = self._messages.put_out if recorded else self._messages.draft_out
         message = keep(outgoing.person, outgoing.body, is_reply=outgoing.in_reply_to is not None)
-        if recorded and outgoing.failure is None:
+        if recorded and (outgoing.failure is None or outgoing.failure.then):
             self._show(message, outgoing)
         callback = None if faults.callbacks is Callbacks.OFF else outgoing.status_callback
         # A bulk message that nobody asks after costs nothing more.

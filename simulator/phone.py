@@ -104,7 +104,8 @@ def phone(
         if not re.fullmatch(r"[0-9]{1,18}", after):
             refuse("after must be the id of an event")
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Response(events.stream(int(after)), mimetype="text/event-stream", headers=headers)
+        stream = events.stream(int(after), follow=request.args.get("follow") != "no")
+        return Response(stream, mimetype="text/event-stream", headers=headers)
 
     @blueprint.get("/sim/people")
     def people() -> ResponseReturnValue:

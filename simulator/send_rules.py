@@ -14,6 +14,8 @@ from simulator.twilio_errors import status_of
 _SUFFIX = re.compile(r"[A-Za-z0-9_]{1,64}")
 _ERROR_CODES = (10_000, 99_999)
 _FINAL_FAILURES = ("failed", "undelivered")
+# What may follow all the same: Twilio's failures are not always final.
+_AFTER_ALL = {"delivered": ("delivered",), "read": ("delivered", "read")}
 _LONGEST_SILENCE_SECONDS = 600
 
 
@@ -60,21 +62,28 @@ class SendFault:
 
 @dataclass(frozen=True, slots=True)
 class CallbackFault:
-    """How a message ends that Twilio had accepted: ``failed`` or ``undelivered``, and with which code."""
+    """How a message ends that Twilio had accepted: ``failed`` or ``undelivered``, and with which code.
+
+    ``then`` are the statuses that follow when it arrives after all.
+    """
 
     status: str
     code: int
+    then: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, given: object) -> CallbackFault:
-        body = _object("on_callback", given, {"status", "code"})
+        body = _object("on_callback", given, {"status", "code", "then"})
         status = body.get("status", "undelivered")
         if status not in _FINAL_FAILURES:
             raise ValueError(f"on_callback.status must be one of {', '.join(_FINAL_FAILURES)}")
-        return cls(status, _whole("on_callback.code", body.get("code"), _ERROR_CODES))
+        then = body.get("then")
+        if then is not None and then not in _AFTER_ALL:
+            raise ValueError(f"on_callback.then must be one of {', '.join(_AFTER_ALL)}")
+        return cls(status, _whole("on_callback.code", body.get("code"), _ERROR_CODES), _AFTER_ALL.get(then or "", ()))
 
     def as_dict(self) -> dict[str, Any]:
-        return {"status": self.status, "code": self.code}
+        return {"status": self.status, "code": self.code} | ({"then": self.then[-1]} if self.then else {})
 
 
 @dataclass(frozen=True, slots=True)

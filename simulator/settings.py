@@ -77,7 +77,10 @@ class Settings:
 
 
 def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The process's environment, over what ``.env`` says, over the secrets that the bot made for the demo."""
+    """The process's environment, over what ``.env`` says, over the secrets that the bot made for the demo.
+
+    Raises SettingsError when one of the files cannot be read.
+    """
     own = _values_of(dotenv) | dict(os.environ)
     return _values_of(Path(own.get("DEMO_ENV_FILE") or "var/demo.env")) | {
         name: value for name, value in own.items() if value
@@ -113,7 +116,14 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _values_of(file: Path) -> dict[str, str]:
-    return {name: value for name, value in dotenv_values(file).items() if value}
+    try:
+        # As the bot reads it: a value is taken as it stands.
+        return {name: value for name, value in dotenv_values(file, interpolate=False).items() if value}
+    except UnicodeDecodeError:
+        raise SettingsError([f"{file} is not UTF-8: save it as UTF-8 (./deploy.sh env names the lines)"]) from None
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else "no reason is known"
+        raise SettingsError([f"{file} cannot be read: {reason}"]) from None
 
 
 class _Reader:
@@ -134,7 +144,7 @@ class _Reader:
 
     def port(self, name: str, default: str) -> int:
         raw = self.text(name, default)
-        if raw.isascii() and raw.isdigit() and 1 <= int(raw) <= 65535:
+        if raw.isascii() and raw.isdigit() and len(raw) <= 5 and 1 <= int(raw) <= 65535:
             return int(raw)
         self.faults.append(f"{name} must be a whole number from 1 to 65535")
         return int(default)
@@ -143,7 +153,7 @@ class _Reader:
         raw = self.text(name, default)
         try:
             parts = urlsplit(raw)
-            usable = parts.scheme in {"http", "https"} and bool(parts.hostname)
+            usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         except ValueError:
             usable = False
         if not usable or parts.query or parts.fragment:
@@ -152,7 +162,7 @@ class _Reader:
 
     def whatsapp_number(self, name: str, default: str) -> str:
         number = self.text(name, default).removeprefix("whatsapp:")
-        if not number.startswith("+") or not number[1:].isdigit():
+        if not number.startswith("+") or not number[1:].isdigit() or not number.isascii():
             self.faults.append(f"{name} must look like whatsapp:+14155238886")
         return f"whatsapp:{number}"
 

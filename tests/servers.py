@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import random
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +21,12 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-STARTS_WITHIN_SECONDS = 20
+# Reached only when a server never comes up: a busy machine may take its time.
+STARTS_WITHIN_SECONDS = 120
+# Below the ports that the kernel gives to clients: none of those can take one between its choice and its use. The ports
+# of the cluster bus, 10000 above, are in a range of their own.
+PORTS = range(12_000, 22_000)
+_held_ports: list[int] = []
 
 
 def missing(component: str) -> None:
@@ -28,13 +37,35 @@ def missing(component: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, whose cluster port 10000 above is one as well."""
+    """A port that nobody listens on, and that no other test of this machine gets as long as this process lives."""
+    locks = Path(tempfile.gettempdir()) / "msmebazaar-ports-of-tests"
+    locks.mkdir(mode=0o777, exist_ok=True)
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port < 55000:
-            return port
+        port = random.choice(PORTS)
+        lock = os.open(locks / str(port), os.O_CREAT | os.O_RDWR, 0o666)
+        if _is_taken(lock) or not all(_can_listen(number) for number in (port, port + 10_000)):
+            os.close(lock)
+            continue
+        _held_ports.append(lock)
+        return port
+
+
+def _is_taken(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _can_listen(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def redis_binary() -> str:
@@ -56,6 +87,7 @@ class RedisServer:
     folder: Path
     port: int
     options: tuple[str, ...] = ()
+    config: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -71,7 +103,9 @@ class RedisServer:
         self.process = subprocess.Popen(
             [
                 redis_binary(),
+                *([str(self.config)] if self.config else []),
                 *("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", ""),
+                *("--repl-diskless-sync-delay", "0"),
                 *self.options,
             ],
             stdout=log,
@@ -87,6 +121,18 @@ class RedisServer:
             else:
                 return
         raise AssertionError((self.folder / "redis.log").read_text())
+
+    def client(self) -> Redis:
+        return Redis(host="127.0.0.1", port=self.port)
+
+    def pause(self) -> None:
+        """Let it hang: it takes connections, and answers nothing."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         if self.process:
@@ -110,10 +156,83 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
 def running_cluster(folder: Path) -> Iterator[RedisServer]:
     """A cluster of one node: it refuses whatever touches two slots at once, as a large one does."""
     with running_redis(folder, "--cluster-enabled", "yes") as server:
-        client = Redis(host="127.0.0.1", port=server.port)
-        client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        deadline = time.monotonic() + STARTS_WITHIN_SECONDS
-        while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO", NEVER_DECODE=True):
-            assert time.monotonic() < deadline, "the cluster does not come up"
-            time.sleep(0.02)
+        server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        _wait_for(lambda: is_cluster_up(server), "the cluster")
         yield server
+
+
+@contextmanager
+def running_nodes(
+    folder: Path, primaries: int, replicas: int = 0, node_timeout_ms: int = 1000, *options: str
+) -> Iterator[list[RedisServer]]:
+    """A cluster of several nodes, the primaries first; each primary has ``replicas`` of its own."""
+    with ExitStack() as stack:
+        nodes = []
+        for number in range(primaries * (1 + replicas)):
+            (home := folder / f"node-{number}").mkdir()
+            cluster = ("--cluster-enabled", "yes", "--cluster-node-timeout", str(node_timeout_ms))
+            nodes.append(stack.enter_context(running_redis(home, *cluster, *options)))
+        for number, node in enumerate(nodes[:primaries]):
+            first, last = (16384 * edge // primaries for edge in (number, number + 1))
+            node.client().execute_command("CLUSTER", "ADDSLOTSRANGE", first, last - 1)
+            node.client().execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+        for node in nodes[1:]:
+            node.client().execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        _wait_for(lambda: all(_knows(node, len(nodes)) for node in nodes), "nodes that know each other")
+        for number, node in enumerate(nodes[primaries:]):
+            primary_id = nodes[number % primaries].client().execute_command("CLUSTER", "MYID")
+            node.client().execute_command("CLUSTER", "REPLICATE", primary_id)
+        _wait_for(lambda: all(is_cluster_up(node) for node in nodes), "the cluster")
+        for node in nodes[primaries:]:
+            _wait_for(lambda node=node: node.client().info("replication")["master_link_status"] == "up", "a replica")  # type: ignore[misc]
+        yield nodes
+
+
+def cluster_url(nodes: list[RedisServer]) -> str:
+    """A REDIS_URL that names all of these."""
+    return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+
+
+def is_cluster_up(node: RedisServer) -> bool:
+    """Whether this node serves what it has."""
+    try:
+        return b"cluster_state:ok" in node.client().execute_command("CLUSTER", "INFO", NEVER_DECODE=True)
+    except RedisError:
+        return False
+
+
+def _knows(node: RedisServer, count: int) -> bool:
+    known = node.client().execute_command("CLUSTER", "NODES", NEVER_DECODE=True).decode().strip().splitlines()
+    return len(known) == count and all("handshake" not in line for line in known)
+
+
+@contextmanager
+def running_sentinel(folder: Path, *options: str) -> Iterator[list[RedisServer]]:
+    """A primary, its replica, and the sentinel that watches over them, in this order; its service is ``mymaster``."""
+    for name in ("primary", "replica", "sentinel"):
+        (folder / name).mkdir()
+    with (
+        running_redis(folder / "primary", *options) as primary,
+        running_redis(folder / "replica", *options, "--replicaof", f"127.0.0.1 {primary.port}") as replica,
+    ):
+        _wait_for(lambda: replica.client().info("replication")["master_link_status"] == "up", "the replica")
+        config = folder / "sentinel" / "sentinel.conf"
+        config.write_text(
+            f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1\n"
+            "sentinel down-after-milliseconds mymaster 500\n"
+            "sentinel failover-timeout mymaster 2000\n"
+        )
+        sentinel = RedisServer(folder / "sentinel", free_port(), ("--sentinel",), config)
+        try:
+            sentinel.start()
+            _wait_for(lambda: len(sentinel.client().sentinel_slaves("mymaster")) == 1, "the sentinel's replica")
+            yield [primary, replica, sentinel]
+        finally:
+            sentinel.kill()
+
+
+def _wait_for(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} does not come up"
+        time.sleep(0.02)

@@ -132,12 +132,14 @@ class Talker:
 
     def hears(self, *fragments: str) -> Self:
         """The last reply contains every fragment."""
+        assert fragments
         for fragment in fragments:
             assert fragment in self.reply, f"{fragment!r} is not in {self.reply!r}"
         return self
 
     def does_not_hear(self, *fragments: str) -> Self:
         """The last reply contains none of the fragments."""
+        assert fragments
         for fragment in fragments:
             assert fragment not in self.reply, f"{fragment!r} is in {self.reply!r}"
         return self

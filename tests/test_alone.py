@@ -10,12 +10,16 @@ from pathlib import Path
 
 from tests.alone import place
 
-SECONDS = 10
+SECONDS = 60
 
 
 def test_others_share_the_machine(tmp_path: Path) -> None:
-    with place(tmp_path, alone=False), place(tmp_path, alone=False):
-        pass
+    here: list[str] = []
+    with place(tmp_path, alone=False):
+        neighbour = threading.Thread(target=take(tmp_path, "neighbour", here), daemon=True)
+        neighbour.start()
+        neighbour.join(SECONDS)
+        assert here == ["neighbour begins", "neighbour ends"], "it had to wait until this one was over"
 
 
 def test_whoever_is_alone_waits_for_the_others_and_lets_nobody_in(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_defaults() -> None:
     assert settings.redis_url == "redis://localhost:6379/0"
     assert settings.default_language == "en"
     assert settings.queue_url == settings.redis_url
-    assert settings.messages_per_second == 80
+    assert settings.messages_per_second == 40
     assert settings.whatsapp_daily_limit == 250
     assert settings.quiet_hours == RestHours(time(21), time(9))
     assert settings.broadcast_waves == (2, 10)
@@ -125,6 +125,9 @@ def test_defaults() -> None:
         ),
         pytest.param("REDIS_URL", "redis://queue-and-all/1", "queue_url", "redis://queue-and-all/1", id="one Redis"),
         pytest.param("DEFAULT_LANGUAGE", "hi", "default_language", "hi", id="language"),
+        pytest.param(
+            "VERIFY_URL", "https://www.example.in/p?n=1", "verify_url", "https://www.example.in/p?n=1", id="a page"
+        ),
         pytest.param("TWILIO_MESSAGES_PER_SECOND", "400", "messages_per_second", 400, id="a faster sender"),
         pytest.param("WHATSAPP_DAILY_LIMIT", "100000", "whatsapp_daily_limit", 100_000, id="a good reputation"),
         pytest.param("QUIET_HOURS", "off", "quiet_hours", None, id="no rest"),
@@ -191,6 +194,13 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("AUTH_API_URL", "https://auth.example.in:eighty"),
         ("AUTH_API_URL", "https://auth.example.in:99999"),
         ("AUTH_API_OTP_PATH", "api/send-otp"),
+        ("AUTH_API_OTP_PATH", "/api/send otp"),
+        ("AUTH_API_OTP_PATH", "/api/send-otp#now"),
+        ("AUTH_API_OTP_PATH", "/api/100%"),
+        ("PORT", "9" * 5000),
+        ("PORT", "+5000"),
+        ("PORT", "5_000"),
+        ("PORT", "0x1388"),
         ("AUTH_API_DEADLINE_SECONDS", "9"),
         ("TWILIO_WHATSAPP_NUMBER", "14155238886"),
         ("TWILIO_WHATSAPP_NUMBER", "whatsapp:"),
@@ -252,12 +262,305 @@ def test_http_is_allowed_with_a_warning() -> None:
         ("BROADCAST_RETENTION_DAYS", "6"),
         ("BACKUP_RETENTION_DAYS", "0"),
         ("SUPPORT_CONTACT", "x" * 121),
+        ("VERIFY_URL", "http://www.example.in/whatsapp"),
+        ("VERIFY_URL", "www.example.in/whatsapp"),
+        ("VERIFY_URL", "https://"),
+        ("VERIFY_URL", "https://www.example.in/whats app"),
+        ("VERIFY_URL", "https://www.example.in/\u200bwhatsapp"),
+        ("VERIFY_URL", "https://www.msmebazaar.in@evil.example/whatsapp"),
+        ("VERIFY_URL", "https://www.example.in/" + "x" * 48),
         ("DEFAULT_LANGUAGE", "ta"),
         ("LOGIN_LINK_INCLUDE_PHONE", "perhaps"),
     ],
 )
 def test_values_that_are_refused_with_the_settings_name(name: str, raw: str) -> None:
     assert named(faults(ENVIRONMENT | {name: raw})) == {name}
+
+
+PASSWORD = "with a password that has"
+REDIS_FAULTS = [
+    pytest.param("redis://:pa@ss@host:6379/0", "%40", id=f"{PASSWORD} a raw @"),
+    pytest.param("redis://user:@@host", "%40", id=f"{PASSWORD} only an @"),
+    pytest.param("redis://:pa#ss@host:6379/0", "%23", id=f"{PASSWORD} a raw #"),
+    pytest.param("redis://:pass@host:6379/0#1", "%23", id="with a fragment"),
+    pytest.param("redis://:pa/ss@host:6379/0", "%2F", id=f"{PASSWORD} a raw /"),
+    pytest.param("redis://:12/ss@host:6379/0", "%2F", id=f"{PASSWORD} a raw / behind digits"),
+    pytest.param("redis://:pa?ss@host:6379/0", "%3F", id=f"{PASSWORD} a raw ?"),
+    pytest.param("redis://:p@a?s@host:6379/0", "%3F", id=f"{PASSWORD} a raw @ and ?"),
+    pytest.param("redis://:p@a/s@host:6379/0", "%40", id=f"{PASSWORD} a raw @ and /"),
+    pytest.param("redis://:pa%ss@host:6379/0", "%25", id=f"{PASSWORD} a raw %"),
+    pytest.param("redis://:100%@host:6379/0", "%25", id=f"{PASSWORD} a % at its end"),
+    pytest.param("redis://:pa%e0ss@host:6379/0", "%25", id=f"{PASSWORD} a % that encodes no text"),
+    pytest.param("redis://:pa ss@host:6379/0", "%20", id=f"{PASSWORD} a space"),
+    pytest.param("redis://:pa[ss@host:6379/0", "%5B", id=f"{PASSWORD} a bracket"),
+    pytest.param("redis://:pa[s]s@host:6379/0", "%5B", id=f"{PASSWORD} two brackets"),
+    pytest.param("redis://:paßs@host:6379/0", "percent-encoded", id=f"{PASSWORD} another letter"),
+    pytest.param("redis://:pa\u200bss@host:6379/0", "U+200B", id=f"{PASSWORD} a zero-width space"),
+    pytest.param("redis://secret@host:6379/0", ":password@", id="with a password without its colon"),
+    pytest.param("redis://:your-password@host/0", "example", id="with an example's password"),
+    pytest.param("redis://:<password>@host/0", "example", id="with a placeholder for a password"),
+    pytest.param("redis://host:6379/-1", "number", id="with a negative database"),
+    pytest.param("redis://host:6379/one", "number", id="with a database's name"),
+    pytest.param("redis://host:6379/1.5", "number", id="with a broken database"),
+    pytest.param("redis://host:6379/²", "percent-encoded", id="with a superscript database"),
+    pytest.param("redis://host:6379/%31", "number", id="with an encoded database"),
+    pytest.param("redis://host:6379/1/2", "number", id="with two databases"),
+    pytest.param("redis://host:6379/" + "9" * 5000, "number", id="with an endless database"),
+    pytest.param("redis://host:6379?db=one", "db", id="with a database behind the ? that is no number"),
+    pytest.param("redis://host:6379?db=-1", "db", id="with a negative database behind the ?"),
+    pytest.param("redis://host:6379/1?db=2", "twice", id="with a database in two places"),
+    pytest.param("redis://host:6379?db=1&db=2", "twice", id="with two databases behind the ?"),
+    pytest.param("redis://host:6379/0?ssl_cert_reqs=none", "?", id="with TLS's options and no TLS"),
+    pytest.param("rediss://host:6379/0?ssl_cert_reqs=never", "ssl_cert_reqs", id="with an unknown way of TLS"),
+    pytest.param("redis://host:6379/0?timeout", "?", id="with half an option"),
+    pytest.param("redis://host:6379/0?colour=red", "?", id="with an unknown option"),
+    pytest.param("redis://host:6379/0?socket_timeout=soon", "socket_timeout", id="with an option that does not fit"),
+    pytest.param("redis://one:6379,two:6379/0", "redis+cluster://", id="with several hosts"),
+    pytest.param("redis://host:/0", "port", id="with an empty port"),
+    pytest.param("redis://host:65536/0", "port", id="with a port that is too high"),
+    pytest.param("redis://host:-1/0", "port", id="with a negative port"),
+    pytest.param("redis://host:６３７９/0", "percent-encoded", id="with a port in wide digits"),
+    pytest.param("redis://127.0.0.256/0", "host", id="with an address that is none"),
+    pytest.param("redis://ho_st-/0", "host", id="with a host that ends in a hyphen"),
+    pytest.param("redis://[::1::2]/0", "IPv6", id="with an IPv6 address that is none"),
+    pytest.param("redis://[host]/0", "IPv6", id="with brackets round a name"),
+    pytest.param("REDIS://host/0", "scheme", id="with its scheme in capitals"),
+    pytest.param("redis:/host/0", "scheme", id="with one slash"),
+    pytest.param("redis:host", "scheme", id="without slashes"),
+    pytest.param("host:6379", "scheme", id="without a scheme"),
+    pytest.param("unix:///run/redis.sock", "scheme", id="with a socket"),
+    pytest.param("redis+cluster://one:7000,two:7001/1", "no numbered databases", id="of a cluster with a database"),
+    pytest.param("redis+cluster://one:7000/0", "no numbered databases", id="of a cluster with the database 0"),
+    pytest.param("rediss+cluster://one:7000/first", "no numbered databases", id="of a cluster with a path"),
+    pytest.param("redis+cluster://one:7000?db=1", "?", id="of a cluster with a database behind the ?"),
+    pytest.param("rediss+cluster://one:7000?ssl_cert_reqs=none", "?", id="of a cluster with options"),
+    pytest.param("redis+cluster://:pa@ss@one:7000,two:7001", "%40", id="of a cluster, with a raw @"),
+    pytest.param("redis+cluster://one:7000,user:pass@two:7001", "first host", id="of a cluster, with a late password"),
+    pytest.param("redis+cluster://one:7000,two:70000", "port", id="of a cluster with one wrong port"),
+    pytest.param("redis+cluster://one:7000, two:7001", "%20", id="of a cluster with a space"),
+    pytest.param("redis+sentinel://one:26379", "service", id="of Sentinel without a service"),
+    pytest.param("redis+sentinel://one:26379/0", "service", id="of Sentinel with a number for a service"),
+    pytest.param("redis+sentinel://one:26379//0", "service", id="of Sentinel with an empty service"),
+    pytest.param("redis+sentinel://one:26379/my%20master/0", "service", id="of Sentinel with an encoded service"),
+    pytest.param("redis+sentinel://one:26379/mymaster/one", "number", id="of Sentinel with a database's name"),
+    pytest.param("redis+sentinel://one:26379/mymaster/-1", "number", id="of Sentinel with a negative database"),
+    pytest.param("redis+sentinel://one:26379/mymaster/0/1", "number", id="of Sentinel with two databases"),
+    pytest.param("redis+sentinel://:p#ss@one:26379/mymaster", "%23", id="of Sentinel with a raw #"),
+    pytest.param("redis+sentinel://one/mymaster?password=x", "sentinel_password", id="of Sentinel with another option"),
+    pytest.param("redis+sentinel://one:0/mymaster", "port", id="of Sentinel with port 0"),
+]
+
+
+@pytest.mark.parametrize("name", ["REDIS_URL", "QUEUE_REDIS_URL"])
+@pytest.mark.parametrize(("url", "advice"), REDIS_FAULTS)
+def test_a_url_of_redis_that_would_be_read_otherwise(name: str, url: str, advice: str) -> None:
+    (fault,) = faults(ENVIRONMENT | {name: url})
+    assert fault.startswith(f"{name} ")
+    assert advice in fault
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:p%40s%23s%2F%3F%25@host:6379/0",
+        "redis://user:pa:ss@host",
+        "redis://:p+a=s,s!~*@host",
+        "redis://redis_1:6379",
+        "redis://redis.internal.:6379/15",
+        "redis://host/0?socket_keepalive=true&health_check_interval=30",
+        "redis://host?db=1",
+        "rediss://host/0?ssl_ca_certs=/etc/ssl/own.pem&ssl_cert_reqs=required",
+        "redis+sentinel://:pw@a:26379,b/my-master_1.x/0?sentinel_password=watch",
+        "redis+sentinel://a/mymaster",
+        "redis+cluster://user:pw@a:7000,[2001:db8::1]:7001",
+        "redis+cluster://a:7000/",
+    ],
+)
+def test_a_url_of_redis_that_is_good(url: str) -> None:
+    assert load_settings(ENVIRONMENT | {"REDIS_URL": url}).redis_url == url
+
+
+HTTP_FAULTS = [
+    pytest.param("bot.example.in", "https://", id="no scheme"),
+    pytest.param("//bot.example.in", "https://", id="two slashes alone"),
+    pytest.param("https:/bot.example.in", "https://", id="one slash"),
+    pytest.param("https//bot.example.in", "https://", id="no colon"),
+    pytest.param("htps://bot.example.in", "https://", id="a slip in the scheme"),
+    pytest.param("https://https://bot.example.in", "host", id="the scheme twice"),
+    pytest.param("https://bot example.in", "space", id="a space in the host"),
+    pytest.param("https://bot.example.in/a b", "space", id="a space in the path"),
+    pytest.param("https://bot.example.in?", "?", id="an empty query"),
+    pytest.param("https://bot.example.in#", "#", id="an empty fragment"),
+    pytest.param("https://bot.example.in:", "port", id="an empty port"),
+    pytest.param("https://bot.example.in:0", "port", id="port 0"),
+    pytest.param("https://bot.example.in:४४३", "port", id="a port in other digits"),
+    pytest.param("https://bot..example.in", "host", id="two dots"),
+    pytest.param("https://bot.example.in,other.example.in", "host", id="two hosts"),
+    pytest.param("https://१२७.0.0.1", "host", id="an address in other digits"),
+    pytest.param("https://1.2.3", "host", id="half an address"),
+    pytest.param("https://bot\u200b.example.in", "U+200B", id="a zero-width space"),
+    pytest.param("https://bot.example.in\u200b", "U+200B", id="a zero-width space at the end"),
+    pytest.param("https://bot.example.in/\u00a0x", "U+00A0", id="a no-break space"),
+    pytest.param("https://bot.example.in/x²", "percent-encoded", id="a superscript in the path"),
+    pytest.param("https://bot.example.in/100%", "%25", id="a raw %"),
+    pytest.param("“https://bot.example.in”", "quotes", id="curly quotes"),
+    pytest.param("'https://bot.example.in'", "quotes", id="quotes that remained"),
+    pytest.param("https://your-domain.com", "example", id="an example's host"),
+    pytest.param("https://<your-host>/", "example", id="a placeholder"),
+    pytest.param("https://user:pa/ss@bot.example.in", "%2F", id="a raw / in a password"),
+    pytest.param("https://user:p@ss@bot.example.in", "%40", id="a raw @ in a password"),
+]
+
+
+@pytest.mark.parametrize("name", ["PUBLIC_BASE_URL", "AUTH_API_URL", "WEB_APP_URL", "TWILIO_API_BASE_URL"])
+@pytest.mark.parametrize(("url", "advice"), HTTP_FAULTS)
+def test_a_url_that_leads_nowhere(name: str, url: str, advice: str) -> None:
+    (fault,) = faults(ENVIRONMENT | {name: url})
+    assert fault.startswith(f"{name} ")
+    assert advice in fault
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://बाज़ार.भारत", "http://auth_api:8000", "https://bot.example.in/a%20b", "https://[::1]:5000", "https://x"],
+)
+def test_a_url_that_is_good(url: str) -> None:
+    assert load_settings(ENVIRONMENT | {"AUTH_API_URL": url}).auth_api_url == url
+
+
+def test_a_login_link_shows_no_password() -> None:
+    assert load_settings(ENVIRONMENT | {"PUBLIC_BASE_URL": "https://user:pass@x.in"})
+    assert named(faults(ENVIRONMENT | {"WEB_APP_URL": "https://user:pass@x.in"})) == {"WEB_APP_URL"}
+
+
+DIGITS = [
+    pytest.param("\u00b2", id="superscript"),
+    pytest.param("\u2085", id="subscript"),
+    pytest.param("\u096b", id="Devanagari"),
+    pytest.param("\u0665", id="Arabic"),
+    pytest.param("\uff15", id="wide"),
+    pytest.param("\u2464", id="circled"),
+    pytest.param("\U0001d7d3", id="bold"),
+    pytest.param("\u00bd", id="half"),
+]
+NUMBERS = {
+    "TWILIO_WHATSAPP_NUMBER": "whatsapp:+1415523888{}",
+    "PORT": "500{}",
+    "WEB_CONCURRENCY": "{}",
+    "WORKER_METRICS_PORT": "919{}",
+    "AUTH_API_DEADLINE_SECONDS": "{}",
+    "DRAFT_RETENTION_DAYS": "{}",
+    "CONTACT_RETENTION_DAYS": "1{}",
+    "BROADCAST_RETENTION_DAYS": "1{}",
+    "BACKUP_RETENTION_DAYS": "1{}",
+    "MESSAGES_PER_MINUTE": "1{}",
+    "TWILIO_MESSAGES_PER_SECOND": "1{}",
+    "WHATSAPP_DAILY_LIMIT": "25{}",
+    "QUIET_HOURS": "21:00-09:0{}",
+    "BROADCAST_WAVES": "2,1{}",
+    "NUDGE_AFTER": "{}h",
+    "TRUSTED_PROXIES": "10.0.0.{}",
+    "METRICS_ALLOWED_ADDRESSES": "10.0.0.0/{}",
+    "REDIS_URL": "redis://localhost/{}",
+    "QUEUE_REDIS_URL": "redis://localhost:637{}",
+    "PUBLIC_BASE_URL": "https://bot.example.in:844{}",
+}
+
+
+@pytest.mark.parametrize("digit", DIGITS)
+@pytest.mark.parametrize("name", NUMBERS)
+def test_only_the_digits_of_ascii_make_a_number(name: str, digit: str) -> None:
+    assert named(faults(ENVIRONMENT | {name: NUMBERS[name].format(digit)})) == {name}
+
+
+@pytest.mark.parametrize(
+    "raw", ["+14155238886 ext 1", "++14155238886", "whatsapp:whatsapp:+14155238886", "+04155238886", "+1415", "+1" * 9]
+)
+def test_a_sender_that_is_no_number(raw: str) -> None:
+    assert named(faults(ENVIRONMENT | {"TWILIO_WHATSAPP_NUMBER": raw})) == {"TWILIO_WHATSAPP_NUMBER"}
+
+
+STRAY = [
+    pytest.param("\u200b", "zero width space", id="zero-width space"),
+    pytest.param("\u200d", "zero width joiner", id="joiner"),
+    pytest.param("\u2060", "word joiner", id="word joiner"),
+    pytest.param("\ufeff", "zero width no-break space", id="mark of an encoding"),
+    pytest.param("\u00ad", "soft hyphen", id="soft hyphen"),
+    pytest.param("\u202e", "right-to-left override", id="direction"),
+    pytest.param("\u00a0", "no-break space", id="no-break space"),
+    pytest.param("\u3000", "ideographic space", id="wide space"),
+    pytest.param("\u2028", "line separator", id="line separator"),
+    pytest.param("\u3164", "hangul filler", id="filler"),
+    pytest.param("\0", "NUL byte", id="NUL byte"),
+    pytest.param("\x1b", "control character", id="escape"),
+    pytest.param("\x7f", "control character", id="delete"),
+    pytest.param("\t", "a tab", id="tab"),
+    pytest.param("\n", "a line break", id="line break"),
+    pytest.param("\u201c", "left double quotation mark", id="curly quote"),
+    pytest.param("\u2019", "right single quotation mark", id="curly apostrophe"),
+]
+TEXTS = [*SECRETS, "FLASK_ENV", "TWILIO_ACCOUNT_SID", "PUBLIC_BASE_URL", "WEB_APP_URL", "AUTH_API_OTP_PATH"]
+
+
+@pytest.mark.parametrize(("char", "called"), STRAY)
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_nobody_typed_on_purpose_is_named(name: str, char: str, called: str) -> None:
+    value = ENVIRONMENT.get(name, "/api/send-otp")
+    (fault,) = faults(ENVIRONMENT | {name: f"{value[:5]}{char}{value[5:]}"})
+    assert fault.startswith(f"{name} has ")
+    assert called in fault
+    assert "as character 6" in fault
+
+
+@pytest.mark.parametrize("quotes", ["“”", "‘’", "„“", "«»", "''", '""', "＂＂", "``", "””"])
+@pytest.mark.parametrize("name", [*TEXTS, "SUPPORT_CONTACT", "PORT"])
+def test_quotes_round_a_value_are_told(name: str, quotes: str) -> None:
+    value = ENVIRONMENT.get(name, "5000")
+    (fault,) = faults(ENVIRONMENT | {name: f"{quotes[0]}{value}{quotes[1]}"})
+    assert fault.startswith(f"{name} stands in quotes")
+
+
+@pytest.mark.parametrize("name", ["TWILIO_AUTH_TOKEN", "TWILIO_ACCOUNT_SID", "HANDOFF_API_KEY"])
+def test_a_letter_that_only_looks_right(name: str) -> None:
+    assert named(faults(ENVIRONMENT | {name: f"{ENVIRONMENT[name]}\u0430"})) == {name}
+
+
+@pytest.mark.parametrize(
+    "raw", ["+91 80 5550 0100 (सहायता\u200d)", "“Asha” at the shop’s desk", "09:00\u00a0to 18:00", "a\nb"]
+)
+def test_what_people_read_may_have_what_texts_have(raw: str) -> None:
+    assert load_settings(ENVIRONMENT | {"SUPPORT_CONTACT": raw}).support_contact == raw
+
+
+def test_a_key_in_another_script_stays_what_it_was() -> None:
+    assert load_settings(ENVIRONMENT | {"PERSON_ID_KEY": "चाबी है यह कुंजी नई"}).person_id_key == "चाबी है यह कुंजी नई"
+
+
+@pytest.mark.parametrize(
+    ("name", "raw"),
+    [
+        ("TWILIO_AUTH_TOKEN", "your-auth-token-here"),
+        ("TWILIO_AUTH_TOKEN", "your_twilio_auth_token"),
+        ("TWILIO_ACCOUNT_SID", "AC<thirty-two letters>"),
+        ("HANDOFF_API_KEY", "your-256-bit-secret"),
+        ("ADMIN_API_KEY", "insert-the-key-here"),
+        ("TWILIO_ACCOUNT_SID", "ACxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+        ("ADMIN_API_KEY", "changeme-changeme"),
+        ("ADMIN_API_KEY", "please-change-me-soon"),
+        ("HANDOFF_API_KEY", "<the web app's key>"),
+        ("HANDOFF_API_KEY", "replace-with-a-key"),
+        ("SUPPORT_CONTACT", "your support contact"),
+        ("SUPPORT_CONTACT", "+91 XXXXXXXXXX"),
+    ],
+)
+def test_what_an_example_says_is_no_value(name: str, raw: str) -> None:
+    assert faults(ENVIRONMENT | {name: raw}) == [f"{name} is still the example's: write the real one"]
+
+
+def test_an_examples_key_that_people_may_be_known_under_is_a_warning() -> None:
+    """It can be changed only while nobody is known."""
+    (warning,) = load_settings(ENVIRONMENT | {"PERSON_ID_KEY": "changeme-changeme"}).warnings
+    assert warning.startswith("PERSON_ID_KEY ")
 
 
 def test_all_faults_are_listed_at_once() -> None:
@@ -337,6 +640,11 @@ def test_production_does_not_start_without(name: str) -> None:
     assert faults({key: value for key, value in ENVIRONMENT.items() if key != name}) == [f"{name} is missing"]
 
 
+@pytest.mark.parametrize("port", ["x", "70000", "²", "0", "9" * 5000])
+def test_a_wrong_port_is_told_once(port: str) -> None:
+    assert named(faults(DEVELOPMENT | {"PORT": port})) == {"PORT"}
+
+
 def test_development_makes_do_with_less() -> None:
     settings = load_settings(DEVELOPMENT | {"PORT": "5001"})
     assert settings.public_base_url == "http://127.0.0.1:5001"
@@ -382,7 +690,7 @@ def test_two_demos_have_different_secrets(demo: dict[str, str], tmp_path: Path) 
 
 
 def _read_in_a_process(path: str, barrier: object, found: object) -> None:
-    barrier.wait(timeout=20)  # type: ignore[attr-defined]
+    barrier.wait(timeout=120)  # type: ignore[attr-defined]
     found.put(demo_secrets(Path(path)))  # type: ignore[attr-defined]
 
 
@@ -394,9 +702,9 @@ def test_processes_that_start_at_once_share_the_secrets(tmp_path: Path) -> None:
         processes = [context.Process(target=_read_in_a_process, args=(str(path), barrier, found)) for _ in range(6)]
         for process in processes:
             process.start()
-        secrets = [found.get(timeout=20) for _ in processes]
+        secrets = [found.get(timeout=120) for _ in processes]
         for process in processes:
-            process.join(timeout=20)
+            process.join(timeout=120)
         assert all(other == secrets[0] for other in secrets)
         assert secrets[0] == demo_secrets(path)
         assert [entry.name for entry in path.parent.iterdir()] == ["demo.env"]

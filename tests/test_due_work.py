@@ -11,10 +11,12 @@ from flask import Flask
 
 from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.turn import OtpResult
+from onboarding_bot.conversation.turn import MessageKind, OtpResult
 from onboarding_bot.nudges import Nudges
+from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.store import keys
 from onboarding_bot.store.protocol import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
@@ -140,6 +142,17 @@ def test_nobody_is_reminded_in_the_last_minutes_of_the_window(
 def test_who_must_not_be_reminded(talker: Talker, worker: Worker, says: list[str]) -> None:
     talker.says_all(*says)
     assert worker.works_on_until(MORNING + hours(30)) == []
+    assert worker.parts.store.take_due(MORNING + hours(100), LEASE) == [], "nobody looks at it for ever"
+
+
+def test_a_reminder_that_nobody_needs_any_more_is_no_longer_due(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    talker.says("Hi")
+    clock.pass_(hours=25)
+    store = worker.parts.store
+    assert worker.works() == []
+    assert store.take_due(clock.moment + hours(100), LEASE) == []
 
 
 def test_a_message_at_the_very_moment_wins_over_the_reminder(
@@ -323,9 +336,98 @@ def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
     clock.pass_(seconds=1)
     talker.says(word)
     assert not redis.hexists(permit, "suppressed")
-    worker.parts.ledger.suppress(store.identify(talker.sender), 63014)
+    worker.parts.ledger.suppress(store.identify(talker.sender), 21610)
     talker.says("STATUS")
     assert redis.hexists(permit, "suppressed")
+
+
+class Reached:
+    """What broadcasts reach a talker by now: a text about the sign-up, and news."""
+
+    def __init__(self, worker: Worker, talker: Talker, clock: MovableClock) -> None:
+        self.ledger, self.clock = worker.parts.ledger, clock
+        self.person_id = worker.parts.store.identify(talker.sender)
+
+    def by(self, purpose: Purpose, **content: object) -> bool:
+        definition = Definition(**(content or {"message": "Hello."}), purpose=purpose)  # type: ignore[arg-type]
+        found = self.ledger.classify(keys.shard_of(self.person_id), [self.person_id], definition, self.clock.moment)
+        return "pending" in found
+
+    @property
+    def service(self) -> bool:
+        return self.by(Purpose.SERVICE)
+
+    @property
+    def news(self) -> bool:
+        return self.by(Purpose.MARKETING)
+
+
+@pytest.mark.parametrize("way", ["text", "picture", "twilio's own answer"])
+def test_who_blocked_us_and_writes_again_gets_service_and_no_news(
+    app: Flask, talker: Talker, worker: Worker, clock: MovableClock, way: str
+) -> None:
+    talker.says_all("Hi", "Asha Devi", "UPDATES")
+    reached = Reached(worker, talker, clock)
+    assert reached.service
+    assert reached.news
+    worker.parts.ledger.suppress(reached.person_id, 63014)
+    assert not reached.service
+    assert not reached.news
+    match way:
+        case "text":
+            talker.says("STATUS")
+        case "picture":
+            talker.sends(MessageKind.IMAGE)
+        case _:
+            opt_out_word(app, "HELP")
+    assert reached.service
+    assert not reached.news, "a message is no consent to news"
+    clock.pass_(days=3)
+    assert not reached.by(Purpose.SERVICE, content_sid="HX" + "a" * 32), "nor to templates outside the window"
+    talker.says("START")
+    assert reached.service
+    assert not reached.news
+    clock.pass_(seconds=1)
+    talker.says("UPDATES")
+    assert reached.service
+    assert reached.news
+
+
+@pytest.mark.parametrize(
+    ("code", "comes_back"), [(63014, True), (63024, True), (63003, True), (21211, True), (21610, False)]
+)
+def test_a_message_disproves_what_an_error_said_of_its_writer(
+    talker: Talker, worker: Worker, clock: MovableClock, code: int, comes_back: bool
+) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    reached = Reached(worker, talker, clock)
+    for number in range(3):
+        worker.parts.ledger.count_against(f"{number}" * 24, reached.person_id, code, 3)
+    assert not reached.service
+    talker.says("STATUS")
+    assert reached.service is comes_back
+    worker.parts.ledger.count_against("3" * 24, reached.person_id, code, 3)
+    assert reached.service is comes_back, "and earlier errors count no more"
+
+
+def test_a_reminder_lifts_no_suppression(talker: Talker, worker: Worker, clock: MovableClock) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    reached = Reached(worker, talker, clock)
+    worker.parts.ledger.suppress(reached.person_id, 63014)
+    clock.pass_(hours=3)
+    assert worker.works()
+    assert not reached.service
+
+
+def test_a_block_that_is_told_late_leaves_twilios_stop_in_place(
+    talker: Talker, worker: Worker, clock: MovableClock
+) -> None:
+    talker.says_all("Hi", "Asha Devi")
+    reached = Reached(worker, talker, clock)
+    worker.parts.ledger.suppress(reached.person_id, 21610)
+    worker.parts.ledger.suppress(reached.person_id, 63014)
+    talker.says("STATUS")
+    assert not reached.service
 
 
 def test_updates_is_a_recorded_yes_and_stop_ends_it(talker: Talker) -> None:

@@ -1,4 +1,4 @@
-"""A process may die between any two steps of learning who a person is: the next delivery finds nothing lost or doubled."""
+"""A process may die between any two steps of learning who a person is: the next delivery finds nothing lost."""
 
 from __future__ import annotations
 

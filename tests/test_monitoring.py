@@ -60,6 +60,18 @@ def test_every_alert_leads_to_its_runbook_with_lines_to_type() -> None:
         assert "curl " in runbooks[alert] or re.search(r"\(#[a-z]+\)", runbooks[alert]), alert
 
 
+# The parts whose alerts ask for figures of their own.
+TOLD_OTHERWISE = {"worker": "WorkerDead", "queue": "QueueStale", "webhook": "NoWebhookByDay"}
+
+
+def test_every_part_that_can_be_ill_has_its_alert() -> None:
+    text = RULES.read_text()
+    parts = create_app(settings(), redis=fakeredis.FakeRedis()).test_client().get("/health").get_json()["services"]
+    assert parts.keys() >= {"log", "metrics", "redis"}
+    for part in parts:
+        assert f'service="{part}"' in text or f"alert: {TOLD_OTHERWISE.get(part)}\n" in text, part
+
+
 def test_every_alert_is_tested_both_ways() -> None:
     text = (MONITORING / "prometheus" / "rules_test.yml").read_text()
     for alert in re.findall(r"- alert: (\w+)", RULES.read_text()):

@@ -50,6 +50,10 @@ _TABLE: tuple[tuple[str, str], ...] = (
         )
         for milestone in ("started", "completed")
     ),
+    ("invalid:sector:", "sector.disagrees"),
+    ("invalid:pincode:", "pincode.several"),
+    ("invalid:phone:", "phone.several"),
+    ("invalid:name:", "name.doubtful, name.declined"),
 )
 
 NAMES = tuple(f"{prefix}{name}" for prefix, names in _TABLE for name in names.split(", "))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from onboarding_bot.outbound.error_codes import DAILY_LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
 from onboarding_bot.store.ledger import Again
 
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16))
 LATER = (timedelta(hours=24), timedelta(hours=72))
+# What passes goes within the back-off of one message.
+LIMITED_AT_MOST = sum(BACK_OFF, timedelta())
 # Meta's limit counts over a moving day: places become free one by one.
 AFTER_DAILY_LIMIT = timedelta(hours=1)
 
@@ -34,6 +36,6 @@ def again_after(code: int, now: datetime) -> Again | None:
 
 def again_after_callback(code: int, now: datetime) -> Again | None:
     """The same for a message that Twilio took, and that failed later."""
-    if code == DAILY_LIMIT_CODE:
+    if code == LIMIT_CODE:
         return Again((now + AFTER_DAILY_LIMIT,))
     return None if verdict_on(code) is Verdict.STOP_BROADCAST else again_after(code, now)

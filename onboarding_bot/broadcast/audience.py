@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.broadcast.office import PastScheduleError
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, SkipReason
 from onboarding_bot.store.keys import SHARDS, is_erased
@@ -20,11 +19,15 @@ ENROL_LEASE = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a broadcast would do; ``days`` is what the daily limit makes it take."""
+    """What a broadcast would do; ``days`` is what the daily limit makes it take.
+
+    ``unreviewed`` of those without consent are reached once ``deploy.sh consent review`` has found their yes good.
+    """
 
     recipient_count: int
     skipped: Mapping[str, int]
     days: int
+    unreviewed: int = 0
 
 
 class Audience:
@@ -49,20 +52,20 @@ class Audience:
     def count(self, definition: Definition) -> DryRun:
         """Who would get it, and who would not, without writing anything down.
 
-        Raises PastScheduleError for one that should have begun already.
+        Raises InvalidFieldError for one that should have begun already, or is more than a year ahead.
         """
-        if definition.is_overdue(self._now()):
-            raise PastScheduleError
+        definition.check_schedule(self._now())
         if definition.content_sid and self._is_marketing(definition.content_sid):
             definition = replace(definition, purpose=Purpose.MARKETING)
-        now, found = self._now(), dict.fromkeys(("pending", "outside", *SkipReason), 0)
+        now, found = self._now(), dict.fromkeys(("pending", "outside", "unreviewed", *SkipReason), 0)
         for shard in range(SHARDS):
             for people in self._ledger.living_audience(shard, definition.target_step, now):
                 reached = self._reached(people, definition)
                 for name, count in self._ledger.classify(shard, reached, definition, now).items():
                     found[name] += count
         days = self._days(found["outside"], now) or int(found["pending"] > 0)
-        return DryRun(found["pending"], {reason.value: found[reason] for reason in SkipReason}, days)
+        skipped = {reason.value: found[reason] for reason in SkipReason}
+        return DryRun(found["pending"], skipped, days, found["unreviewed"])
 
     def _days(self, outside: int, now: datetime) -> int:
         """How many days it takes to reach so many people outside their window, in the room that others have left."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from onboarding_bot.broadcast.again import again_after_callback
 from onboarding_bot.broadcast.pump import STRIKES
 from onboarding_bot.logs import logger
-from onboarding_bot.outbound.error_codes import DAILY_LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.error_codes import LIMIT_CODE, NO_NUMBER_CODE, Verdict, verdict_on
 from onboarding_bot.outbound.states import STATE_BY_CALLBACK, BroadcastStatus, RowState
 from onboarding_bot.store.ledger import Ledger
 
@@ -32,14 +32,19 @@ class Callbacks:
         if moved[1] is RowState.PENDING:
             # Often the last callbacks come when everything was attempted.
             self._ledger.reopen(broadcast_id)
-        match verdict_on(code):
+        match verdict_on(code, self._address(person_id) if code == NO_NUMBER_CODE else None):
             case Verdict.SUPPRESS:
                 self._ledger.suppress(person_id, code)
             case Verdict.COUNT_AGAINST:
                 self._ledger.count_against(broadcast_id, person_id, code, STRIKES)
-            case Verdict.STOP_BROADCAST if code != DAILY_LIMIT_CODE:
+            case Verdict.STOP_BROADCAST if code != LIMIT_CODE:
                 _, stopped = self._ledger.move(
                     broadcast_id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), f"Twilio error {code}"
                 )
                 if stopped:
                     logger().error("broadcast_stopped", broadcast=broadcast_id, code=code)
+
+    def _address(self, person_id: str) -> str:
+        """The person's address, empty when nothing is kept of them."""
+        contact = self._ledger.contacts([person_id])[0]
+        return contact.address if contact else ""

@@ -12,6 +12,9 @@ from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
 from onboarding_bot.store.ledger import BroadcastRecord, Ledger, Row
 
+# What stands in the place of an address: of somebody who was erased, and of one whose record is gone.
+ERASED, UNKNOWN = "erased", "unknown"
+NO_ADDRESSES = frozenset({ERASED, UNKNOWN})
 _RUNNING = (BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING)
 _HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
 
@@ -26,12 +29,6 @@ class OtherDefinitionError(BotError):
     """The Idempotency-Key was used for another broadcast."""
 
     code = "broadcast.other_definition"
-
-
-class PastScheduleError(BotError):
-    """The moment at which the broadcast should begin is over."""
-
-    code = "broadcast.past_schedule"
 
 
 class WrongStatusError(BotError):
@@ -80,11 +77,10 @@ class BroadcastOffice:
     def create(self, definition: Definition, idempotency_key: str | None) -> BroadcastView:
         """Begin a broadcast, or return the one that the key stands for.
 
-        Raises OtherDefinitionError, and PastScheduleError for a new broadcast that should have begun already.
+        Raises OtherDefinitionError, and InvalidFieldError for a new one whose time is over, or more than a year ahead.
         """
-        is_known = idempotency_key is not None and self.is_known(idempotency_key)
-        if definition.is_overdue(self._now()) and not is_known:
-            raise PastScheduleError
+        if idempotency_key is None or not self.is_known(idempotency_key):
+            definition.check_schedule(self._now())
         broadcast_id, is_same = self._ledger.create(definition, self._now(), idempotency_key)
         if not is_same:
             raise OtherDefinitionError("this Idempotency-Key belongs to another broadcast")
@@ -106,7 +102,7 @@ class BroadcastOffice:
             sent_count=sent_count,
             counts=states,
             skipped={reason.value: counts.get(f"skipped:{reason}", 0) for reason in SkipReason},
-            errors={name.removeprefix("failed:"): n for name, n in counts.items() if name.startswith("failed:")},
+            errors={name.removeprefix("failed:"): n for name, n in counts.items() if n and name.startswith("failed:")},
             rate_per_second=round(rate, 1),
             eta=self._now() + timedelta(seconds=waiting / rate) if is_moving else None,
         )
@@ -181,7 +177,7 @@ class BroadcastOffice:
             contacts = dict(zip(known, self._ledger.contacts(known), strict=True))
             for row in rows:
                 contact = contacts.get(row.person_id)
-                recipient = "erased" if row.is_erased else contact.address if contact else "unknown"
+                recipient = ERASED if row.is_erased else contact.address if contact else UNKNOWN
                 yield RecipientLine(recipient, row)
 
     def _find(self, broadcast_id: str) -> BroadcastRecord:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from onboarding_bot.broadcast.again import again_after, backed_off
+from onboarding_bot.broadcast.again import BACK_OFF, LIMITED_AT_MOST, again_after, backed_off
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.logs import logger
-from onboarding_bot.outbound.error_codes import Verdict, verdict_on
+from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.rest_hours import RestHours
-from onboarding_bot.services.twilio_messages import SendResult, Sent
-from onboarding_bot.store.ledger import BroadcastRecord, Candidate, Ledger
+from onboarding_bot.services.twilio_messages import PAUSE_SECONDS, SendResult, Sent
+from onboarding_bot.store.ledger import Again, BroadcastRecord, Candidate, Ledger
 from onboarding_bot.store.slots import Slots
 
 PUMP = "pump"
@@ -118,7 +118,7 @@ class Pump:
                     return True
                 # Redis, or this machine, may have stood still once more.
                 if not self._is_missed(moment + self._quickest_trip, missed):
-                    return self._send(record, person_id, contact)
+                    return self._send(record, candidate, contact)
                 self._ledger.put_back(record.id, person_id, self._now())
             missed += 1
 
@@ -151,12 +151,14 @@ class Pump:
                 case verdict:
                     return verdict, asked
 
-    def _send(self, record: BroadcastRecord, person_id: str, contact: Contact) -> bool:
+    def _send(self, record: BroadcastRecord, candidate: Candidate, contact: Contact) -> bool:
         """Whether the shard may go on."""
-        sent = self._call(record, person_id, contact)
+        sent = self._call(record, candidate.person_id, contact)
         if sent.retry_after is not None:
             self._slots.slow_down(sent.retry_after)
-        return self._write_down(record, person_id, sent)
+        if sent.code == LIMIT_CODE:
+            return self._limited(record, candidate)
+        return self._write_down(record, contact, candidate.person_id, sent)
 
     def _call(self, record: BroadcastRecord, person_id: str, contact: Contact) -> Sent:
         definition, to = record.definition, contact.address
@@ -165,12 +167,36 @@ class Pump:
             return self._messages.send_template(to, definition.content_sid, definition.content_variables, callback)
         return self._messages.send_text(to, definition.message or "", callback)
 
-    def _write_down(self, record: BroadcastRecord, person_id: str, sent: Sent) -> bool:
+    def _limited(self, record: BroadcastRecord, candidate: Candidate) -> bool:
+        """63018: everybody pauses as long as it has gone on so far; when it does not pass, the broadcast stops.
+
+        It goes on when this recipient met it time after time, or when nobody's message was taken for half a minute.
+        Returns whether the shard may go on.
+        """
+        now = self._now()
+        lasted = now - self._ledger.limited_since(record.id, now)
+        # What was tried before an admin resumed the broadcast is another story.
+        is_since = not record.moved_at or bool(candidate.changed_at and candidate.changed_at > record.moved_at)
+        is_worn_out = candidate.retries >= len(BACK_OFF)
+        stops = lasted >= LIMITED_AT_MOST or (is_worn_out and is_since)
+        begins_anew = Again((now if stops else now + BACK_OFF[0],))
+        again = begins_anew if stops or is_worn_out else backed_off(now)
+        self._ledger.record(record.id, candidate.person_id, RowState.FAILED, code=str(LIMIT_CODE), again=again)
+        if stops:
+            self._ledger.limit_is_over(record.id)
+            self._stop(record, LIMIT_CODE)
+        else:
+            self._slots.slow_down(max(PAUSE_SECONDS, lasted.total_seconds()))
+        return not stops
+
+    def _write_down(self, record: BroadcastRecord, contact: Contact, person_id: str, sent: Sent) -> bool:
         """Whether the shard may go on."""
         match sent.result:
             case SendResult.ACCEPTED:
                 self._accepted()
                 self._ledger.record(record.id, person_id, RowState.SENT, message_sid=sent.message_sid)
+                if record.is_limited:
+                    self._ledger.limit_is_over(record.id)
             case SendResult.UNCERTAIN:
                 self._ledger.record(record.id, person_id, RowState.UNCERTAIN)
             case SendResult.NOT_PROCESSED:
@@ -178,21 +204,24 @@ class Pump:
                     record.id, person_id, RowState.FAILED, code=str(sent.code), again=backed_off(self._now())
                 )
             case SendResult.REFUSED:
-                return self._refused(record, person_id, sent.code)
+                return self._refused(record, contact, person_id, sent.code)
         return True
 
-    def _refused(self, record: BroadcastRecord, person_id: str, code: int) -> bool:
+    def _refused(self, record: BroadcastRecord, contact: Contact, person_id: str, code: int) -> bool:
         """Whether the shard may go on."""
         again = again_after(code, self._now())
         self._ledger.record(record.id, person_id, RowState.FAILED, code=str(code), again=again)
-        match verdict_on(code):
+        match verdict_on(code, contact.address):
             case Verdict.STOP_BROADCAST:
-                reason = f"Twilio error {code}"
-                self._ledger.move(record.id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), reason)
-                logger().error("broadcast_stopped", broadcast=record.id, code=code)
+                self._stop(record, code)
                 return False
             case Verdict.SUPPRESS:
                 self._ledger.suppress(person_id, code)
             case Verdict.COUNT_AGAINST:
                 self._ledger.count_against(record.id, person_id, code, STRIKES)
         return True
+
+    def _stop(self, record: BroadcastRecord, code: int) -> None:
+        reason = f"Twilio error {code}"
+        self._ledger.move(record.id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), reason)
+        logger().error("broadcast_stopped", broadcast=record.id, code=code)

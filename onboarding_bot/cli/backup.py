@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         files = take_snapshot(connect(settings.redis_url, answer_seconds=ANSWER_SECONDS), path)
         _write(beside(path), _erasure_list(erasures))
     except SettingsError as error:
-        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     except (BotError, OSError) as error:
         print(f"no backup was made: {error}", file=sys.stderr)

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
         begun = parts.now()
         report = parts.catch_up.run(asked.since, dry_run=asked.dry_run)
     except SettingsError as error:
-        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     except BotError as error:
         print(f"catch-up stopped: {error.code}: {error}", file=sys.stderr)

@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
                 copied += copy(source, target)
         again, paused = _forget_again(build_parts(settings, redis=target), erased)
     except SettingsError as error:
-        print("\n".join(f"setting {fault}" for fault in error.faults), file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     except (BotError, OSError, ValueError) as error:
         print(f"not restored: {error}", file=sys.stderr)

@@ -6,39 +6,18 @@ A phone number is passed on to other people; a user id (BSUID) belongs to one pe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
 from onboarding_bot.conversation.contact import Contact
+from onboarding_bot.whatsapp_address import AddressKind, is_user_id, kind_of
 
-CHANNEL = "whatsapp:"
 # Numbers are passed on: a record that has been silent for so long may be another person's.
 SILENT_FOR = timedelta(days=60)
 # How often the aliases of a person who writes are renewed.
 RENEWED_AFTER = timedelta(days=1)
-_USER_ID = re.compile(r"whatsapp:[A-Z]{2}\.(ENT\.)?[A-Za-z0-9]{1,128}")
-
-
-def is_user_id(address: str) -> bool:
-    """Whether the address is a user id such as ``whatsapp:IN.1349`` or ``whatsapp:IN.ENT.77``, and no phone number."""
-    return _USER_ID.fullmatch(address) is not None
-
-
-def user_id(given: str) -> str | None:
-    """The address behind a webhook's user id, which comes with or without the channel; None when it is none."""
-    address = CHANNEL + given.strip().removeprefix(CHANNEL)
-    return address if is_user_id(address) else None
-
-
-def _kind(address: str) -> str:
-    """What an address is: of each kind a person has one."""
-    found = _USER_ID.fullmatch(address)
-    if found is None:
-        return "number"
-    return "parent id" if found[1] else "id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +34,14 @@ class Link:
     hidden: str = ""
     absorbing: tuple[str, ...] = ()
 
-    def of_kind(self, kind: str) -> str | None:
-        """The person's phone number ("number"), user id ("id") or managed group's id ("parent id")."""
-        return next((address for address in self.addresses if _kind(address) == kind), None)
+    def of_kind(self, kind: AddressKind | None) -> str | None:
+        """The person's address of this kind."""
+        return next((address for address in self.addresses if kind_of(address) is kind), None)
 
     @property
     def user_id(self) -> str | None:
         """An address that nobody else can ever get."""
-        return self.of_kind("id") or self.of_kind("parent id")
+        return self.of_kind(AddressKind.USER_ID) or self.of_kind(AddressKind.PARENT_ID)
 
     def covers(self, addresses: Iterable[str]) -> bool:
         """Whether all these addresses are the person's."""
@@ -70,7 +49,7 @@ class Link:
 
     def is_somebody_else(self, addresses: Iterable[str]) -> bool:
         """Whether a message with these addresses comes from another person, to whom the number was passed on."""
-        ids = {_kind(address): address for address in addresses if is_user_id(address)}
+        ids = {kind_of(address): address for address in addresses if is_user_id(address)}
         known = {kind: self.of_kind(kind) for kind in ids}
         if any(known[kind] == ids[kind] for kind in ids):
             return False
@@ -78,7 +57,7 @@ class Link:
 
     def with_addresses(self, addresses: Iterable[str]) -> Self:
         """This link with further addresses; of each kind the latest stays."""
-        latest = {_kind(address): address for address in (*self.addresses, *addresses)}
+        latest = {kind_of(address): address for address in (*self.addresses, *addresses)}
         return replace(self, addresses=tuple(latest.values()))
 
     def without(self, address: str) -> Self:

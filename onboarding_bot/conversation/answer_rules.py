@@ -6,27 +6,80 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from onboarding_bot.conversation import otp
+from onboarding_bot.conversation.choices import chosen
 from onboarding_bot.conversation.command_rules import start_over
-from onboarding_bot.conversation.commands import is_continue, is_no, is_yes
+from onboarding_bot.conversation.commands import (
+    NO,
+    POLITENESS,
+    THANKS,
+    YES,
+    Command,
+    find_command,
+    is_continue,
+    is_no,
+    is_yes,
+)
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
+from onboarding_bot.conversation.intents import Refusal, is_question, refusal_in
+from onboarding_bot.conversation.names import Verdict, read_name
+from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.questions import answers_so_far
+from onboarding_bot.conversation.refusals import obey_refusal
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
 from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
 from onboarding_bot.conversation.typed import words
 from onboarding_bot.conversation.validators import InvalidInput, indian_mobile
+from onboarding_bot.languages.lexicon import spellings
 
 SUPPORT_AFTER_WRONG_ANSWERS = 3
 SUPPORT_AFTER_VOICE_NOTES = 2
+CONTINUE, START_OVER = 1, 2
+OWN_NUMBER = 1
+_OWN, _CHANGE, _AROUND = "own", "change", "around"
+_OWN_NUMBER = Phrases({_OWN: spellings("phone", "own"), _AROUND: (*YES, *POLITENESS, *THANKS)})
+_CHANGE_WORDS = (*spellings("choices", "change"), *NO)
+_AROUND_A_FIELD = (*spellings("choices", "around_a_field"), *POLITENESS, *THANKS)
+_FIELDS = Phrases(
+    {
+        **{question.field: (question.field, *spellings("fields", question.field)) for question in FLOW},
+        _CHANGE: _CHANGE_WORDS,
+        _AROUND: _AROUND_A_FIELD,
+    }
+)
+_AROUND_A_CHANGE = Phrases({_AROUND: (*_CHANGE_WORDS, *_AROUND_A_FIELD)})
 
 
 def take_answer(scene: Scene) -> Turn:
     """The turn of a text that is no command."""
+    if refused := obey_refusal(scene):
+        return refused
     if scene.otp_is_being_requested:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     return _RULES.get(scene.step, _collect)(scene)
+
+
+def understands(scene: Scene) -> bool:
+    """Whether the message answers what is asked in this step; of a name nobody can tell."""
+    text = scene.message.text
+    match scene.step:
+        case OnboardingStep.WELCOME:
+            return chosen(text, _continue_or_not) in {CONTINUE, START_OVER}
+        case OnboardingStep.CONFIRMATION:
+            number = chosen(text, _field_to_change, _AROUND_A_CHANGE) if scene.session.choosing else None
+            return is_yes(text) or is_no(text) or number is not None
+        case OnboardingStep.NAME:
+            return is_yes(text) or is_no(text)
+        case OnboardingStep.COMPLETED:
+            return False
+    question = QUESTIONS[scene.step]
+    try:
+        question.validate(_meant(question, scene))
+    except InvalidInput:
+        return False
+    return True
 
 
 def decline_media(scene: Scene) -> Turn:
@@ -41,11 +94,51 @@ def decline_media(scene: Scene) -> Turn:
 
 def _collect(scene: Scene) -> Turn:
     question = QUESTIONS[scene.step]
+    if scene.session.doubtful_name and (settled := _settle_doubt(scene, scene.session.doubtful_name)):
+        return settled
     try:
         value = question.validate(_meant(question, scene))
     except InvalidInput as fault:
+        if is_question(scene.message.text):
+            return _refer_to_people(scene)
+        scene = replace(scene, session=replace(scene.session, doubtful_name=None))
+        if question.step is OnboardingStep.NAME and is_no(scene.message.text):
+            return _reject(scene, Part("name.declined"))
         again = scene.question() if question.asks_again else ()
         return _reject(scene, Part(fault.code, fault.values), *again)
+    if question.step is OnboardingStep.NAME and read_name(value).verdict is not Verdict.NAME:
+        return _doubt(scene, value)
+    return _take(scene, question, value)
+
+
+def _settle_doubt(scene: Scene, name: str) -> Turn | None:
+    """The turn of a yes or a no to "Is … your name?"; any other text is a new answer."""
+    if _chooses(scene.message.text, "1", is_yes):
+        session = replace(scene.session, confirmed_name=name)
+        return _take(replace(scene, session=session), QUESTIONS[OnboardingStep.NAME], name)
+    if _chooses(scene.message.text, "2", is_no):
+        return scene.turn_and_question(TurnResult.REJECTED, doubtful_name=None)
+    return None
+
+
+def _chooses(text: str, number: str, says: Callable[[str], bool]) -> bool:
+    """Whether the text is the choice's number, its word, or both: "1", "yes", "1. Yes"."""
+    first, _, rest = words(text).partition(" ")
+    return says(text) or (first == number and (not rest or says(rest)))
+
+
+def _doubt(scene: Scene, name: str) -> Turn:
+    """Ask before anything is kept or counts as a yes."""
+    turn = scene.turn_and_question(TurnResult.REJECTED, doubtful_name=name)
+    return replace(turn, fault="name.doubtful")
+
+
+def _refer_to_people(scene: Scene) -> Turn:
+    """The turn of a question that only people can answer."""
+    return scene.turn_and_question(TurnResult.COMMAND, Part("support"))
+
+
+def _take(scene: Scene, question: Question, value: str) -> Turn:
     data = {**scene.session.data, question.field: value}
     session = scene.session
     if data != session.data:
@@ -56,17 +149,30 @@ def _collect(scene: Scene) -> Turn:
     return replace(scene, session=session).turn_and_question(
         TurnResult.ACCEPTED,
         *([named] if next_step in QUESTIONS else []),
-        contact=_consenting(scene),
+        contact=_consenting(scene) if _is_first_name(scene, question) else scene.contact,
         current_step=next_step,
         changing=False,
         wrong_answers=0,
+        doubtful_name=None,
     )
 
 
 def _meant(question: Question, scene: Scene) -> str:
     """The text, or the sender's own number where "1" was offered for it."""
     own = indian_mobile(scene.message.sender) if question.offers_own_number else None
-    return own if own and words(scene.message.text) == "1" else scene.message.text
+    return own if own and chosen(scene.message.text, _own_number) == OWN_NUMBER else scene.message.text
+
+
+def _own_number(text: str) -> int | None:
+    """The line of the question that "same", "this number" or a yes stands for."""
+    is_own = _OWN in (_OWN_NUMBER.kinds(words(text).split()) or ())
+    return OWN_NUMBER if is_own or is_yes(text) else None
+
+
+def _is_first_name(scene: Scene, question: Question) -> bool:
+    """Whether this answers the notice; a name that is corrected later, and any other answer, agrees to nothing."""
+    before = scene.session.data.get("name")
+    return question.step is OnboardingStep.NAME and (before is None or read_name(before).verdict is Verdict.NONE)
 
 
 def _consenting(scene: Scene) -> Contact:
@@ -87,16 +193,30 @@ def _reject(scene: Scene, reason: Part, *parts: Part) -> Turn:
 
 
 def _continue_or_start_over(scene: Scene) -> Turn:
-    choice = words(scene.message.text)
+    choice = chosen(scene.message.text, _continue_or_not)
     draft = scene.contact.draft
-    if choice == "2" or is_no(scene.message.text) or draft is None:
+    if choice == START_OVER or draft is None:
         return start_over(scene)
-    if choice != "1" and not is_yes(scene.message.text) and not is_continue(scene.message.text):
-        return _reject(scene, *scene.question())
-    step = first_unanswered(draft.data)
-    session = replace(scene.session, current_step=step, data=dict(draft.data), wrong_answers=0)
+    if choice != CONTINUE:
+        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, *scene.question())
+    data = _without_refused_name(draft.data)
+    step = first_unanswered(data)
+    session = replace(scene.session, current_step=step, data=data, wrong_answers=0)
     known = () if step is OnboardingStep.CONFIRMATION else answers_so_far(session)
     return replace(scene, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
+
+
+def _continue_or_not(text: str) -> int | None:
+    if is_continue(text) or is_yes(text):
+        return CONTINUE
+    return START_OVER if is_no(text) or find_command(text) is Command.RESTART else None
+
+
+def _without_refused_name(data: Mapping[str, str]) -> dict[str, str]:
+    """An earlier release may have kept a refusal as the name."""
+    return {
+        field: value for field, value in data.items() if field != "name" or read_name(value).verdict is not Verdict.NONE
+    }
 
 
 def _confirm(scene: Scene) -> Turn:
@@ -104,23 +224,39 @@ def _confirm(scene: Scene) -> Turn:
         return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
     if scene.session.choosing:
         return _choose_what_to_change(scene)
-    if is_no(scene.message.text):
+    if number := _field_to_change(scene.message.text, is_asked=False):
+        return _change(FLOW[number - 1], scene)
+    # The number in the summary may be the wrong one.
+    if is_no(scene.message.text) or refusal_in(scene.message.text) is Refusal.WRONG_NUMBER:
         return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
+    if is_question(scene.message.text):
+        return _refer_to_people(scene)
     return _reject(scene, Part("confirmation.unclear"))
 
 
 def _choose_what_to_change(scene: Scene) -> Turn:
-    choices = {str(number): question for number, question in enumerate(FLOW, start=1)}
-    choices |= {question.field: question for question in FLOW}
-    question = choices.get(words(scene.message.text))
-    if question is None:
-        return _reject(scene, Part("change.unclear"))
+    number = chosen(scene.message.text, _field_to_change, _AROUND_A_CHANGE)
+    if number is None or not 1 <= number <= len(FLOW):
+        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, Part("change.unclear"))
+    return _change(FLOW[number - 1], scene)
+
+
+def _field_to_change(text: str, *, is_asked: bool = True) -> int | None:
+    """The number of the one answer that ``text`` names; where nobody asked for it, it has to say that it is wrong."""
+    kinds = _FIELDS.kinds(words(text).split()) or ()
+    named = [number for number, question in enumerate(FLOW, start=1) if question.field in kinds]
+    return named[0] if len(named) == 1 and (is_asked or _CHANGE in kinds) else None
+
+
+def _change(question: Question, scene: Scene) -> Turn:
     return scene.turn_and_question(
         TurnResult.ACCEPTED, current_step=question.step, choosing=False, changing=True, wrong_answers=0
     )
 
 
 def _say_what_is_possible(scene: Scene) -> Turn:
+    if is_question(scene.message.text):
+        return _refer_to_people(scene)
     return scene.turn(TurnResult.GREETED, *scene.question())
 
 

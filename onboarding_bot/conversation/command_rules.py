@@ -34,6 +34,14 @@ def opted_out(scene: Scene) -> Turn:
     return scene.turn_and_question(TurnResult.COMMAND, Part("stop.done"), contact=contact)
 
 
+def without_news(scene: Scene) -> Turn:
+    """End news, and nothing else; that somebody wants none is written down even where none were on."""
+    consents = {purpose: consent for purpose, consent in scene.contact.consents.items() if purpose != NEWS}
+    contact = replace(scene.contact, consents=consents, news_ended=OptOut(scene.now, scene.message.sid))
+    told = Part("stop.already") if contact.opt_out else Part("updates.off")
+    return scene.turn_and_question(TurnResult.COMMAND, told, contact=contact)
+
+
 def heard_by_twilio(scene: Scene) -> Turn:
     """A word that Twilio's Advanced Opt-Out has answered: written down, and not answered a second time."""
     match scene.message.opt_out:
@@ -60,6 +68,8 @@ def start_over(scene: Scene) -> Turn:
         intention=None,
         spare_reservation=None,
         handoff_id=None,
+        doubtful_name=None,
+        confirmed_name=None,
     )
     begins_anew = scene.step is OnboardingStep.COMPLETED
     return replace(turn, milestones=frozenset({Milestone.STARTED})) if begins_anew else turn
@@ -89,7 +99,7 @@ def _updates(scene: Scene) -> Turn:
     """The recorded yes to news; it takes an earlier STOP back."""
     consent = Consent(scene.now, scene.message.sid, NEWS_WORDING)
     consents = {**scene.contact.consents, NEWS: consent}
-    contact = replace(_asking_for_messages(scene), consents=consents)
+    contact = replace(_asking_for_messages(scene), consents=consents, news_ended=None)
     return scene.turn_and_question(TurnResult.COMMAND, Part("updates.on"), contact=contact)
 
 
@@ -98,8 +108,14 @@ def _back(scene: Scene) -> Turn:
         return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     if scene.session.changing or scene.session.choosing:
         return scene.turn_and_question(
-            TurnResult.COMMAND, current_step=OnboardingStep.CONFIRMATION, choosing=False, changing=False
+            TurnResult.COMMAND,
+            current_step=OnboardingStep.CONFIRMATION,
+            choosing=False,
+            changing=False,
+            doubtful_name=None,
         )
+    if scene.session.doubtful_name:
+        return scene.turn_and_question(TurnResult.COMMAND, doubtful_name=None)
     if scene.step in {OnboardingStep.WELCOME, OnboardingStep.COMPLETED}:
         return scene.turn(TurnResult.COMMAND, *scene.question())
     before = step_before(scene.step)
@@ -146,6 +162,7 @@ _RULES: Mapping[Command, Callable[[Scene], Turn]] = {
     Command.DELETE_MY_DATA: ask_before_erasing,
     Command.STOP: opted_out,
     Command.UPDATES: _updates,
+    Command.STOP_UPDATES: without_news,
     Command.LOGIN: _log_in,
     Command.RESEND: _log_in,
     Command.LANGUAGE: _says("language.choice"),

@@ -85,7 +85,8 @@ class Contact:
     """The contact record: it outlives the session.
 
     ``language`` is None until one was chosen; ``registration`` holds the answers of a finished sign-up;
-    ``asked_for_messages_at`` is the last START or UPDATES, which lifts a suppression.
+    ``asked_for_messages_at`` is the last START or UPDATES, which lifts a suppression; ``news_ended`` is the no to
+    news alone that no UPDATES has taken back.
     """
 
     address: str
@@ -100,6 +101,7 @@ class Contact:
     draft: Draft | None = None
     otp_requests: tuple[OtpRequest, ...] = ()
     asked_for_messages_at: datetime | None = None
+    news_ended: OptOut | None = None
 
     def otp_requested(self, request: OtpRequest) -> Self:
         """This contact with one more OTP request of the day; the same token counts once."""
@@ -128,6 +130,7 @@ class Contact:
             "completed_at": time_to_record(self.completed_at),
             "registration": dict(self.registration),
             "asked_for_messages_at": time_to_record(self.asked_for_messages_at),
+            **({"news_ended": self.news_ended.to_record()} if self.news_ended else {}),
             "otp_requests": [[request.token, request.at.isoformat()] for request in self.otp_requests],
         }
 
@@ -149,6 +152,7 @@ class Contact:
                     for purpose, given in record.get("consents", {}).items()
                 },
                 asked_for_messages_at=time_from_record(record.get("asked_for_messages_at")),
+                news_ended=OptOut.from_record(record["news_ended"]) if record.get("news_ended") else None,
                 completed_at=time_from_record(record.get("completed_at")),
                 registration=dict(record.get("registration", {})),
                 otp_requests=tuple(

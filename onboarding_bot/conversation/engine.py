@@ -12,11 +12,14 @@ from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Draft, Retention
+from onboarding_bot.conversation.intents import refusal_in
 from onboarding_bot.conversation.missed import MissedMessage, hear_consent
 from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, is_asked_whether_to_erase
-from onboarding_bot.conversation.reply import Part, Reply
+from onboarding_bot.conversation.refusals import obey_refusal
+from onboarding_bot.conversation.reply import Link, Part, Reply
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
+from onboarding_bot.conversation.taps import as_meant
 from onboarding_bot.conversation.turn import (
     InboundMessage,
     MessageKind,
@@ -27,16 +30,23 @@ from onboarding_bot.conversation.turn import (
     TurnResult,
 )
 
-# Changes when the welcome or PRIVACY say something else about what is kept, why, or for how long.
-NOTICE_VERSION = "2026-11.2"
+# Changes when the notice or PRIVACY say something else about what is kept, why, how long, or what one can do about it.
+# Later versions sort behind earlier ones: a release never shows its notice to somebody who knows a later one.
+NOTICE_VERSION = "2026-11.3"
+# PRIVACY and one's own data fill a message: what somebody asks about them comes alone, the notice with the next reply.
+_WITHOUT_NOTICE = ABOUT_OWN_DATA | {Command.PRIVACY}
+_CONFIRMED_FIRST = frozenset({Command.STOP, Command.STOP_UPDATES, Command.UPDATES})
 
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """The rules with what they have to be told: how long things are kept, and how fast people may write."""
+    """The rules with what they have to be told: how long things are kept, how fast people may write, and where they can
+    check whom they write to (None: no page says so).
+    """
 
     retention: Retention = USUAL_RETENTION
     messages_per_minute: int = 60
+    verify_url: str | None = None
 
     def advance(
         self, session: UserSession | None, contact: Contact | None, message: InboundMessage, now: datetime
@@ -46,20 +56,21 @@ class Engine:
         Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
         """
         contact = _seen(contact, message, now)
+        message = as_meant(Scene(session, contact, message, now) if session else None, message)
         if session is None and not message.opt_out:
-            return _remembered(self._open(contact, message, now), message, now)
+            return _remembered(_informed(self._open(contact, message, now), message), message, now)
         if session and (known := session.recall(message.sid)):
             turn = otp.take_up(Scene(session, contact, message, now), known)
             return _remembered(_timed(turn, session, now), message, now)
         session = pace.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
-        scene = Scene(session, contact, message, now, self.retention)
+        scene = Scene(session, contact, message, now, self.retention, self.verify_url)
         if message.opt_out:
             turn = heard_by_twilio(scene)
         elif pace.is_too_fast(session, self.messages_per_minute):
             turn = pace.hold_back(scene)
         else:
             turn = _timed(_answer(scene), session, now)
-        return _remembered(turn, message, now)
+        return _remembered(_informed(turn, message), message, now)
 
     def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
         """The first or the second reminder of the pending question; nobody wrote, so nothing else changes."""
@@ -102,7 +113,8 @@ class Engine:
             if Milestone.STARTED in opened.milestones:
                 return replace(opened, reply=(*confirmation, *opened.reply))
             scene = replace(scene, session=opened.session)
-        return scene.turn_and_question(TurnResult.CAUGHT_UP, Part("catch_up.back"), *confirmation)
+        turn = scene.turn_and_question(TurnResult.CAUGHT_UP, Part("catch_up.back"), *confirmation)
+        return _with_notice(turn) if _has_older_notice(turn) else turn
 
     def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
         """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""
@@ -135,24 +147,39 @@ class Engine:
         now: datetime,
     ) -> Turn:
         """What the outcome of ``request``, which ``message`` asked for, changes in the state as it is by now."""
+        is_known = contact is not None
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
-        return _remembered(_settled(Scene(session, contact, message, now), request, outcome), message, now)
+        turn = _settled(Scene(session, contact, message, now), request, outcome)
+        return _remembered(_informed(turn, message) if is_known else turn, message, now)
 
     def _open(self, contact: Contact, message: InboundMessage, now: datetime) -> Turn:
         """The first message of a person without a session: somebody new, unfinished, or registered."""
         draft = contact.draft
         if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            scene = Scene(session, contact, message, now, self.retention)
-            return _answer(scene) if _is_command(message) else scene.turn(TurnResult.GREETED, *scene.question())
+            scene = Scene(session, contact, message, now, self.retention, self.verify_url)
+            return (
+                _answer(scene)
+                if _is_command(message) or _refuses(message)
+                else scene.turn(TurnResult.GREETED, *scene.question())
+            )
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
-            return _answer(Scene(session, contact, message, now, self.retention))
+            return _answer(Scene(session, contact, message, now, self.retention, self.verify_url))
         if find_command(message.text) in ABOUT_OWN_DATA:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention))
-        return _welcome(Scene(UserSession.start(OnboardingStep.NAME, now), contact, message, now))
+            return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention, self.verify_url))
+        scene = Scene(
+            UserSession.start(OnboardingStep.WELCOME, now),
+            replace(contact, draft=None),
+            message,
+            now,
+            verify_url=self.verify_url,
+        )
+        return _refused_unasked(scene) or _welcome(
+            replace(scene, session=UserSession.start(OnboardingStep.NAME, now), contact=contact)
+        )
 
 
 def _settled(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
@@ -176,13 +203,25 @@ def _go_on(scene: Scene) -> Turn:
     command = find_command(scene.message.text)
     if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
         # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
-        return _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
+        refused = _refused_unasked(scene)
+        return refused or _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
     if scene.message.kind is not MessageKind.TEXT:
         return decline_media(scene)
     scene = replace(scene, session=replace(scene.session, voice_notes=0))
     if otp.looks_like_otp(scene):
         return otp.warn_of_otp_in_chat(scene)
     return follow(command, scene) if command else take_answer(scene)
+
+
+def _refused_unasked(scene: Scene) -> Turn | None:
+    """The turn of a refusal before the notice was read; whoever comes back gets the notice then."""
+    if _is_command(scene.message) or not _refuses(scene.message):
+        return None
+    return obey_refusal(scene)
+
+
+def _refuses(message: InboundMessage) -> bool:
+    return message.kind is MessageKind.TEXT and refusal_in(message.text) is not None
 
 
 def _notice_is_owed(scene: Scene) -> bool:
@@ -207,11 +246,15 @@ def _is_command(message: InboundMessage) -> bool:
 
 
 def _welcome(scene: Scene) -> Turn:
-    """The notice comes before the first question, whatever the first message says; a STOP, START or UPDATES counts."""
+    """Who we are, and then the notice, before the first question and whatever the first message says.
+
+    A word of consent counts.
+    """
     contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
-    welcome = (Part("welcome"), *scene.question())
+    check = Part("welcome.page", {"url": Link(scene.verify_url)}) if scene.verify_url else Part("welcome.people")
+    welcome = (Part("welcome"), check, Part("notice"), *scene.question())
     command = find_command(scene.message.text)
-    if command in {Command.STOP, Command.START, Command.UPDATES}:
+    if command in {Command.STOP, Command.START, Command.UPDATES, Command.STOP_UPDATES}:
         followed = follow(command, replace(scene, contact=contact))
         confirmed = followed.reply[:1] if command is not Command.START else ()
         contact, welcome = followed.contact, (*confirmed, *welcome)
@@ -219,12 +262,35 @@ def _welcome(scene: Scene) -> Turn:
     return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
 
 
+def _informed(turn: Turn, message: InboundMessage) -> Turn:
+    """The turn with the notice in its reply, when the person knows an older one: once, as this turn writes it down."""
+    command = find_command(message.text) if message.kind is MessageKind.TEXT else None
+    is_about_it = turn.erases or command in _WITHOUT_NOTICE
+    is_silent = not turn.reply or turn.effect is not None or turn.result is TurnResult.TOO_FAST
+    if is_about_it or is_silent or not _has_older_notice(turn):
+        return turn
+    # A STOP, and every other word of consent, is confirmed first.
+    is_about_consent = command in _CONFIRMED_FIRST or (command is None and _refuses(message))
+    return _with_notice(turn, after=1 if is_about_consent else 0)
+
+
+def _has_older_notice(turn: Turn) -> bool:
+    is_welcome_to_come = turn.session.current_step is OnboardingStep.WELCOME and turn.contact.draft is None
+    return not is_welcome_to_come and (turn.contact.notice_version or "") < NOTICE_VERSION
+
+
+def _with_notice(turn: Turn, after: int = 0) -> Turn:
+    notice = (Part("notice.changed"), Part("notice"))
+    contact = replace(turn.contact, notice_version=NOTICE_VERSION)
+    return replace(turn, reply=(*turn.reply[:after], *notice, *turn.reply[after:]), contact=contact)
+
+
 def _seen(contact: Contact | None, message: InboundMessage, now: datetime) -> Contact:
     """The contact after this message came in; a newcomer who writes Devanagari is answered in Hindi."""
     if contact is None:
-        language = "hi" if _writes_devanagari(message.text) else None
+        language = "hi" if _writes_devanagari(message.shown or message.text) else None
         return Contact(message.sender, language, first_inbound_at=now, last_inbound_at=now)
-    if contact.language is None and not contact.consents and _writes_devanagari(message.text):
+    if contact.language is None and not contact.consents and _writes_devanagari(message.shown or message.text):
         contact = replace(contact, language="hi")
     # Of somebody who was erased only the opt-out is left: this message is the first one.
     first = contact.first_inbound_at if contact.address else now

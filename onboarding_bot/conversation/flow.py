@@ -58,14 +58,16 @@ FLOW: tuple[Question, ...] = (
         "name",
         _ask_name,
         validate_name,
-        "2 to 80 letters of any script, with spaces, `.`, `'` and `-`",
+        "2 to 80 letters of any script, with spaces, `.`, `'` and `-`, that are plausibly a name; what may "
+        "be one is asked about, and counts after `1` or a yes",
     ),
     Question(
         OnboardingStep.SECTOR,
         "sector",
         _ask_sector,
         validate_sector,
-        "a number from 1 to 12, or the sector's name (case and small typing mistakes forgiven)",
+        "a number from 1 to 12 in digits, words or on a keycap, the sector's name (case and small typing mistakes"
+        " forgiven), or both as on the list",
         asks_again=True,
     ),
     Question(
@@ -73,14 +75,15 @@ FLOW: tuple[Question, ...] = (
         "pincode",
         _ask_pincode,
         validate_pincode,
-        "6 digits, the first not 0, however spaced, in the digits of any script",
+        "6 digits, the first not 0, however spaced, in the digits of any script; a place may stand around them",
     ),
     Question(
         OnboardingStep.PHONE,
         "phone",
         _ask_phone,
         validate_phone,
-        "10 digits that start with 6 to 9, with or without +91, 91, 0091 or 0; `1` for the WhatsApp number",
+        "10 digits that start with 6 to 9, with or without +91, 91, 091, 0091, 0 or (0), also among words like “my"
+        " number is”; `1` or “same” for the WhatsApp number",
         offers_own_number=True,
     ),
 )

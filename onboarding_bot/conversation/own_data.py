@@ -93,6 +93,7 @@ def _consents(contact: Contact) -> Reply:
     said = (
         (Part("own_data.service", {"at": _day(service.at)}) if service else None),
         (Part("own_data.news", {"at": _day(news.at)}) if news else None),
+        (Part("own_data.news_ended", {"at": _day(contact.news_ended.at)}) if contact.news_ended else None),
         (Part("own_data.opt_out", {"at": _day(contact.opt_out.at)}) if contact.opt_out else None),
     )
     return tuple(part for part in said if part)

@@ -6,8 +6,9 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation.command_rules import opted_out
+from onboarding_bot.conversation.command_rules import opted_out, without_news
 from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import Minute, UserSession
@@ -31,9 +32,12 @@ def is_too_fast(session: UserSession, messages_per_minute: int) -> bool:
 
 
 def hold_back(scene: Scene) -> Turn:
-    """The turn of a message that is not read; a STOP is obeyed all the same, and confirmed once."""
-    if _says_stop(scene) and scene.contact.opt_out is None:
+    """The turn of a message that is not read; a STOP, also to news, is obeyed and confirmed once."""
+    command = _word_of_consent(scene) if scene.message.kind is MessageKind.TEXT else None
+    if command is Command.STOP and scene.contact.opt_out is None:
         return opted_out(scene)
+    if command is Command.STOP_UPDATES and scene.contact.opt_out is None and scene.contact.news_ended is None:
+        return without_news(scene)
     minute = scene.session.minute or Minute(scene.now)
     if minute.warned:
         return scene.turn(TurnResult.TOO_FAST)
@@ -41,5 +45,7 @@ def hold_back(scene: Scene) -> Turn:
     return scene.turn(TurnResult.TOO_FAST, Part("pace.slow_down", {"count": left}), minute=replace(minute, warned=True))
 
 
-def _says_stop(scene: Scene) -> bool:
-    return scene.message.kind is MessageKind.TEXT and find_command(scene.message.text) is Command.STOP
+def _word_of_consent(scene: Scene) -> Command | None:
+    """The command that the message is; a refusal in other words is a STOP."""
+    command = find_command(scene.message.text)
+    return Command.STOP if command is None and refusal_in(scene.message.text) in ENDING else command

@@ -20,6 +20,8 @@ def pending_question(session: UserSession, sender: str) -> Reply:
             return (Part("confirmation.ask", all_answers(session.data)),)
         case OnboardingStep.COMPLETED:
             return (Part("completed.hint"),)
+        case OnboardingStep.NAME if session.doubtful_name:
+            return (Part("name.doubtful", {"name": session.doubtful_name}),)
         case step:
             return (QUESTIONS[step].ask(sender),)
 

@@ -15,13 +15,14 @@ from onboarding_bot.conversation.turn import InboundMessage, Turn, TurnResult
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The state that a message finds, the message, the time, and how long what is written down will be kept."""
+    """The state that a message finds, the message, the time, how long things are kept, and the page with our number."""
 
     session: UserSession
     contact: Contact
     message: InboundMessage
     now: datetime
     retention: Retention = USUAL_RETENTION
+    verify_url: str | None = None
 
     @property
     def step(self) -> OnboardingStep:

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from rapidfuzz import fuzz, process
 
+from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.reply import TextRef
 from onboarding_bot.conversation.typed import words
 from onboarding_bot.languages.lexicon import Spellings, spellings
@@ -46,9 +47,11 @@ def _normal(text: str) -> str:
     return words(text.replace("&", " and "))
 
 
+_AROUND = Phrases({"around": (*spellings("choices", "around_a_sector"), *spellings("commands", "politeness"))})
 _BY_NAME: dict[str, Sector] = {
     _normal(name): sector for sector, aliases in ALIASES.items() for name in (sector.value, *aliases)
 }
+_NAMES = Phrases({sector: [name for name, named in _BY_NAME.items() if named is sector] for sector in Sector})
 
 
 def find_sector(text: str) -> Sector | None:
@@ -56,7 +59,18 @@ def find_sector(text: str) -> Sector | None:
     name = _normal(text)
     if name in _BY_NAME:
         return _BY_NAME[name]
+    # By two of its names, as lists show it: "विनिर्माण (Manufacturing)".
+    if len(named := set(_NAMES.kinds(name.split()) or ())) == 1:
+        return Sector(named.pop())
     if len(name) < SHORTEST_GUESS:
         return None
     guess = process.extractOne(name, _BY_NAME.keys(), scorer=fuzz.ratio, score_cutoff=LIKENESS_PERCENT)
     return _BY_NAME[guess[0]] if guess else None
+
+
+def find_sector_among_words(text: str) -> Sector | None:
+    """The sector that ``text`` names, also where it says that this is the sector: "Technology please"."""
+    if sector := find_sector(text):
+        return sector
+    bare = " ".join(_AROUND.without(words(text).split()))
+    return find_sector(bare) if bare else None

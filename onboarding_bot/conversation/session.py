@@ -99,7 +99,8 @@ class Minute:
 class UserSession:
     """The session as it is stored for 24 hours after the last message; times are UTC.
 
-    ``entered_at`` is since when it stands in its step; None when an older release brought it there.
+    ``entered_at`` is since when it stands in its step; None when an older release brought it there. ``doubtful_name``
+    is what the person was asked about ("is … your name?"), ``confirmed_name`` what they said yes to.
     """
 
     current_step: OnboardingStep
@@ -117,6 +118,8 @@ class UserSession:
     minute: Minute | None = None
     remembered: tuple[RememberedReply, ...] = ()
     entered_at: datetime | None = None
+    doubtful_name: str | None = None
+    confirmed_name: str | None = None
 
     @classmethod
     def start(cls, step: OnboardingStep, now: datetime, data: Mapping[str, str] | None = None) -> Self:
@@ -164,6 +167,8 @@ class UserSession:
             "minute": _minute_to_record(self.minute),
             "remembered": [_remembered_to_record(known) for known in self.remembered],
             "entered_at": time_to_record(self.entered_at),
+            "doubtful_name": self.doubtful_name,
+            "confirmed_name": self.confirmed_name,
         }
 
     @classmethod
@@ -189,6 +194,8 @@ class UserSession:
                 minute=_minute_from_record(record.get("minute")),
                 remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
                 entered_at=time_from_record(record.get("entered_at")),
+                doubtful_name=record.get("doubtful_name"),
+                confirmed_name=record.get("confirmed_name"),
             )
         except AttributeError as error:
             raise TypeError("a part of the record has another shape") from error

@@ -41,8 +41,9 @@ class InboundMessage:
     ``user_ids`` are the ids that came along, as addresses; ``person_id`` is the person that all of them lead to, once
     that is known.
 
-    With ``opt_out`` Twilio has replied itself: the word is recorded, and not answered a second time. ``trace_id`` is
-    kept with what the message leaves to be done later.
+    Of a button or a list's row, ``text`` is the id that it was sent with, and ``shown`` the words that the person saw
+    on it; the engine knows which of them counts. With ``opt_out`` Twilio has replied itself: the word is recorded, and
+    not answered a second time. ``trace_id`` is kept with what the message leaves to be done later.
     """
 
     sid: str
@@ -51,6 +52,7 @@ class InboundMessage:
     kind: MessageKind = MessageKind.TEXT
     opt_out: OptOutType | None = None
     trace_id: str = ""
+    shown: str = ""
     user_ids: tuple[str, ...] = ()
     person_id: str = ""
 

@@ -46,3 +46,20 @@ def lexicons() -> tuple[Lexicon, ...]:
 def spellings(*path: str) -> Spellings:
     """The spellings at ``path`` in all languages, in their order."""
     return tuple(spelling for lexicon in lexicons() for spelling in lexicon.spellings(*path))
+
+
+@cache
+def known_names() -> frozenset[str]:
+    """Given names and surnames in Latin letters, in lower case: a name in any language may have them."""
+    return frozenset(_lines(LANGUAGES / "known_names.txt"))
+
+
+@cache
+def common_words() -> frozenset[str]:
+    """Words of languages that are nobody's name, from their ``common_words.txt``, where they have one."""
+    lists = (LANGUAGES / language / "common_words.txt" for language in ORDER)
+    return frozenset(word for path in lists if path.is_file() for word in _lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]

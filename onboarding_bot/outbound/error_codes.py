@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -29,10 +30,20 @@ _CODES = {
 }
 _VERDICTS = {code: verdict for verdict, codes in _CODES.items() for code in codes}
 
-# Meta's limit on different people a day, which can arrive by callback after Twilio took the message.
-DAILY_LIMIT_CODE = 63018
+# Said for the sender's messages a second, which a pause mends, and for Meta's limit on different people a day, which it
+# does not: so everybody slows down first, and the broadcast stops when it goes on. It may also come by callback, after
+# Twilio took the message.
+LIMIT_CODE = 63018
+# "Is not a valid phone number": Twilio also says so of a business-scoped user id that it took for one.
+NO_NUMBER_CODE = 21211
+_PHONE_NUMBER = re.compile(r"whatsapp:\+[0-9]+")
 
 
-def verdict_on(code: int) -> Verdict:
-    """The verdict on an error code; an unknown one fails that recipient alone."""
+def verdict_on(code: int, address: str | None = None) -> Verdict:
+    """The verdict on an error code; an unknown one fails that recipient alone.
+
+    ``address`` is the recipient's, where it is known: of one without a phone number 21211 says nothing.
+    """
+    if code == NO_NUMBER_CODE and address is not None and not _PHONE_NUMBER.fullmatch(address):
+        return Verdict.FAIL
     return _VERDICTS.get(code, Verdict.FAIL)

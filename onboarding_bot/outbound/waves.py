@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from onboarding_bot.outbound.error_codes import LIMIT_CODE
+
 NO_WAVES_UNDER = 200
 WAVE_PAUSE = timedelta(minutes=30)
 FAILURES_MAX = 0.05
@@ -17,11 +19,12 @@ ATTEMPTS_TO_JUDGE = 20
 
 @dataclass(frozen=True, slots=True)
 class WaveResult:
-    """How a wave went so far."""
+    """How a wave went so far. ``limited`` are those among the failed that WhatsApp held back for the sender's limit."""
 
     attempted: int
     failed: int
     stops: int
+    limited: int = 0
 
 
 def wave_limits(recipients: int, percentages: Sequence[int], *, is_counted: bool) -> list[int | None]:
@@ -39,7 +42,10 @@ def reason_to_pause(result: WaveResult, *, is_over: bool = False) -> str | None:
     if result.attempted < (1 if is_over else ATTEMPTS_TO_JUDGE):
         return None
     if result.failed > FAILURES_MAX * result.attempted:
-        return f"{result.failed} of {result.attempted} messages of this wave failed (more than 5 %)"
+        limited = (
+            f", {result.limited} of them over WhatsApp's limit (Twilio error {LIMIT_CODE})" if result.limited else ""
+        )
+        return f"{result.failed} of {result.attempted} messages of this wave failed (more than 5 %){limited}"
     if result.stops > STOPS_MAX * result.attempted:
         return f"{result.stops} of {result.attempted} people of this wave said STOP (more than 2 %)"
     return None

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import re
 
-from onboarding_bot.conversation.validators import InvalidInput, validate_phone
+from onboarding_bot.conversation.phone_numbers import (
+    NotAMobile,
+    NotAMobileError,
+    parse_indian_mobile,
+    without_separators,
+)
 from onboarding_bot.errors import BotError
+from onboarding_bot.whatsapp_address import CHANNEL, read_user_id
 
-CHANNEL = "whatsapp:"
-# A number with its country, or what WhatsApp gives for somebody who hides it.
-_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
-_USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,64}")
-_BETWEEN = re.compile(r"[\s().-]")
+# E.164, as Twilio has it. A landline of India's is on WhatsApp too, but nobody means one who types a number.
+_AS_TWILIO_HAS_IT = re.compile(r"whatsapp:\+(?:91[0-9]{10}|(?!91)[1-9][0-9]{6,14})")
+_ABROAD = re.compile(r"\+(?!91)[1-9][0-9]{6,14}")
+_CHANNEL_TYPED = re.compile(r"whatsapp:", re.IGNORECASE)
 
 
 class InvalidAddressError(BotError):
-    """What was given is no address of anybody."""
+    """What was given is no address of anybody; ``reason`` says why, in words for whoever typed it."""
 
     code = "people.invalid_address"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def parse_address(text: str) -> str:
@@ -25,13 +34,28 @@ def parse_address(text: str) -> str:
 
     Raises InvalidAddressError.
     """
-    given = text.strip().removeprefix(CHANNEL).strip()
-    if _USER_ID.fullmatch(given):
-        return CHANNEL + given
-    number = _BETWEEN.sub("", given)
-    if _NUMBER.fullmatch(number):
+    given = text.strip()
+    if _AS_TWILIO_HAS_IT.fullmatch(given):
+        return given
+    typed = _CHANNEL_TYPED.sub("", given, count=1).strip() if _CHANNEL_TYPED.match(given) else given
+    if user_id := read_user_id(typed):
+        return user_id
+    number = without_separators(typed)
+    if _ABROAD.fullmatch(number):
         return CHANNEL + number
     try:
-        return CHANNEL + validate_phone(number)
-    except InvalidInput:
-        raise InvalidAddressError("neither a WhatsApp address nor a phone number") from None
+        return CHANNEL + parse_indian_mobile(typed)
+    except NotAMobileError as fault:
+        raise InvalidAddressError(_reason(fault)) from None
+
+
+def _reason(fault: NotAMobileError) -> str:
+    match fault.reason:
+        case NotAMobile.COUNT:
+            return f"has {fault.digits} digits without the country's code; a mobile number of India has 10"
+        case NotAMobile.START:
+            return "is no mobile number of India: those start with 6, 7, 8 or 9 (a landline is whatsapp:+91… in full)"
+        case NotAMobile.FOREIGN:
+            return "must be written with + and 7 to 15 digits, country first, for a number outside India"
+        case NotAMobile.CHARACTERS:
+            return "must be a WhatsApp address or a phone number with its country, like +919876543210"

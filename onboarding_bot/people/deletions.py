@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 
-from onboarding_bot.logs import audit_log
+from onboarding_bot.logs import audit
 from onboarding_bot.services.message_log import LoggedMessage, MessageLog
 from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Deletion, Erasures
 
@@ -59,6 +60,8 @@ class MessageDeletions:
             yield from (message for message in messages if message.at <= until)
 
     def _end(self, deletion_id: str, outcome: str) -> None:
-        self._erasures.deleted(deletion_id)
-        write = audit_log().info if outcome == "done" else audit_log().error
-        write("audit", action="delete messages at Twilio", key="worker", deletion=deletion_id, outcome=outcome)
+        """Let go of it once its line is written; until then it is due again, and finds nothing left to delete."""
+        level = logging.INFO if outcome == "done" else logging.ERROR
+        about = {"key": "worker", "deletion": deletion_id, "outcome": outcome}
+        if audit("audit", level=level, may_wait=True, action="delete messages at Twilio", **about):
+            self._erasures.deleted(deletion_id)

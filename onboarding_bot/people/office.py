@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation.contact import Consent, Contact, OptOut
+from onboarding_bot.conversation.contact import NEWS, Consent, Contact, OptOut
 from onboarding_bot.conversation.session import SESSION_LIFETIME, UserSession
 from onboarding_bot.errors import BotError
 from onboarding_bot.store.erasure import Erasures
@@ -81,7 +81,8 @@ class PeopleOffice:
     def record_consent(self, address: str, purpose: str, *, given: bool, key_name: str, note: str) -> PersonView:
         """Write down a yes or a no; a no that leaves no yes is an opt-out.
 
-        Raises UnknownPersonError for a yes of somebody who never wrote, StoppedError for a yes after a STOP.
+        Raises UnknownPersonError for a yes of somebody who never wrote, StoppedError for a yes after a STOP, or
+        for one to news after a no to them.
         """
         source = f"{BY_ADMIN} {key_name}"
         known = self._identities.peek([address])
@@ -117,11 +118,19 @@ def _with_yes(contact: Contact | None, purpose: str, consent: Consent) -> Contac
         raise StoppedError("only START takes a STOP back")
     if contact is None or not contact.address:
         raise UnknownPersonError("nobody is written to who has never written")
-    return replace(contact, opt_out=None, consents={**contact.consents, purpose: consent})
+    news_ended = contact.news_ended
+    if purpose == NEWS and news_ended:
+        if not news_ended.source.startswith(BY_ADMIN):
+            raise StoppedError("only UPDATES takes back a no to news")
+        news_ended = None
+    return replace(contact, opt_out=None, news_ended=news_ended, consents={**contact.consents, purpose: consent})
 
 
 def _with_no(contact: Contact | None, purpose: str, opt_out: OptOut) -> Contact:
     """Of somebody unknown, the no is all that is written down."""
     contact = contact or Contact("", None, opt_out.at, opt_out.at)
     left = {name: consent for name, consent in contact.consents.items() if name != purpose}
-    return replace(contact, consents=left, opt_out=contact.opt_out or (None if left else opt_out))
+    news_ended = contact.news_ended or (opt_out if purpose == NEWS else None)
+    return replace(
+        contact, consents=left, news_ended=news_ended, opt_out=contact.opt_out or (None if left else opt_out)
+    )

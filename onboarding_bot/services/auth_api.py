@@ -26,6 +26,9 @@ PAUSE_SECONDS = 0.5
 SHORTEST_CALL_SECONDS = 0.05
 LONGEST_BODY = 64 * 1024
 CALLS_AT_ONCE = 100
+# So many OTP requests in a row that had no SMS sent make the API ill, for so long after the last of them.
+IN_VAIN_IN_A_ROW = 5
+IN_VAIN_SECONDS = 600.0
 
 _NOT_PROCESSED = frozenset({429, 503})
 _REFUSED = frozenset({400, 409, 422})
@@ -60,6 +63,7 @@ class AuthApi:
         self.breaker = breaker or CircuitBreaker()
         self._clock = clock
         self._sleep = sleep
+        self._in_vain, self._last_in_vain = 0, 0.0
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="auth-api")
         self._session = requests.Session()
         # Retries follow one deadline of our own; urllib3's would sleep through a Retry-After of any length.
@@ -87,10 +91,16 @@ class AuthApi:
         else:
             self.breaker.failed()
         self._log(attempt, tries, started)
+        if attempt.result in {OtpResult.NOT_SENT, OtpResult.AMBIGUOUS}:
+            self._in_vain, self._last_in_vain = self._in_vain + 1, self._clock()
+        else:
+            self._in_vain = 0
         return attempt.result
 
     def is_healthy(self, timeout_seconds: float) -> bool:
-        """Whether ``GET /health`` answers 200."""
+        """Whether ``GET /health`` answers 200, and OTP requests have not all been in vain of late, whatever it says."""
+        if self._in_vain >= IN_VAIN_IN_A_ROW and self._clock() - self._last_in_vain < IN_VAIN_SECONDS:
+            return False
         try:
             with self._session.get(
                 self._health_url, timeout=timeout_seconds, allow_redirects=False, stream=True

@@ -23,6 +23,7 @@ READ_SECONDS = 10.0
 ANSWER_SECONDS = 20.0
 LONGEST_BODY = 64 * 1024
 WEBHOOK_PATHS = ("/webhook", "/webhook/fallback")
+ILL = ("unhealthy", "degraded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ class Answer:
         return str(self._body().get(name, ""))
 
     def ill_services(self) -> list[str]:
-        """The parts that the bot's own health calls unhealthy."""
+        """The parts that the bot's own health calls unhealthy or degraded."""
         services = self._body().get("services")
         parts = services.items() if isinstance(services, dict) else ()
-        return [str(name) for name, part in parts if isinstance(part, dict) and part.get("status") == "unhealthy"]
+        return [str(name) for name, part in parts if isinstance(part, dict) and part.get("status") in ILL]
 
     def _body(self) -> dict[str, Any]:
         try:
@@ -71,9 +72,10 @@ class NoAnswerError(Exception):
 
 
 _PART_ADVICE = {
-    "auth_api": "the auth API does not answer, so nobody gets an OTP: look at AUTH_API_URL and at that service",
+    "redis": "a part of the Redis cluster takes no writes, so some people get no reply: /health names its servers",
+    "auth_api": "the auth API does not answer or sends no OTP: look at it, AUTH_API_URL and AUTH_API_OTP_PATH",
     "worker": "no worker runs, so broadcasts and reminders wait: start python -m onboarding_bot.worker",
-    "queue": "the worker's queue stands still: look at QUEUE_REDIS_URL, and at the worker's log",
+    "queue": "the worker's queue stands still or takes no jobs: look at QUEUE_REDIS_URL, and at the worker's log",
     "webhook": "no webhook was ever signed by Twilio: set the webhook's URL at Twilio, and write to the sender",
     "status_callback": "Twilio took messages and told nothing of them: let it through to /status-callback",
 }
@@ -235,7 +237,7 @@ def _health_advice(answer: Answer) -> str:
         case HTTPStatus.OK, "degraded":
             return _parts_advice(answer)
         case HTTPStatus.SERVICE_UNAVAILABLE, "unhealthy":
-            return "Redis does not answer, so nobody gets a reply: look at REDIS_URL and at that server"
+            return "Redis takes no writes, so nobody gets a reply: /health has the reason; look at REDIS_URL"
         case HTTPStatus.OK, _:
             return "somebody else than the bot answered: look at where the proxy sends this path"
         case _:
@@ -274,8 +276,7 @@ def main() -> int:
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:
-        for fault in error.faults:
-            print(f"setting {fault}", file=sys.stderr)
+        print("\n".join(error.lines), file=sys.stderr)
         return 1
     all_well = True
     for finding in Doctor(settings).examine():

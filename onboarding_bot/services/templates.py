@@ -127,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:
-        faults += [f"setting {fault}" for fault in error.faults]
+        faults += error.lines
     if faults:
         print("\n".join(faults), file=sys.stderr)
         return 1

@@ -18,12 +18,16 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from onboarding_bot.tracing import current_trace
+from onboarding_bot.whatsapp_address import is_whatsapp
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 CALLS_AT_ONCE = 64
 TOO_MANY_REQUESTS_CODE = 20429
 WRONG_CREDENTIALS_CODE = 20003
+# The sender's own limit, which comes with one status or another.
+SENDER_LIMITED_CODE = 63018
+OTHER_CHANNEL_CODE = 21910
 PAUSE_SECONDS = 1.0
 # By default Twilio repeats a callback only when it could not connect; what stands behind the # has it do so after a
 # time-out and a 5xx as well, and is not part of what it signs.
@@ -79,6 +83,9 @@ class TwilioMessages:
         return self._send(content, callback)
 
     def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
+        if not is_whatsapp(content["To"]):
+            # Nobody there ever wrote to this sender; Twilio would say the same.
+            return Sent(SendResult.REFUSED, code=OTHER_CHANNEL_CODE)
         form = {"From": self._sender, **content}
         if callback:
             form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}#{CONNECTION_OVERRIDES}"
@@ -111,10 +118,9 @@ def _read(response: requests.Response) -> Sent:
         return Sent(SendResult.UNCERTAIN, retry_after=_retry_after(response))
     code = answer.get("code")
     code = code if isinstance(code, int) and not isinstance(code, bool) else 0
-    if status == HTTPStatus.TOO_MANY_REQUESTS or code == TOO_MANY_REQUESTS_CODE:
-        return Sent(
-            SendResult.NOT_PROCESSED, code=TOO_MANY_REQUESTS_CODE, retry_after=_retry_after(response) or PAUSE_SECONDS
-        )
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code in {TOO_MANY_REQUESTS_CODE, SENDER_LIMITED_CODE}:
+        code = code if code == SENDER_LIMITED_CODE else TOO_MANY_REQUESTS_CODE
+        return Sent(SendResult.NOT_PROCESSED, code=code, retry_after=_retry_after(response) or PAUSE_SECONDS)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         code = code or WRONG_CREDENTIALS_CODE
     return Sent(SendResult.REFUSED, code=code)

@@ -11,8 +11,10 @@ from typing import Any
 from onboarding_bot.analytics.positions import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import REMEMBERED_FOR, OnboardingStep, RememberedReply
-from onboarding_bot.logs import audit_log
+from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import audit, describe, logger
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
@@ -78,7 +80,8 @@ class Erasures:
     ) -> Conflict | None:
         """Erase a person in one call, unless something changed since ``known``: then nothing is done.
 
-        ``goodbye`` answers the message that asked for it, also when Twilio repeats that afterwards.
+        ``goodbye`` answers the message that asked for it. Twilio may repeat that afterwards, and any earlier one as
+        well: these copies are answered in the same way, and begin nothing.
         ``counters`` and ``day_counters`` move with it, as with a commit.
         """
         broadcasts = self._broadcasts()
@@ -93,9 +96,19 @@ class Erasures:
         if late and not (after := self._store.load(known.person_id)).session_version:
             self._erase(after, now, "", goodbye, {}, {}, late)
         if is_done:
-            # Where a backup is restored, the log is the only place that knows of the erasures since.
-            audit_log().info("erased", person_id=known.person_id, erased_at=now.isoformat())
+            self._write_line(known.person_id, now)
         return conflict
+
+    def write_owed_lines(self, before: datetime) -> None:
+        """Write the lines of erasures up to ``before`` that the log has not got: it took none then, or a crash came."""
+        with unavailable_on_error():
+            pipeline = self._client.pipeline(transaction=False)
+            for shard in range(SHARDS):
+                pipeline.zrangebyscore(keys.owed_lines_of(shard), "-inf", unix_milliseconds(before), withscores=True)
+            owed = [pair for answer in pipeline.execute() for pair in answer]
+        for person_id, score in owed:
+            if not self._write_line(person_id.decode(), datetime.fromtimestamp(score / 1000, UTC)):
+                return
 
     def done_since(self, moment: datetime) -> list[tuple[str, datetime]]:
         """Who was erased since ``moment``, and when last: a restored backup has to forget them again."""
@@ -112,6 +125,7 @@ class Erasures:
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
                 pipeline.zremrangebyscore(keys.erasures_of(shard), "-inf", f"({unix_milliseconds(moment)}")
+                pipeline.zremrangebyscore(keys.owed_lines_of(shard), "-inf", f"({unix_milliseconds(moment)}")
             pipeline.execute()
 
     def deletion(self, deletion_id: str) -> Deletion | None:
@@ -126,6 +140,22 @@ class Erasures:
         with unavailable_on_error():
             self._client.delete(self._keys.messages_to_delete(deletion_id))
             self._client.zrem(self._keys.due(deletion_id), f"{DueWork.MESSAGES}:{deletion_id}")
+
+    def _write_line(self, person_id: str, erased_at: datetime) -> bool:
+        """Write the line of an erasure, and owe it no more; a crash in between has it written twice.
+
+        Where a backup is restored, the log is the only place that knows of the erasures since. The erasure itself waits
+        for nothing: Redis is its proof.
+        """
+        is_out = audit("erased", person_id=person_id, erased_at=erased_at.isoformat())
+        try:
+            if is_out:
+                with unavailable_on_error():
+                    self._client.zrem(self._keys.owed_lines(person_id), person_id)
+        except StoreUnavailableError as error:
+            # The person is erased, and is told so; the line will come a second time.
+            logger().warning("audit_line_still_owed", code=error.code, **describe(error))
+        return is_out
 
     def _broadcasts(self) -> list[str]:
         with unavailable_on_error():
@@ -145,6 +175,7 @@ class Erasures:
         person_id, shard = known.person_id, keys.shard_of(known.person_id)
         deletion_id = keys.nameless_id(shard)
         address = address or (known.contact.address if known.contact else "")
+        messages = _answered_messages(known, goodbye)
         day = arguments((counters, day_counters))
         with unavailable_on_error():
             done, *newer = self._scripts.run(
@@ -159,10 +190,11 @@ class Erasures:
                     self._keys.contacts(person_id),
                     self._keys.erasures(person_id),
                     self._keys.counters(person_id),
-                    self._keys.goodbye(person_id, goodbye.message_sid if goodbye else ""),
                     self._keys.messages_to_delete(deletion_id),
                     self._keys.day(person_id, day_at(now)),
+                    self._keys.owed_lines(person_id),
                     *self._keys.steps(person_id).values(),
+                    *(self._keys.goodbye(person_id, message_sid) for message_sid in messages),
                     *(in_shard(shard, broadcast_id, part) for broadcast_id in broadcasts for part in _PARTS),
                 ],
                 [
@@ -172,7 +204,7 @@ class Erasures:
                     person_id,
                     unix_milliseconds(now),
                     json.dumps(_tombstone(known.contact, now)),
-                    _goodbye_to_store(goodbye) if goodbye else "",
+                    _goodbye_to_store(goodbye or _goodbye_to(known, now)),
                     milliseconds(REMEMBERED_FOR),
                     self._sealed(Deletion(address, now), deletion_id) if address else b"",
                     milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
@@ -181,6 +213,7 @@ class Erasures:
                     _KINDS_OF_DUE_WORK,
                     milliseconds(DAY_LIFE),
                     _ENDED,
+                    len(messages),
                     len(counters),
                     *(item for counter in counters.items() for item in counter),
                     len(day) // 2,
@@ -207,6 +240,17 @@ def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:
     opt_out = (contact.opt_out if contact else None) or OptOut(now, ERASURE)
     requests = contact.otp_requests if contact else ()
     return opt_out.to_record() | {"otp_requests": [request.at.isoformat() for request in requests]}
+
+
+def _answered_messages(known: StoredPerson, goodbye: RememberedReply | None) -> list[str]:
+    """The SIDs of the messages that are remembered, which go into the names of keys as keyed hashes only."""
+    remembered = known.session.remembered if known.session else ()
+    return list(dict.fromkeys(one.message_sid for one in (*remembered, *([goodbye] if goodbye else []))))
+
+
+def _goodbye_to(known: StoredPerson, now: datetime) -> RememberedReply:
+    """For copies of the messages of somebody whom an admin erased, and who has not asked for it in the chat."""
+    return RememberedReply("", now, (Part("erasure.done"),), known.contact.language if known.contact else None)
 
 
 def _goodbye_to_store(goodbye: RememberedReply) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation.addresses import CHANNEL, Link, is_silent, is_user_id
+from onboarding_bot.conversation.addresses import Link, is_silent
 from onboarding_bot.conversation.contact import OptOut
 from onboarding_bot.errors import BusyError
 from onboarding_bot.logs import logger
@@ -27,6 +27,7 @@ from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore, opt_out_to_store
 from onboarding_bot.store.scripts import Scripts
+from onboarding_bot.whatsapp_address import CHANNEL, AddressKind, is_user_id
 
 # Others are quicker so often only when something is broken.
 MOST_TRIES = 8
@@ -39,8 +40,8 @@ class _Holder:
     """To whom one address leads.
 
     ``alias`` is the address's alias as it stands. When the address ``is_vacant`` nobody has it, and ``person`` has just
-    lost it. ``hidden`` is the id of a silent record that stood under the address before. ``unjoined`` are records that a
-    crash, or a release without aliases, has left to be joined to the person's.
+    lost it. ``hidden`` is the id of a silent record that stood under the address before. ``unjoined`` are records that
+    a crash, or a release without aliases, has left to be joined to the person's.
     """
 
     person: StoredPerson
@@ -251,7 +252,7 @@ class Identities:
     # --- numbers that are passed on ---------------------------------------------------------------------------------
 
     def _take_away(self, number: str, holder: _Holder, person: StoredPerson) -> bytes:
-        """Take the number from its earlier holder, who is written to by user id from then on; the alias as it is now."""
+        """Take the number from its earlier holder, who is written to by user id from then on; its alias afterwards."""
         own, earlier = self._keys.person_id(number), holder.person
         if earlier.person_id == own:
             passed_on = Alias(person.person_id, AliasKind.PASSED_ON).to_value()
@@ -332,7 +333,7 @@ class Identities:
 
     def _other_hashes(self, person: StoredPerson) -> list[str]:
         """The own hash of the person's phone number, where that is not the person's id."""
-        number = person.link.of_kind("number") if person.link else None
+        number = person.link.of_kind(AddressKind.NUMBER) if person.link else None
         own = self._keys.person_id(number) if number else person.person_id
         return [own] if own != person.person_id else []
 

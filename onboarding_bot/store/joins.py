@@ -192,7 +192,7 @@ class Joins:
 
 
 def _precedence(person: StoredPerson) -> tuple[bool, bool, float, str]:
-    """Sorts the record that stays to the front, whoever compares the two, and however often: the one that was met first.
+    """Sorts the record that stays to the front, whoever compares the two, and however often: that of the first meeting.
 
     A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias.
     """

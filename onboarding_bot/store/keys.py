@@ -62,7 +62,7 @@ class Keys:
         return f"{_tag(person_id)}:permit:{person_id}"
 
     def goodbye(self, person_id: str, message_sid: str) -> str:
-        """What the message that had its sender erased was answered with; the message stands there as a keyed hash."""
+        """The answer to a copy of a message from before its sender was erased; the message is there as a keyed hash."""
         return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
 
     def alias(self, address_id: str) -> str:
@@ -76,6 +76,10 @@ class Keys:
     def erasures(self, person_id: str) -> str:
         """Who was erased in this person's shard, scored by when."""
         return f"{_tag(person_id)}:erasures"
+
+    def owed_lines(self, person_id: str) -> str:
+        """Whose erasure in this person's shard is not in the log yet, scored by when it was."""
+        return owed_lines_of(shard_of(person_id))
 
     def messages_to_delete(self, deletion_id: str) -> str:
         """Whose messages have to be deleted at Twilio, encrypted; the id leads back to nobody."""
@@ -133,6 +137,16 @@ def erasures_of(shard: int) -> str:
     return f"{{s{shard}}}:erasures"
 
 
+def probe_of(shard: int) -> str:
+    """Where health writes into one shard, as a turn would."""
+    return f"{{s{shard}}}:probe"
+
+
+def owed_lines_of(shard: int) -> str:
+    """Whose erasure in one shard is not in the log yet, scored by when it was."""
+    return f"{{s{shard}}}:owed"
+
+
 def due_in(shard: int) -> str:
     """What is due later in one shard."""
     return f"{{s{shard}}}:due"
@@ -181,6 +195,8 @@ SIGNS_OF_LIFE = "{outbound}:signs"
 QUEUE_NAMESPACE, QUEUE = "{dramatiq}", "outbound"
 QUEUE_LIST = f"{QUEUE_NAMESPACE}:{QUEUE}"
 QUEUE_MESSAGES = f"{QUEUE_LIST}.msgs"
+# The bot's own: where health writes into the queue's Redis.
+QUEUE_PROBE = f"{QUEUE_NAMESPACE}:probe"
 # Before each key of those that count requests to the JSON endpoints.
 LIMITS = "limits"
 

@@ -26,6 +26,8 @@ from onboarding_bot.store.scripts import Scripts
 WINDOW = timedelta(hours=24)
 # A message that leaves in the last minutes of the window may arrive after it.
 WINDOW_IN_HAND = timedelta(minutes=5)
+# A limit that was last met longer ago, before a pause or a night for instance, is another one.
+LIMIT_PAUSE = timedelta(minutes=1)
 IDEMPOTENCY_LIFE = timedelta(days=7)
 BATCH = 500
 # All that a shard keeps of a broadcast, leases apart, which end by themselves.
@@ -53,14 +55,37 @@ class BroadcastRecord:
         """Whether every recipient has a row."""
         return "counted_at" in self.fields
 
+    @property
+    def moved_at(self) -> datetime | None:
+        """When it came into its status, by Redis's clock; None when an older release moved it."""
+        return _moment(self.fields.get("moved_at", "0"))
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether Twilio limited the sender lately, and has taken no message of this broadcast since."""
+        return "limited_since" in self.fields
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Who is next: whether the person wrote within the window, and whether this would be the row's first try."""
+    """Who is next: whether the person wrote within the window, and whether this would be the row's first try.
+
+    ``retries`` is how often the row was backed off so far, ``changed_at`` when it was last written (None: not known).
+    """
 
     person_id: str
     wrote_lately: bool
     is_first_try: bool
+    retries: int = 0
+    changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPerson:
+    """Somebody with a contact record (None: it cannot be read), and whether they want no messages."""
+
+    contact: Contact | None
+    has_opted_out: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +149,7 @@ class Ledger:
                     status.value,
                     milliseconds(IDEMPOTENCY_LIFE),
                     hashlib.sha256(text.encode()).hexdigest(),
+                    hashlib.sha256(definition.in_utc().to_json().encode()).hexdigest(),
                 ],
             )
         return _decoded(known_id), bool(is_same)
@@ -206,6 +232,22 @@ class Ledger:
             self._client.hset(
                 keys.broadcast(broadcast_id), mapping={name: str(value) for name, value in fields.items()}
             )
+
+    def limited_since(self, broadcast_id: str, now: datetime) -> datetime:
+        """Note that Twilio limits the sender of this broadcast now; since when it does so without a pause."""
+        name = keys.broadcast(broadcast_id)
+        with unavailable_on_error():
+            known: Any = self._client.hmget(name, "limited_since", "limited_at")
+            since, last = (_moment(_decoded(value)) if value else None for value in known)
+            if since is None or last is None or now - last > LIMIT_PAUSE:
+                since = now
+            self.note(broadcast_id, limited_since=unix_milliseconds(since), limited_at=unix_milliseconds(now))
+        return since
+
+    def limit_is_over(self, broadcast_id: str) -> None:
+        """A message was taken again, or the broadcast has stopped: the next limit counts from its own beginning."""
+        with unavailable_on_error():
+            self._client.hdel(keys.broadcast(broadcast_id), "limited_since", "limited_at")
 
     def reopen(self, broadcast_id: str) -> None:
         """Let a completed broadcast send again what has become pending."""
@@ -291,6 +333,32 @@ class Ledger:
             for person_id, (contact, draft) in zip(people, pairs, strict=True)
         ]
 
+    def everybody(self, since: datetime | None = None) -> Iterator[list[KnownPerson]]:
+        """All who have a contact record and wrote at ``since`` or later, also those whom no broadcast may reach.
+
+        They come in batches of one shard each. Who is in a shard is asked at once: an index that moves meanwhile hides
+        nobody who was known when this began.
+        """
+        for shard in range(SHARDS):
+            lowest = unix_milliseconds(since) if since else "-inf"
+            with unavailable_on_error():
+                found: Any = self._client.zrangebyscore(keys.contacts_of(shard), lowest, "+inf")
+            people = [_decoded(person_id) for person_id in found]
+            for first in range(0, len(people), BATCH):
+                yield self._known(people[first : first + BATCH])
+
+    def _known(self, people: Sequence[str]) -> list[KnownPerson]:
+        names = (self._keys.contact, self._keys.draft, self._keys.opt_out)
+        with unavailable_on_error():
+            found: Any = self._client.mget([name(person_id) for person_id in people for name in names])
+        values = zip(people, found[::3], found[1::3], found[2::3], strict=True)
+        return [
+            KnownPerson(self._sealer.contact(person_id, contact, draft), has_opted_out=opt_out is not None)
+            for person_id, contact, draft, opt_out in values
+            # The index is cleared a while after a record has expired.
+            if contact is not None
+        ]
+
     def enrol(
         self, broadcast_id: str, shard: int, people: Sequence[str], definition: Definition, now: datetime
     ) -> None:
@@ -373,7 +441,7 @@ class Ledger:
             texts: Any = self._client.hmget(in_shard(shard, broadcast_id, "rows"), people)
         opens = unix_milliseconds(now - WINDOW + WINDOW_IN_HAND)
         return [
-            Candidate(person_id, bool(time and time > opens), _row(person_id, _decoded(text)).tries == 0)
+            _candidate(person_id, _decoded(text), wrote_lately=bool(time and time > opens))
             for person_id, time, text in zip(people, times, texts, strict=True)
             # Between the two looks somebody may have been erased.
             if text is not None
@@ -587,6 +655,11 @@ def _row(person_id: str, text: str) -> Row:
     state, code, message_sid, tries, accepted, _retries, _later, _earlier, *changed = text.split("|")
     times = _moment(accepted), _moment(*changed)
     return Row(person_id, RowState(state), code, message_sid, int(tries), *times)
+
+
+def _candidate(person_id: str, text: str, *, wrote_lately: bool) -> Candidate:
+    row, retries = _row(person_id, text), int(text.split("|")[5])
+    return Candidate(person_id, wrote_lately, row.tries == 0, retries, row.changed_at)
 
 
 def _moment(text: str = "0") -> datetime | None:

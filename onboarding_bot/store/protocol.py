@@ -20,10 +20,11 @@ NOTHING_COUNTED: Mapping[str, int] = {}
 class StoredPerson:
     """What is stored of one person, and the versions that a commit has to meet.
 
-    ``goodbye`` is what the message at hand was answered with when it had the person erased. ``link`` holds the person's
-    addresses; the next commit writes it when it ``link_is_new``. ``alias`` says to whom the address went whose hash is
-    the person's id, as it stands in Redis. ``absorbs`` are the records that this one was joined with, and that end once
-    the joined state is stored.
+    ``goodbye`` is what the message at hand is answered with when it came before the person was erased, or asked for it.
+
+    ``link`` holds the person's addresses; the next commit writes it when it ``link_is_new``. ``alias`` says to whom the
+    address went whose hash is the person's id, as it stands in Redis. ``absorbs`` are the records that this one was
+    joined with, and that end once the joined state is stored.
     """
 
     person_id: str
@@ -77,7 +78,7 @@ class SessionStore(Protocol):
     def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
         """What is stored of this person; a value that cannot be decrypted or read counts as absent.
 
-        With ``message_sid`` also whether that message is the one that had the person erased.
+        With ``message_sid`` also whether that message is one of those before an erasure.
         """
 
     def commit(
@@ -96,10 +97,11 @@ class SessionStore(Protocol):
         Returns the person as stored now, with the versions for the next commit.
         """
 
-    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+    def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         """Write consents and opt-out that somebody else told of, if the contact record is as in ``known``.
 
-        Of somebody without a record the opt-out alone is written. Nothing lives longer for it.
+        A yes to service messages that was there before counts from now on when it ``is_reviewed``. Of somebody without
+        a record the opt-out alone is written. Nothing lives longer for it.
         """
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
@@ -122,6 +124,3 @@ class SessionStore(Protocol):
 
     def forget_silent_people(self, now: datetime) -> None:
         """Take those out of the index of contacts whose record has expired; their own keys are gone by then."""
-
-    def ping(self) -> None:
-        """Return when the store answers."""

@@ -12,6 +12,7 @@ from typing import Any
 from onboarding_bot.analytics.positions import add_rows, position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.addresses import RENEWED_AFTER
+from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
 from onboarding_bot.conversation.contact import (
     NEWS,
     OTP_DAY,
@@ -125,7 +126,7 @@ class RedisStore:
                     milliseconds(self._contact_life),
                     *self._draft_to_store(contact.draft, person_id, now),
                     opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact),
+                    *_consent_arguments(contact, holds=_service_yes_holds(known, session, contact)),
                     unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
                     person_id,
                     unix_milliseconds(contact.last_inbound_at),
@@ -133,6 +134,7 @@ class RedisStore:
                     unix_milliseconds(now),
                     *_due_arguments(due, person_id),
                     milliseconds(DAY_LIFE),
+                    int(_is_heard(known, session, contact)),
                     *_ENDED,
                     known.alias,
                     self._link_to_store(known),
@@ -154,7 +156,7 @@ class RedisStore:
             return stored
         return Conflict(self.person(person_id, *newer))
 
-    def amend(self, known: StoredPerson, contact: Contact) -> StoredPerson | Conflict:
+    def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         """One Lua call, see ``SessionStore``."""
         person_id = known.person_id
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
@@ -175,7 +177,7 @@ class RedisStore:
                     known.contact_version,
                     sealed_contact,
                     opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact),
+                    *_consent_arguments(contact, holds=is_reviewed or _is_new_service_yes(known, contact)),
                 ],
             )
         if not written:
@@ -261,11 +263,6 @@ class RedisStore:
                 pipeline.zremrangebyscore(contacts_of(shard), "-inf", unix_milliseconds(now - self._contact_life))
             pipeline.execute()
 
-    def ping(self) -> None:
-        """Return when Redis answers."""
-        with unavailable_on_error():
-            self._client.ping()
-
     def person(
         self,
         person_id: str,
@@ -341,7 +338,7 @@ def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
 
 
 def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | None:
-    """The reply of an erasure, for a copy of the message that asked for it."""
+    """The reply of an erasure, for a copy of the message that asked for it, or of an earlier one."""
     if value is None:
         return None
     record = json.loads(value)
@@ -349,10 +346,32 @@ def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | No
     return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
 
 
-def _consent_arguments(contact: Contact) -> list[int | str]:
-    """The times of the yes to service and to news, or nothing."""
-    given = [contact.consents.get(purpose) for purpose in (SERVICE, NEWS)]
-    return [unix_milliseconds(consent.at) if consent else "" for consent in given]
+def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+    """Whether this turn answers a message of the person's that was not there before; a reminder answers none."""
+    if known.contact and contact.last_inbound_at > known.contact.last_inbound_at:
+        return True
+    before = known.session
+    return any(before is None or before.recall(reply.message_sid) is None for reply in session.remembered)
+
+
+def _consent_arguments(contact: Contact, *, holds: bool) -> list[str]:
+    """The times of the yes to service and to news, or nothing; of the former also whether it is known to hold."""
+    service, news = (
+        str(unix_milliseconds(consent.at)) if consent else "" for consent in map(contact.consents.get, (SERVICE, NEWS))
+    )
+    return [f"{service} holds" if service and holds else service, news]
+
+
+def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+    """Whether the yes may count from now on; of one that an earlier release wrote, only with a name that says so."""
+    if name_of(session, contact) is None and not _is_new_service_yes(known, contact):
+        return False
+    return service_yes_holds(session, contact)
+
+
+def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
+    """Whether it was not there before."""
+    return contact.consents.get(SERVICE) != (known.contact.consents.get(SERVICE) if known.contact else None)
 
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.logs import describe, logger
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import unavailable_on_error, unix_milliseconds
-from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, SIGNS_OF_LIFE
+from onboarding_bot.store.keys import QUEUE_LIST, QUEUE_MESSAGES, QUEUE_PROBE, SIGNS_OF_LIFE
 from onboarding_bot.store.scripts import Scripts
+from onboarding_bot.store.write_probe import LEFTOVER_MS
 
 WRITTEN_AFTER_SECONDS = 2.0
 
@@ -43,13 +45,19 @@ class SignsOfLife:
         """The last time of each; one that was never seen is missing."""
         with unavailable_on_error():
             found = self._client.hmget(SIGNS_OF_LIFE, list(Sign))
-        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value}
+        # One that cannot be read has not been seen.
+        return {sign: _moment(value) for sign, value in zip(Sign, found, strict=True) if value and value.isdigit()}
 
     def oldest_job(self) -> datetime | None:
         """Since when the oldest job waits in the queue, None when no job does."""
         with unavailable_on_error():
             since = self._queue.run("oldest_job", [QUEUE_LIST, QUEUE_MESSAGES], [])
         return _moment(since) if since else None
+
+    def write_into_queue(self) -> None:
+        """Return when the queue's Redis takes writes, as every job that is put in or taken out needs."""
+        with unavailable_on_error():
+            self._queue.run("probe", [QUEUE_PROBE], [LEFTOVER_MS])
 
 
 class SignKeeper:
@@ -81,7 +89,12 @@ class SignKeeper:
             self._is_waiting = True
         timer = threading.Timer(0 if is_first else self._after_seconds, self.write)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:
+            # There is no thread to be had: the next sign tries again, and the message that brought this one goes on.
+            with self._lock:
+                self._is_waiting = False
 
     def write(self) -> None:
         """Write what was noted."""
@@ -92,7 +105,10 @@ class SignKeeper:
             return
         try:
             self._signs.write(times)
-        except StoreUnavailableError:
+        except Exception as error:  # noqa: BLE001 - whatever it was, they wait for the next one
+            if not isinstance(error, StoreUnavailableError):
+                # What Redis does is told by whoever needs it.
+                logger().warning("signs_not_written", **describe(error))
             with self._lock:
                 self._times = times | self._times
 

@@ -1,4 +1,7 @@
-"""Who changed something or read people's data: one line of the log for each such call, under the name of its key."""
+"""Who changed something or read people's data: lines of the log for each such call, under the name of its key.
+
+One is written before the deed, and the deed is refused without it; a second one tells how the call ended.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,14 @@ from typing import Any
 from flask import Response, after_this_request, g
 
 from onboarding_bot.admin_keys import AdminKey
-from onboarding_bot.logs import audit_log
+from onboarding_bot.errors import AuditUnavailableError
+from onboarding_bot.logs import audit, audit_log
 
 _BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def begin_audit(action: str, key: AdminKey) -> None:
-    """Write the line when this request is answered, whatever the answer is."""
+    """Write how this call ended when it is answered, whatever the answer is."""
     g.audit = {"action": action, "key": key.name}
 
     @after_this_request
@@ -25,7 +29,7 @@ def begin_audit(action: str, key: AdminKey) -> None:
 
 
 def audit_detail(**details: Any) -> None:
-    """Add to this request's line what it was about: ids and counts, and nothing that names a person."""
+    """Add to this request's lines what it was about: ids and counts, and nothing that names a person."""
     g.audit.update(details)
 
 
@@ -33,6 +37,12 @@ def audit_broadcast(broadcast_id: str) -> None:
     """Add which broadcast it was about; anything may stand in a path, and only an id goes into the log."""
     if _BROADCAST_ID.fullmatch(broadcast_id):
         audit_detail(broadcast_id=broadcast_id)
+
+
+def audit_deed() -> None:
+    """Write who is about to do what. Raises AuditUnavailableError when that cannot be written: it is not done then."""
+    if not audit("audit_begun", may_wait=True, **g.audit):
+        raise AuditUnavailableError("the audit line cannot be written")
 
 
 def outcome_of(status: int) -> str:

@@ -16,17 +16,17 @@ from onboarding_bot.broadcast.office import (
     BroadcastOffice,
     BroadcastView,
     OtherDefinitionError,
-    PastScheduleError,
     UnknownBroadcastError,
     WrongStatusError,
 )
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
-from onboarding_bot.outbound.definition import InvalidDefinitionError, parse_definition
+from onboarding_bot.outbound.definition import FIELDS, parse_definition
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.services.content_api import ContentApiError
-from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
-from onboarding_bot.web.json_body import json_body
+from onboarding_bot.web.json_body import json_fields, known_query, no_fields
 from onboarding_bot.web.problems import problem
 from onboarding_bot.web.query import whole_number
 from onboarding_bot.web.recipients_file import recipients_file
@@ -51,11 +51,8 @@ def broadcast_routes(
     def send_broadcast() -> ResponseReturnValue:
         key = request.headers.get("Idempotency-Key")
         if key is not None and not 1 <= len(key) <= IDEMPOTENCY_KEY_MAX:
-            return _invalid("Idempotency-Key", f"must have 1 to {IDEMPOTENCY_KEY_MAX} characters")
-        try:
-            definition, is_dry_run = parse_definition(json_body(), languages)
-        except InvalidDefinitionError as fault:
-            return _invalid(fault.name, fault.detail)
+            raise InvalidFieldError("Idempotency-Key", f"must have 1 to {IDEMPOTENCY_KEY_MAX} characters")
+        definition, is_dry_run = parse_definition(json_fields(*FIELDS), languages)
         audit_detail(dry_run=is_dry_run)
         if is_dry_run:
             counted = audience.count(definition)
@@ -65,7 +62,9 @@ def broadcast_routes(
                 skipped=counted.skipped,
                 days=counted.days,
                 timestamp=_timestamp(now()),
+                **({"consent_review_due": counted.unreviewed} if counted.unreviewed else {}),
             )
+        audit_deed()
         view = office.create(definition, key)
         audit_detail(broadcast_id=view.record.id)
         return jsonify(_summary(view, public_base_url, now())), HTTPStatus.ACCEPTED
@@ -73,11 +72,8 @@ def broadcast_routes(
     @routes.get("/broadcasts")
     @admin_only(admin_keys, Role.READ)
     def newest() -> ResponseReturnValue:
+        known_query("page", "size")
         page, size = whole_number("page", 1, PAGE_MAX), whole_number("size", PAGE_SIZE, PAGE_SIZE_MAX)
-        if page is None:
-            return _invalid("page", f"must be a whole number from 1 to {PAGE_MAX}")
-        if size is None:
-            return _invalid("size", f"must be a whole number from 1 to {PAGE_SIZE_MAX}")
         views = office.newest((page - 1) * size, size)
         return jsonify(
             broadcasts=[_summary(view, public_base_url, now()) for view in views],
@@ -89,6 +85,7 @@ def broadcast_routes(
     @routes.post("/broadcasts/pause-all")
     @admin_only(admin_keys, Role.SEND, audit="broadcast.pause-all")
     def pause_all() -> ResponseReturnValue:
+        no_fields()
         paused = office.pause_all()
         audit_detail(broadcast_ids=paused)
         return jsonify(paused=paused, timestamp=_timestamp(now()))
@@ -96,25 +93,32 @@ def broadcast_routes(
     @routes.get("/broadcasts/<broadcast_id>")
     @admin_only(admin_keys, Role.READ)
     def one(broadcast_id: str) -> ResponseReturnValue:
+        known_query()
         return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
     @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
     @admin_only(admin_keys, Role.READ, audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> ResponseReturnValue:
+        known_query()
         return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
-    def action(name: str, act: Callable[[str], Any]) -> None:
+    def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:
+        """One that ``sends`` needs its audit line; nobody is kept from holding a broadcast."""
+
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
         @admin_only(admin_keys, Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
             audit_broadcast(broadcast_id)
+            no_fields()
+            if sends:
+                audit_deed()
             act(broadcast_id)
             return jsonify(_details(office.view(broadcast_id), public_base_url, now()))
 
     action("pause", office.pause)
-    action("resume", office.resume)
+    action("resume", office.resume, sends=True)
     action("cancel", office.cancel)
-    action("resend-uncertain", office.resend_uncertain)
+    action("resend-uncertain", office.resend_uncertain, sends=True)
 
     @routes.errorhandler(UnknownBroadcastError)
     def unknown(_error: UnknownBroadcastError) -> Response:
@@ -136,20 +140,12 @@ def broadcast_routes(
         response.headers["Retry-After"] = "10"
         return response
 
-    @routes.errorhandler(PastScheduleError)
-    def past_schedule(_error: PastScheduleError) -> Response:
-        return _invalid("schedule_at", "is in the past")
-
     @routes.errorhandler(WrongStatusError)
     def wrong_status(error: WrongStatusError) -> Response:
         detail = f"The broadcast is {error.status}; that cannot be done with it any more."
         return problem(HTTPStatus.CONFLICT, "wrong-status", detail)
 
     return routes
-
-
-def _invalid(field: str, detail: str) -> Response:
-    return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
 
 
 def _timestamp(moment: datetime) -> str:

@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.flow import FIELDS
 from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import logger
 from onboarding_bot.web.authentication import bearer_only
-from onboarding_bot.web.json_body import json_body
+from onboarding_bot.web.json_body import json_fields
 from onboarding_bot.web.problems import problem
 
 
@@ -23,15 +24,15 @@ def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
     @routes.post("/handoff")
     @bearer_only(api_key)
     def hand_over() -> ResponseReturnValue:
-        body = json_body()
-        token = body.get("token") if isinstance(body, dict) else None
-        if not isinstance(token, str) or not token:
-            return problem(
-                HTTPStatus.BAD_REQUEST,
-                "no-token",
-                'Send {"token": "…"} as JSON, with the token of the link.',
-                field="token",
-            )
+        try:
+            token = json_fields("token", without="token").text("token")
+        except InvalidFieldError as fault:
+            if fault.name != "token":
+                raise
+            token = None
+        if not token:
+            detail = 'Send {"token": "…"} as JSON, with the token of the link.'
+            return problem(HTTPStatus.BAD_REQUEST, "no-token", detail, field="token")
         try:
             answers = bot.hand_over(token)
         except LoginLinkExpiredError:

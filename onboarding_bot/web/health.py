@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client.metrics_core import Metric
+
 from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.web.extras import services_up
 from onboarding_bot.web.vital_signs import Finding, VitalSigns
 
 PROBE_SECONDS = 1.2
@@ -20,7 +23,7 @@ AUTH_API_CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """``status`` is healthy, degraded (something else than Redis is not well) or unhealthy (Redis is gone)."""
+    """``status`` is healthy, degraded (a part is not well) or unhealthy (Redis takes no writes: nobody is answered)."""
 
     status: str
     services: dict[str, dict[str, Any]]
@@ -28,18 +31,24 @@ class HealthReport:
 
 
 class HealthCheck:
-    """Asks Redis every time and the auth API at most every five seconds, all at once."""
+    """Asks Redis every time and the auth API at most every five seconds, all at once.
+
+    ``probe_store`` writes as a turn does: it returns those servers of a cluster that take no writes, and raises
+    StoreUnavailableError when none does.
+    """
 
     def __init__(
         self,
-        ping_store: Callable[[], None],
+        probe_store: Callable[[], Sequence[str]],
         auth_api_is_healthy: Callable[[float], bool],
         clock: Callable[[], float] = time.monotonic,
         vital_signs: VitalSigns | None = None,
+        extras: Callable[[], dict[str, Finding]] = dict,
     ) -> None:
-        self._ping_store = ping_store
+        self._probe_store = probe_store
         self._auth_api_is_healthy = auth_api_is_healthy
         self._vital_signs = vital_signs
+        self._extras = extras
         self._clock = clock
         self._started = clock()
         self._redis_probes = ThreadPoolExecutor(max_workers=24, thread_name_prefix="health-redis")
@@ -59,15 +68,20 @@ class HealthCheck:
             "auth_api": self._result(auth_api_probe, asked),
             **self._findings(signs_probe, asked),
             **self._findings(queue_probe, asked),
+            **self._extras(),
         }
         return HealthReport(_overall(services), services, round(self._clock() - self._started, 1))
 
+    def metrics(self) -> Iterable[Metric]:
+        """The same for Prometheus."""
+        return [services_up(self.report().services)]
+
     def redis_answers(self) -> bool:
-        """Whether messages can be handled at all."""
-        return bool(self._result(self._ask_redis(), self._clock())["status"] == "healthy")
+        """Whether messages can be handled: at least those of some people."""
+        return bool(self._result(self._ask_redis(), self._clock())["status"] != "unhealthy")
 
     def _ask_redis(self) -> Future[dict[str, Any]]:
-        return self._redis_probes.submit(self._timed, self._redis_is_well)
+        return self._redis_probes.submit(self._timed, self._redis)
 
     def _ask_signs(self) -> tuple[Future[dict[str, Finding]], Future[dict[str, Finding]]]:
         return self._redis_probes.submit(self._signs), self._redis_probes.submit(self._queue)
@@ -97,7 +111,7 @@ class HealthCheck:
             last = self._auth_api_probe
             is_old = asked - self._auth_api_asked >= AUTH_API_CACHE_SECONDS
             if last is None or (last.done() and is_old):
-                last = self._auth_api_probes.submit(self._timed, lambda: self._auth_api_is_healthy(PROBE_SECONDS))
+                last = self._auth_api_probes.submit(self._timed, self._auth_api)
                 self._auth_api_probe, self._auth_api_asked = last, asked
             return last
 
@@ -108,22 +122,24 @@ class HealthCheck:
         except FutureTimeoutError:
             return {"status": "unhealthy", "response_ms": round((self._clock() - asked) * 1000, 1)}
 
-    def _redis_is_well(self) -> bool:
+    def _redis(self) -> dict[str, Any]:
         try:
-            self._ping_store()
-        except StoreUnavailableError:
-            return False
-        return True
+            unavailable = self._probe_store()
+        except StoreUnavailableError as error:
+            return {"status": "unhealthy", "reason": str(error)}
+        return {"status": "degraded", "unavailable": list(unavailable)} if unavailable else {"status": "healthy"}
 
-    def _timed(self, probe: Callable[[], bool]) -> dict[str, Any]:
+    def _auth_api(self) -> dict[str, Any]:
+        return {"status": "healthy" if self._auth_api_is_healthy(PROBE_SECONDS) else "unhealthy"}
+
+    def _timed(self, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         started = self._clock()
-        is_well = probe()
-        elapsed_ms = round((self._clock() - started) * 1000, 1)
-        return {"status": "healthy" if is_well else "unhealthy", "response_ms": elapsed_ms}
+        found = probe()
+        return found | {"response_ms": round((self._clock() - started) * 1000, 1)}
 
 
 def _overall(services: dict[str, dict[str, Any]]) -> str:
-    if services["redis"]["status"] != "healthy":
+    if services["redis"]["status"] == "unhealthy":
         return "unhealthy"
-    is_degraded = any(service["status"] == "unhealthy" for service in services.values())
+    is_degraded = any(service["status"] in {"unhealthy", "degraded"} for service in services.values())
     return "degraded" if is_degraded else "healthy"

@@ -15,6 +15,7 @@ from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.keys import LIMITS
 from onboarding_bot.web.callers import Callers
 from onboarding_bot.web.problems import problem
+from onboarding_bot.web.signature import CALLED_BY_TWILIO
 
 PER_KEY = "600 per minute"
 PER_ADDRESS = "60 per minute"
@@ -23,7 +24,8 @@ SHARED_REDIS = "shared-redis"
 # Twilio's calls are signed: to refuse one that is not costs less than to count it. Health is asked by machines.
 # A page of the dashboard brings several files along, which browsers keep.
 UNLIMITED = {
-    *("/webhook", "/webhook/fallback", "/status-callback", "/health", "/health/live", "/health/ready"),
+    *CALLED_BY_TWILIO,
+    *("/health", "/health/live", "/health/ready"),
     "/dashboard/static/<asked>/<path:name>",
 }
 
@@ -51,6 +53,8 @@ def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None
         storage_uri="memory://" if redis is None else f"{SHARED_REDIS}://",
         storage_options={} if redis is None else {"redis": redis},  # type: ignore[dict-item]
         in_memory_fallback_enabled=redis is not None,
+        # Should it not be able to count in memory either, it lets people in.
+        swallow_errors=True,
         on_breach=_note_the_wait,
     )
     limiter.request_filter(_is_unlimited)

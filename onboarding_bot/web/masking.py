@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from onboarding_bot.broadcast.office import NO_ADDRESSES
+from onboarding_bot.whatsapp_address import CHANNEL, is_whatsapp
+
 HEAD, TAIL = 3, 4
 HIDDEN = "******"
 
@@ -9,10 +12,13 @@ HIDDEN = "******"
 def masked(address: str) -> str:
     """``whatsapp:+919876543210`` as ``whatsapp:+91******3210``; a short one loses its tail as well.
 
-    What is no address (``unknown``) stays as it is.
+    What stands in the place of an address (``unknown``) stays as it is. Of anything else that is no address on WhatsApp
+    nobody knows which part tells who it is: nothing is shown of it.
     """
-    channel, colon, number = address.partition(":")
-    if not colon:
+    if address in NO_ADDRESSES:
         return address
+    if not is_whatsapp(address):
+        return HIDDEN
+    number = address.removeprefix(CHANNEL)
     tail = number[-TAIL:] if len(number) > HEAD + TAIL + TAIL else ""
-    return f"{channel}:{number[:HEAD]}{HIDDEN}{tail}"
+    return f"{CHANNEL}{number[:HEAD]}{HIDDEN}{tail}"

@@ -14,7 +14,7 @@ from onboarding_bot.admin_keys import AdminKeys, Role
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.web.authentication import admin_only
 from onboarding_bot.web.health import HealthCheck
-from onboarding_bot.web.problems import problem
+from onboarding_bot.web.json_body import known_query
 from onboarding_bot.web.query import whole_number
 
 DAYS_MAX = 90
@@ -50,15 +50,8 @@ def ops_routes(bot: WhatsAppBot, health: HealthCheck, admin_keys: AdminKeys, now
     @routes.get("/stats")
     @admin_only(admin_keys, Role.READ)
     def stats() -> ResponseReturnValue:
-        days = whole_number("days", 1, DAYS_MAX)
-        if days is None:
-            return problem(
-                HTTPStatus.BAD_REQUEST,
-                "invalid-field",
-                f"days must be a whole number from 1 to {DAYS_MAX}.",
-                field="days",
-            )
-        current = bot.figures(days)
+        known_query("days")
+        current = bot.figures(whole_number("days", 1, DAYS_MAX))
         return jsonify(
             total_sessions=current.total_sessions,
             step_distribution=current.step_distribution,

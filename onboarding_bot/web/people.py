@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,38 +11,27 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import AdminKeys, Role
-from onboarding_bot.conversation.contact import NEWS, SERVICE, Contact
-from onboarding_bot.errors import BotError
+from onboarding_bot.conversation.contact import NEWS, SERVICE, Contact, OptOut
+from onboarding_bot.fields import Fields, InvalidFieldError
 from onboarding_bot.people.addresses import InvalidAddressError, parse_address
 from onboarding_bot.people.office import PeopleOffice, PersonView, StoppedError, UnknownPersonError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_deed, audit_detail
 from onboarding_bot.web.authentication import admin_only, current_admin
-from onboarding_bot.web.json_body import json_body
+from onboarding_bot.web.json_body import json_fields
 from onboarding_bot.web.problems import problem
 
 NOTE_MAX = 200
 PURPOSES = (SERVICE, NEWS)
 
 
-class InvalidFieldError(BotError):
-    """A field of the body is missing, unknown, or says nothing that can be done."""
-
-    code = "people.invalid_field"
-
-    def __init__(self, field: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field = field
-        self.detail = detail
-
-
 def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[], datetime]) -> Blueprint:
     """``POST /people/lookup``, ``/people/erase`` and ``/people/consent``, for keys with the role data."""
     routes = Blueprint("people", __name__)
 
-    def whom(body: Mapping[str, Any]) -> str:
+    def whom(body: Fields) -> str:
         """The address in the body; the audit line names its person by the id alone."""
-        given = body.get("address")
-        if not isinstance(given, str):
+        given = body.text("address")
+        if given is None:
             raise InvalidFieldError("address", 'must be a text like "whatsapp:+919876543210"')
         address = parse_address(given)
         audit_detail(person=office.person_id(address))
@@ -52,39 +41,36 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
     @admin_only(admin_keys, Role.DATA, audit="people.lookup")
     def lookup() -> ResponseReturnValue:
         address = whom(_body("address"))
+        audit_deed()
         return jsonify(_shown(office.look_up(address)) | {"timestamp": _time(now())})
 
     @routes.post("/people/erase")
     @admin_only(admin_keys, Role.DATA, audit="people.erase")
     def erase() -> ResponseReturnValue:
         address = whom(_body("address"))
+        audit_deed()
         was_known = office.erase(address)
         audit_detail(was_known=was_known)
-        return jsonify(person=office.person_id(address), erased=True, was_known=was_known, timestamp=_time(now()))
+        return jsonify(person=office.person_id(address), erased=was_known, was_known=was_known, timestamp=_time(now()))
 
     @routes.post("/people/consent")
     @admin_only(admin_keys, Role.DATA, audit="people.consent")
     def consent() -> ResponseReturnValue:
         body = _body("address", "purpose", "given", "note")
-        purpose, given, note = body.get("purpose"), body.get("given"), body.get("note", "")
-        if purpose not in PURPOSES:
+        purpose, given, note = body.member("purpose", PURPOSES), body.flag("given"), body.text("note")
+        if purpose is None:
             raise InvalidFieldError("purpose", f"must be one of {', '.join(PURPOSES)}")
-        if not isinstance(given, bool):
-            raise InvalidFieldError("given", "must be true or false")
-        if not isinstance(note, str) or len(note) > NOTE_MAX or not _is_whole(note):
-            raise InvalidFieldError("note", f"must be a text of at most {NOTE_MAX} characters")
+        if note is not None and not 1 <= len(note.strip()) <= len(note) <= NOTE_MAX:
+            raise InvalidFieldError("note", f"must have 1 to {NOTE_MAX} characters, where there is one")
         address = whom(body)
         audit_detail(purpose=purpose, given=given)
-        view = office.record_consent(address, purpose, given=given, key_name=current_admin().name, note=note)
+        audit_deed()
+        view = office.record_consent(address, purpose, given=given, key_name=current_admin().name, note=note or "")
         return jsonify(_agreed(view) | {"timestamp": _time(now())})
 
-    @routes.errorhandler(InvalidFieldError)
-    def invalid_field(error: InvalidFieldError) -> Response:
-        return _invalid(error.field, error.detail)
-
     @routes.errorhandler(InvalidAddressError)
-    def invalid_address(_error: InvalidAddressError) -> Response:
-        return _invalid("address", "must be a WhatsApp address or a phone number with its country, like +919876543210")
+    def invalid_address(error: InvalidAddressError) -> Response:
+        return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"address {error.reason}.", field="address")
 
     @routes.errorhandler(UnknownPersonError)
     def unknown(_error: UnknownPersonError) -> Response:
@@ -93,34 +79,14 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
 
     @routes.errorhandler(StoppedError)
     def stopped(_error: StoppedError) -> Response:
-        detail = "This person wants no messages. Only the person can take that back, by sending START or UPDATES."
+        detail = "This person has said no to such messages. Only the person can take that back, by START or UPDATES."
         return problem(HTTPStatus.CONFLICT, "opted-out", detail)
 
     return routes
 
 
-def _body(*allowed: str) -> Mapping[str, Any]:
-    body = json_body()
-    if not isinstance(body, dict):
-        detail = 'must stand in {"address": "whatsapp:+919876543210"}, sent with Content-Type: application/json'
-        raise InvalidFieldError("address", detail)
-    for name in body:
-        if name not in allowed:
-            raise InvalidFieldError(str(name)[:40], f"is unknown; there are {', '.join(allowed)}")
-    return body
-
-
-def _is_whole(text: str) -> bool:
-    """JSON can spell half of a character that is written as two; nobody could store that."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _invalid(field: str, detail: str) -> Response:
-    return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{field} {detail}.", field=field)
+def _body(*known: str) -> Fields:
+    return json_fields(*known, without="address", example='{"address": "whatsapp:+919876543210"}')
 
 
 def _shown(view: PersonView) -> dict[str, Any]:
@@ -144,15 +110,19 @@ def _shown(view: PersonView) -> dict[str, Any]:
 
 def _agreed(view: PersonView) -> dict[str, Any]:
     contact = view.contact
-    opt_out = contact.opt_out if contact else None
     return {
         "person": view.person_id,
         "consents": {
             purpose: {"at": _time(consent.at), "source": consent.source, "wording": consent.wording}
             for purpose, consent in (contact.consents.items() if contact else ())
         },
-        "opt_out": {"at": _time(opt_out.at), "source": opt_out.source} if opt_out else None,
+        "news_ended": _said(contact.news_ended if contact else None),
+        "opt_out": _said(contact.opt_out if contact else None),
     }
+
+
+def _said(no: OptOut | None) -> dict[str, Any] | None:
+    return {"at": _time(no.at), "source": no.source} if no else None
 
 
 def _registration(contact: Contact) -> dict[str, Any] | None:

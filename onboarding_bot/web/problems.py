@@ -8,7 +8,8 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.errors import AuditUnavailableError, StoreUnavailableError
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.web.references import new_reference
 
@@ -40,12 +41,24 @@ def register_problems(app: Flask) -> None:
                 response.headers[name] = value
         return response
 
+    @app.errorhandler(InvalidFieldError)
+    def invalid_field(error: InvalidFieldError) -> Response:
+        return problem(HTTPStatus.BAD_REQUEST, "invalid-field", f"{error.name} {error.detail}.", field=error.name)
+
     @app.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:
         logger().error("store_unavailable", **describe(error))
         response = problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "store-unavailable", "Redis does not answer. Try again in a moment."
         )
+        response.headers["Retry-After"] = "5"
+        return response
+
+    @app.errorhandler(AuditUnavailableError)
+    def no_audit_line(error: AuditUnavailableError) -> Response:
+        logger().error("audit_unavailable", **describe(error))
+        detail = "The log cannot take the line that says who did this, so nothing was done. Try again when it can."
+        response = problem(HTTPStatus.SERVICE_UNAVAILABLE, "audit-unavailable", detail)
         response.headers["Retry-After"] = "5"
         return response
 

@@ -10,18 +10,19 @@ from datetime import datetime
 from flask import Response, stream_with_context
 
 from onboarding_bot.broadcast.office import BroadcastOffice, RecipientLine
-from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.masking import masked
 
 
 def recipients_file(office: BroadcastOffice, broadcast_id: str, *, shows_addresses: bool) -> Response:
     """A broadcast's CSV, with addresses masked unless they may be seen; the audit line says which.
 
-    Raises UnknownBroadcastError, and StoreUnavailableError.
+    Raises UnknownBroadcastError, StoreUnavailableError, and AuditUnavailableError.
     """
     audit_broadcast(broadcast_id)
     audit_detail(masked=not shows_addresses)
     lines = office.recipients(broadcast_id)
+    audit_deed()
     response = Response(stream_with_context(_csv(lines, shows_addresses=shows_addresses)), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
     return response
@@ -32,8 +33,8 @@ def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[s
     writer = csv.writer(buffer)
     writer.writerow(["recipient", "state", "code", "message_sid", "accepted_at", "changed_at"])
     for line in lines:
-        recipient = line.address if shows_addresses else masked(line.address)
         row = line.row
+        recipient = line.address if shows_addresses else masked(line.address)
         times = (_time(row.accepted_at), _time(row.changed_at))
         writer.writerow([recipient, row.state, row.code, row.message_sid, *times])
         yield buffer.getvalue()

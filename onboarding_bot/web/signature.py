@@ -13,6 +13,7 @@ from onboarding_bot.logs import logger
 from onboarding_bot.services.twilio import SignatureVerifier
 
 View = Callable[[], Response]
+CALLED_BY_TWILIO = frozenset({"/webhook", "/webhook/fallback", "/status-callback"})
 _NAME = re.compile(r"[A-Za-z_]{1,20}")
 
 
@@ -22,7 +23,7 @@ def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[
     def guard(view: View) -> View:
         @wraps(view)
         def verified() -> Response:
-            url = verifier.signed_url(request.path, request.query_string.decode("latin-1"))
+            url = verifier.signed_url(_as_it_came())
             if not verifier.is_genuine(url, request.form, request.headers.get("X-Twilio-Signature", "")):
                 logger().warning("signature_refused", verified_url=_without_values(url))
                 text = "The signature does not fit this URL and these fields."
@@ -34,6 +35,18 @@ def signed(verifier: SignatureVerifier, heard: Callable[[], None]) -> Callable[[
         return verified
 
     return guard
+
+
+def _as_it_came() -> str:
+    """Path and query to the letter. What the framework makes of them has lost a doubled slash and a trailing ``?``."""
+    raw = str(request.environ.get("RAW_URI", ""))
+    if "://" in raw.partition("?")[0]:
+        # Some proxies ask for the whole address.
+        raw = "/" + raw.partition("://")[2].partition("/")[2]
+    if raw.startswith("/"):
+        return raw
+    query = request.query_string.decode("latin-1")
+    return f"{request.path}?{query}" if query else request.path
 
 
 def _without_values(url: str) -> str:

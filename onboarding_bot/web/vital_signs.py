@@ -53,7 +53,11 @@ class VitalSigns:
         }
 
     def queue(self) -> Finding:
-        """``status`` and ``oldest_job_seconds``, which is None when no job waits. Raises StoreUnavailableError."""
+        """``status`` and ``oldest_job_seconds``, which is None when no job waits.
+
+        Raises StoreUnavailableError also when the queue takes no job.
+        """
+        self._signs.write_into_queue()
         since, now = self._signs.oldest_job(), self._now()
         if since is None:
             return {"status": HEALTHY, "oldest_job_seconds": None}

@@ -12,11 +12,13 @@ from werkzeug.exceptions import HTTPException
 
 from onboarding_bot import metrics
 from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.services.twilio import SignatureVerifier, parse_inbound
 from onboarding_bot.web.references import new_reference
 from onboarding_bot.web.signature import signed
+from onboarding_bot.whatsapp_address import is_whatsapp
 
 _OUTCOMES: dict[int, str] = {
     HTTPStatus.OK: "answered",
@@ -25,6 +27,7 @@ _OUTCOMES: dict[int, str] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
     HTTPStatus.SERVICE_UNAVAILABLE: "postponed",
 }
+_CHANNELS = frozenset({"messenger", "rcs", "whatsapp"})
 # Nobody has proved that Twilio sent these, and they cost next to nothing.
 _UNVERIFIED = {"refused", "too_large"}
 
@@ -48,6 +51,8 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, heard: Callabl
     @signed(verifier, heard)
     def webhook() -> Response:
         message = parse_inbound(request.form)
+        if not is_whatsapp(message.sender):
+            return _not_whatsapp(message)
         try:
             return _twiml(bot.answer(message))
         except BotError as error:
@@ -63,6 +68,8 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, heard: Callabl
     @signed(verifier, heard)
     def fallback() -> Response:
         message = parse_inbound(request.form)
+        if not is_whatsapp(message.sender):
+            return _not_whatsapp(message)
         g.webhook_outcome = "fallback"
         try:
             return _twiml(bot.fall_back(message))
@@ -86,6 +93,15 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, heard: Callabl
         return _twiml(bot.apologise(reference))
 
     return routes
+
+
+def _not_whatsapp(message: InboundMessage) -> Response:
+    """Say nothing: a reply would be an SMS, and what follows it would come from a sender that this person never met."""
+    g.webhook_outcome = metrics.NOT_WHATSAPP
+    channel, colon, _ = message.sender.partition(":")
+    # Anything may stand in an address, the person's number too.
+    logger().warning("not_whatsapp", channel=channel if colon and channel in _CHANNELS else "other")
+    return _twiml("")
 
 
 def _twiml(text: str) -> Response:

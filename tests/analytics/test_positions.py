@@ -66,6 +66,7 @@ def test_no_name_stands_twice() -> None:
             [f"{what}:circle:{circle}" for what, circle in product(("started", "completed"), CIRCLES)], id="circles"
         ),
         pytest.param([f"invalid:{code.split('.')[0]}:{code}" for code in codes_of_validators()], id="reasons"),
+        pytest.param(["invalid:name:name.doubtful", "invalid:name:name.declined"], id="reasons of the name question"),
     ],
 )
 def test_everything_that_is_counted_has_its_place(names: list[str]) -> None:

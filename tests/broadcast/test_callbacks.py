@@ -32,7 +32,16 @@ def one(world: World) -> tuple[str, str]:
         pytest.param(["queued", "sent", "delivered", "read"], "read", id="in order"),
         pytest.param(["read", "delivered", "sent", "queued"], "read", id="the other way round"),
         pytest.param(["delivered", "delivered", "sent", "delivered"], "delivered", id="repeated"),
-        pytest.param(["failed", "delivered", "read"], "failed", id="failed is the end"),
+        pytest.param(["failed", "delivered"], "delivered", id="failed, and delivered all the same"),
+        pytest.param(["undelivered", "delivered"], "delivered", id="undelivered, and delivered all the same"),
+        pytest.param(["failed", "read"], "read", id="failed, and read all the same"),
+        pytest.param(["failed", "delivered", "read"], "read", id="failed, delivered and read"),
+        pytest.param(["delivered", "failed"], "delivered", id="delivered, and then failed"),
+        pytest.param(["read", "failed", "delivered"], "read", id="read, and then failed"),
+        pytest.param(
+            ["failed", "delivered", "failed", "failed"], "delivered", id="failed and delivered, both repeated"
+        ),
+        pytest.param(["failed", "sent"], "failed", id="sent is told late"),
         pytest.param(["undelivered"], "failed", id="undelivered"),
         pytest.param(["delivered", "undelivered"], "delivered", id="delivered is not undone"),
         pytest.param(["accepted", "sending", "canceled", "receiving", "", "dancing"], "sent", id="says nothing new"),
@@ -44,6 +53,17 @@ def test_a_row_only_moves_forwards(world: World, one: tuple[str, str], statuses:
     assert world.row(*one).state == expected
     assert world.states(one[0]) == {expected: 1}
     assert world.office.view(one[0]).sent_count == 1
+
+
+@pytest.mark.parametrize("status", ["sent", "delivered", "read"])
+@pytest.mark.parametrize("code", sorted(SUPPRESS | STRIKE | STOP))
+def test_only_a_failure_says_something_about_the_number(
+    world: World, one: tuple[str, str], status: str, code: int
+) -> None:
+    for _ in range(3):
+        world.callbacks.apply(*one, "SM1", status, code)
+    assert world.status(one[0]) is not S.STOPPED
+    assert world.row(world.sending(), one[1]).state is RowState.PENDING
 
 
 def test_a_callback_without_its_message_changes_nothing(world: World, one: tuple[str, str]) -> None:

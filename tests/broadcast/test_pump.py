@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -153,7 +154,7 @@ def test_tries_count_once_in_the_wave(world: World) -> None:
     assert world.record(broadcast_id).number("started") == 1
 
 
-@pytest.mark.parametrize("code", sorted(STOP))
+@pytest.mark.parametrize("code", sorted(STOP - {63018}))
 def test_what_concerns_the_sender_stops_the_broadcast_with_the_reason(world: World, code: int) -> None:
     people = add_many(world.store, 10)
     world.twilio.always = refused(code)
@@ -170,12 +171,118 @@ def test_what_concerns_the_sender_stops_the_broadcast_with_the_reason(world: Wor
     assert len(people) == 10
 
 
+LIMITED = [
+    pytest.param(Sent(SendResult.REFUSED, code=63018), id="as a refusal"),
+    pytest.param(Sent(SendResult.NOT_PROCESSED, code=63018, retry_after=1.0), id="as a 429"),
+]
+
+
+@pytest.mark.parametrize("answer", LIMITED)
+def test_the_senders_limit_slows_everybody_down_and_the_row_is_tried_again(world: World, answer: Sent) -> None:
+    broadcast_id, person_id = sent_with(world, answer)
+    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.waits_until(broadcast_id, person_id) == pytest.approx(2, abs=0.01)
+    assert world.slots.take_urgent(0.1).wait_seconds > 0.5
+    assert world.status(broadcast_id) is S.SENDING
+    world.redis.delete(keys.SLOTS)
+    world.clock.pass_(seconds=2)
+    world.pump_all(broadcast_id)
+    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    assert not world.record(broadcast_id).is_limited
+    assert world.states(broadcast_id) == {"sent": 1}
+
+
+def limited_for(world: World, broadcast_id: str, seconds: int) -> None:
+    """Have it send once a second for so long, whatever pause Twilio has brought about."""
+    for _ in range(seconds):
+        world.redis.delete(keys.SLOTS)
+        world.pump_all(broadcast_id)
+        world.clock.pass_(seconds=1)
+
+
+@pytest.mark.parametrize("answer", LIMITED)
+@pytest.mark.parametrize("size", [1, 10], ids=["one recipient", "several"])
+def test_the_senders_limit_stops_the_broadcast_when_it_goes_on(world: World, answer: Sent, size: int) -> None:
+    add_many(world.store, size)
+    world.twilio.always = answer
+    broadcast_id = world.sending()
+    limited_for(world, broadcast_id, 20)
+    assert world.status(broadcast_id) is S.SENDING
+    limited_for(world, broadcast_id, 20)
+    record = world.record(broadcast_id)
+    assert (record.status, record.reason) == (S.STOPPED, "Twilio error 63018")
+    assert world.states(broadcast_id) == {"pending": size}
+    assert world.ledger.counts(broadcast_id).get("failed:63018") is None
+    world.office.resume(broadcast_id)
+    limited_for(world, broadcast_id, 10)
+    assert world.status(broadcast_id) is S.SENDING, "it backs off anew"
+    world.twilio.always = None
+    limited_for(world, broadcast_id, 20)
+    assert world.states(broadcast_id) == {"sent": size}
+
+
+def test_a_limit_that_one_recipient_meets_time_after_time_stops_the_broadcast(world: World) -> None:
+    """As of Meta's daily limit, which only people outside their window meet: the others are reached meanwhile."""
+    broadcast_id, person_id = sent_with(world, *[refused(63018)] * 5)
+    for _ in range(30):
+        assert world.status(broadcast_id) is S.SENDING
+        world.ledger.limit_is_over(broadcast_id)
+        limited_for(world, broadcast_id, 1)
+    limited_for(world, broadcast_id, 1)
+    assert world.status(broadcast_id) is S.STOPPED
+    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    world.office.resume(broadcast_id)
+    limited_for(world, broadcast_id, 1)
+    assert world.row(broadcast_id, person_id).state is RowState.SENT
+
+
+def test_a_limit_after_a_night_is_another_one(world: World) -> None:
+    broadcast_id, person_id = sent_with(world, refused(63018), refused(63018))
+    world.clock.pass_(hours=12)
+    add(world.store, wrote_at=world.clock.moment)
+    limited_for(world, broadcast_id, 1)
+    assert world.status(broadcast_id) is S.SENDING
+    assert world.slots.take_urgent(0.1).wait_seconds < 2
+    limited_for(world, broadcast_id, 5)
+    assert world.row(broadcast_id, person_id).state is RowState.SENT
+
+
+def test_a_limit_that_passes_again_and_again_stops_nothing(world: World) -> None:
+    add_many(world.store, 30)
+    broadcast_id = world.sending()
+    for number in range(60):
+        world.twilio.always = refused(63018) if number % 3 else None
+        limited_for(world, broadcast_id, 1)
+        assert world.status(broadcast_id) is S.SENDING
+        if world.states(broadcast_id) == {"sent": 30}:
+            break
+    assert world.states(broadcast_id) == {"sent": 30}
+
+
+@pytest.mark.parametrize("address", ["whatsapp:IN.13491208655302741918", "whatsapp:IN.ENT.7Y5xK", "whatsapp:FI.278"])
+@pytest.mark.parametrize("told", ["in the answer", "by callback"])
+def test_21211_says_nothing_of_somebody_without_a_phone_number(world: World, address: str, told: str) -> None:
+    person_id = add(world.store, address)
+    for number in range(1, 6):
+        world.twilio.always = refused(21211) if told == "in the answer" else None
+        broadcast_id = world.sending()
+        world.pump_all(broadcast_id)
+        if told == "by callback":
+            world.callbacks.apply(broadcast_id, person_id, f"SM{number}", "failed", 21211)
+        assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == (
+            RowState.FAILED,
+            "21211",
+        )
+    permit = world.store._keys.permit(person_id)
+    assert not [name for name in world.redis.hkeys(permit) if name.startswith((b"trouble", b"suppressed"))]
+    assert world.row(world.sending(), person_id).state is RowState.PENDING
+
+
 @pytest.mark.parametrize("code", sorted(SUPPRESS))
 def test_who_blocked_us_is_not_written_to_again(world: World, code: int) -> None:
     broadcast_id, person_id = sent_with(world, refused(code))
-    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == ("failed", str(code))
-    again = world.sending()
-    assert world.row(again, person_id).code == "suppressed"
+    row = world.row(broadcast_id, person_id)
+    assert (row.state, row.code) == ("skipped", "opted_out")
 
 
 @pytest.mark.parametrize("code", sorted(STRIKE))
@@ -324,6 +431,28 @@ def test_the_hours_of_rest_begin_in_the_middle_of_a_shard(world: World) -> None:
 
 def test_an_unknown_broadcast_is_nobodys_work(world: World) -> None:
     assert world.pump.run("0" * 24, 3) is False
+
+
+@pytest.mark.parametrize("code", [min(SUPPRESS), min(STRIKE), min(FAIL), min(RETRY)])
+def test_what_concerns_one_recipient_does_not_keep_the_rest_of_the_shard_waiting(world: World, code: int) -> None:
+    people = add_many(world.store, 2 * SHARDS)
+    shard = next(shard for shard, count in Counter(map(keys.shard_of, people)).items() if count > 2)
+    broadcast_id = world.sending()
+    world.twilio.always = Sent(SendResult.REFUSED, code=code)
+    world.pump._send_some(broadcast_id, shard, world.seconds + 60)
+    assert len(world.twilio.sent) == sum(keys.shard_of(person) == shard for person in people)
+
+
+def test_who_said_no_is_skipped_for_that_though_nothing_else_is_known_of_them(world: World) -> None:
+    person_id = add(world.store)
+    broadcast_id = world.sending()
+    add(world.store, has_stopped=True)
+    world.redis.delete(f"{{s{keys.shard_of(person_id)}}}:contact:{person_id}")
+    world.pump_all(broadcast_id)
+    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == (
+        "skipped",
+        "opted_out",
+    )
 
 
 def test_the_shard_is_given_back_when_there_is_nothing_more_to_send(world: World) -> None:

@@ -36,10 +36,16 @@ def test_a_broadcast_is_counted_sent_and_completed(world: World) -> None:
     add(world.store, sender_of(50), has_stopped=True)
     broadcast_id = world.create()
     assert world.status(broadcast_id) is S.COUNTING
-    world.tick()
-    assert world.status(broadcast_id) is S.SENDING
-    assert world.office.view(broadcast_id).recipient_count is None
-    world.tick(5)
+    with structlog.testing.capture_logs() as lines:
+        world.tick()
+        assert world.status(broadcast_id) is S.SENDING
+        assert world.office.view(broadcast_id).recipient_count is None
+        world.tick(5)
+    assert [(line["event"], line["broadcast"]) for line in lines] == [
+        ("broadcast_begins", broadcast_id),
+        ("broadcast_completed", broadcast_id),
+    ]
+    assert lines[0]["audience"] == 21
     view = world.office.view(broadcast_id)
     assert (view.record.status, view.recipient_count, view.sent_count) == (S.COMPLETED, 20, 20)
     assert view.skipped["opted_out"] == 1
@@ -239,7 +245,10 @@ def test_without_redis_the_sweep_gives_up_at_once(world: World, monkeypatch: pyt
 def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
     broadcast_id = world.create()
     world.redis.delete(f"{{outbound}}:broadcast:{broadcast_id}")
-    world.tick()
+    with structlog.testing.capture_logs() as lines:
+        world.tick()
+    assert lines == [], "there is nothing to look after, and nothing to complain of"
+    assert (world.ledger.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
 
 
 # --- what Meta makes of a template ---------------------------------------------------------------------------------
@@ -356,6 +365,53 @@ def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_al
     assert sent_count(world, broadcast_id) == 30
 
 
+def test_while_a_wave_rests_no_job_is_put_into_the_queue() -> None:
+    world, _ = waving(300)
+    world.sweep.tick()
+    assert world.jobs == []
+
+
+def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
+    world, broadcast_id = waving(300)
+    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") == 0
+    assert {what for what, _, _ in world.jobs} == {"pump"}
+    world.ledger.note(broadcast_id, started=6)
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") > 0
+
+
+def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
+    world, broadcast_id = waving(300)
+    world.ledger.note(broadcast_id, wave_ended_at=0)
+    world.redis.hdel(keys.broadcast(broadcast_id), "counted_at")
+    world.sweep.tick()
+    assert world.record(broadcast_id).number("wave_ended_at") == 0
+
+
+def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
+    world, broadcast_id = waving(300)
+    fail_some(world, broadcast_id, 1)
+    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
+    world.sweep.tick()
+    assert world.status(broadcast_id) is S.SENDING, "1 of 6, and it goes on"
+    world.ledger.note(broadcast_id, started=6)
+    world.tick(2)
+    assert world.status(broadcast_id) is S.PAUSED, "1 of 6, and it is over"
+
+
+def test_in_the_moment_in_which_it_is_held_nothing_more_goes_out() -> None:
+    world, broadcast_id = waving(400, (10,))
+    fail_some(world, broadcast_id, 3)
+    world.clock.pass_(minutes=31)
+    with structlog.testing.capture_logs() as lines:
+        world.sweep.tick()
+    assert world.status(broadcast_id) is S.PAUSED
+    assert world.jobs == []
+    assert [line["event"] for line in lines] == ["broadcast_paused"]
+
+
 def fail_some(world: World, broadcast_id: str, count: int) -> None:
     sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT]
     for row in sent[:count]:
@@ -381,6 +437,47 @@ def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
     assert record.reason == "3 of 40 messages of this wave failed (more than 5 %)"
     world.tick(3, minutes=60)
     assert sent_count(world, broadcast_id) == 40
+
+
+def hold_back_some(world: World, broadcast_id: str, count: int) -> list[tuple[str, str]]:
+    """Have WhatsApp say of so many that were sent that the sender's limit kept them back; who, with which message."""
+    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
+    for row in sent:
+        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "failed", 63018)
+    return [(row.person_id, row.message_sid) for row in sent]
+
+
+def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
+    """Twilio takes every message, and WhatsApp delivers none: those rows wait, and nobody else is tried."""
+    world, broadcast_id = waving(400, (10,))
+    hold_back_some(world, broadcast_id, 2)
+    world.tick()
+    assert world.status(broadcast_id) is S.SENDING
+    hold_back_some(world, broadcast_id, 1)
+    world.tick()
+    record = world.record(broadcast_id)
+    assert record.status is S.PAUSED
+    assert record.reason == (
+        "3 of 40 messages of this wave failed (more than 5 %), 3 of them over WhatsApp's limit (Twilio error 63018)"
+    )
+    world.office.resume(broadcast_id)
+    world.tick(2)
+    assert world.status(broadcast_id) is S.SENDING, "and is judged anew"
+
+
+def test_what_arrived_after_all_has_not_failed() -> None:
+    world, broadcast_id = waving(400, (10,))
+    for person_id, message_sid in hold_back_some(world, broadcast_id, 3):
+        world.callbacks.apply(broadcast_id, person_id, message_sid, "delivered", 0)
+    fail_some(world, broadcast_id, 3)
+    for row in world.rows(broadcast_id).values():
+        if row.state is RowState.FAILED:
+            world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "read", 0)
+    world.tick()
+    assert world.status(broadcast_id) is S.SENDING
+    view = world.office.view(broadcast_id)
+    assert view.errors == {}
+    assert (view.counts["failed"], view.counts["delivered"], view.counts["read"]) == (0, 3, 3)
 
 
 def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
@@ -441,6 +538,8 @@ def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
     until = world.record(broadcast_id).fields["rests_until"]
     assert datetime.fromisoformat(until) == datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     assert world.twilio.sent == []
+    world.sweep.tick()
+    assert world.jobs == []
     world.clock.moment = datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     world.tick(3)
     assert len(world.twilio.sent) == 1

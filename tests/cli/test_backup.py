@@ -120,7 +120,7 @@ def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
 
     thread = threading.Thread(target=speak)
     thread.start()
-    assert speaking.wait(30)
+    assert speaking.wait(120)
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     thread.join()
     work_with(new.url, monkeypatch)
@@ -364,6 +364,18 @@ def test_without_redis_or_its_programs_one_line_says_so(
     assert backup.main([str(tmp_path / "night.rdb")]) == 1
     assert "no backup was made: " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["redis", "redis+sentinel", "redis+cluster"])
+def test_whatever_kind_of_redis_is_away_one_line_says_so(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = "/mymaster" if kind == "redis+sentinel" else ""
+    work_with(f"{kind}://127.0.0.1:1{service}", monkeypatch)
+    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in said] == ["no backup was made", "not restored"]
 
 
 # --- other kinds of Redis ------------------------------------------------------------------------------------------

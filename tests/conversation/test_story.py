@@ -26,7 +26,7 @@ def test_any_first_message_is_welcomed_with_the_notice(talker: Talker, first: st
 
 
 def test_the_notice_version_is_kept(talker: Talker) -> None:
-    assert talker.says("Hi").stored.contact.notice_version == "2026-11.2"
+    assert talker.says("Hi").stored.contact.notice_version == "2026-11.3"
 
 
 def test_a_stop_as_the_first_message_counts(talker: Talker) -> None:
@@ -60,7 +60,8 @@ def test_a_name_that_is_a_cry_for_help_is_not_a_name(talker: Talker) -> None:
 
 
 def test_start_up_services_is_not_start(talker: Talker) -> None:
-    talker.says_all("Hi", "Start Up Services").expects_step("sector").expects_data(name="Start Up Services")
+    talker.says_all("Hi", "Start Up Services").expects_step("name").expects_data().hears("Is *Start Up Services* your")
+    talker.says("1").expects_step("sector").expects_data(name="Start Up Services")
 
 
 def test_a_refused_sector_shows_all_twelve_again(talker: Talker) -> None:

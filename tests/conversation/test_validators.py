@@ -30,7 +30,8 @@ VALIDATORS = {
     "pincode": validate_pincode,
     "phone": validate_phone,
 }
-CODES = Texts({"support_contact": "-", "draft_days": "7", "contact_days": "180"}, "en").codes()
+TEXTS = Texts({"support_contact": "-", "draft_days": "7", "contact_days": "180"}, "en")
+CODES = TEXTS.codes()
 
 # One zero for each script that counts in tens; the digits follow it in order.
 ZEROS = {
@@ -172,10 +173,70 @@ def test_a_name_that_is_too_long_is_told_no_number_that_would_not_explain_it(tex
         pytest.param("{})", id="parenthesis"),
         pytest.param(" {} ", id="spaces"),
         pytest.param("#{}", id="hash"),
+        pytest.param("({})", id="in parentheses"),
+        pytest.param("[{}]", id="in square brackets"),
+        pytest.param("no {}", id="no"),
+        pytest.param("No. {}", id="No."),
+        pytest.param("number {}", id="number"),
+        pytest.param("option no {}", id="option no"),
+        pytest.param("Option-{}", id="option and a hyphen"),
+        pytest.param("option{}", id="option without a space"),
+        pytest.param("नंबर {}", id="number in Hindi"),
+        pytest.param("{} please", id="please"),
+        pytest.param("{} number", id="number behind it"),
+        pytest.param("I choose {} sir", id="in a sentence"),
+        pytest.param("my sector is {}", id="my sector is"),
+        pytest.param("{} wala", id="in Hindi in Latin letters"),
+        pytest.param("{}?", id="question mark"),
+        pytest.param("{}th one", id="counted"),
     ],
 )
 def test_sectors_by_number(number: int, form: str) -> None:
     assert validate_sector(form.format(number)) == SECTORS[number - 1].value
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+@pytest.mark.parametrize("form", ["{}. {}", "{} - {}", "{} {}", "{}) {}", "*{}* {}", "{}: {}", "{1} {0}"])
+def test_a_line_of_the_bots_own_list(language: str, form: str) -> None:
+    for number, sector in enumerate(SECTORS, start=1):
+        name = TEXTS.render(sector.text.code, {}, language)
+        assert validate_sector(form.format(number, name)) == sector.value
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        pytest.param("1️⃣", 1, id="a keycap"),
+        pytest.param("🔟", 10, id="the keycap of ten"),
+        pytest.param("1️⃣2️⃣", 12, id="two keycaps"),
+        pytest.param("③", 3, id="a circle"),
+        pytest.param("⑫", 12, id="a circle with two digits"),
+        pytest.param("❸", 3, id="a black circle"),
+        pytest.param("⑶", 3, id="in its own parentheses"),
+        pytest.param("3️⃣ Technology", 3, id="a keycap and the name"),
+        pytest.param("three", 3, id="in words"),
+        pytest.param("Third", 3, id="counted in words"),
+        pytest.param("the third one", 3, id="the third one"),
+        pytest.param("3rd one", 3, id="3rd one"),
+        pytest.param("the first one", 1, id="the first one, which is not two numbers"),
+        pytest.param("number three please", 3, id="in words with politeness"),
+        pytest.param("teen", 3, id="in Hindi in Latin letters"),
+        pytest.param("teen number", 3, id="number in Hindi in Latin letters"),
+        pytest.param("तीन", 3, id="in Hindi"),
+        pytest.param("तीसरा", 3, id="counted in Hindi"),
+        pytest.param("बारह", 12, id="twelve in Hindi"),
+        pytest.param("three technology", 3, id="in words and the name"),
+    ],
+)
+def test_sector_numbers_in_other_ways(text: str, number: int) -> None:
+    assert validate_sector(text) == SECTORS[number - 1].value
+
+
+@pytest.mark.parametrize("text", ["7. Technology", "3 Retail", "Retail 3", "2 shops"])
+def test_a_number_and_the_name_of_another_sector_are_asked_about(text: str) -> None:
+    fault = refusal(validate_sector, text)
+    assert fault.code == "sector.disagrees"
+    assert fault.values["by_number"] != fault.values["by_name"]
 
 
 @pytest.mark.parametrize(("script", "zero"), ZEROS.items())
@@ -204,6 +265,9 @@ def test_sector_numbers_in_every_script(script: str, zero: str) -> None:
         pytest.param("constuction", "Construction", id="a letter of a cluster left out"),
         pytest.param("kirana", "Retail", id="Hindi in Latin letters"),
         pytest.param("कृषि", "Agriculture", id="Devanagari"),
+        pytest.param("*Technology*", "Technology", id="in bold"),
+        pytest.param("Technology please", "Technology", id="with please"),
+        pytest.param("my sector is technology", "Technology", id="in a sentence"),
         pytest.param("खाद्य और पेय", "Food & Beverage", id="Devanagari words"),
     ],
 )
@@ -235,6 +299,16 @@ def test_sectors_by_name(text: str, sector: str) -> None:
         pytest.param("banana", "sector.unknown", id="another word"),
         pytest.param("🙂", "sector.unknown", id="emoji"),
         pytest.param("Retail and Education", "sector.unknown", id="two sectors"),
+        pytest.param("1 or 2", "sector.unknown", id="one number or another"),
+        pytest.param("1-2", "sector.unknown", id="from one to another"),
+        pytest.param("not 3", "sector.unknown", id="not this one"),
+        pytest.param("no one", "sector.unknown", id="nobody"),
+        pytest.param("One stop shop", "sector.unknown", id="a number in a name"),
+        pytest.param("two wheelers", "sector.unknown", id="a number in what is sold"),
+        pytest.param("3D printing", "sector.unknown", id="three dimensions"),
+        pytest.param("3 Foo", "sector.unknown", id="a number and a word that is no sector"),
+        pytest.param("teen clothing", "sector.unknown", id="a number of Hindi that is meant in English"),
+        pytest.param("fourteen", "sector.unknown", id="a number in words that is not on the list"),
         pytest.param("&", "sector.unknown", id="an ampersand"),
     ],
 )
@@ -278,8 +352,21 @@ def test_pincodes_that_are_taken(text: str) -> None:
         pytest.param("abcdef", "pincode.characters", None, id="letters"),
         pytest.param("56000l", "pincode.characters", None, id="an l for a 1"),
         pytest.param("+560001", "pincode.characters", None, id="plus"),
-        pytest.param("560001 Bengaluru", "pincode.characters", None, id="with a place"),
-        pytest.param("५६०००१ बेंगलुरु", "pincode.characters", None, id="with a place in Devanagari"),
+        pytest.param("pin 56001", "pincode.count", 5, id="five digits behind a word"),
+        pytest.param("pincode is 060001", "pincode.zero", None, id="first digit zero behind a word"),
+        pytest.param("560001, 560002", "pincode.several", None, id="two pincodes"),
+        pytest.param("560001 or 560002", "pincode.several", None, id="one pincode or another"),
+        pytest.param("not 560001", "pincode.characters", None, id="not this one"),
+        pytest.param("560001 galat hai", "pincode.characters", None, id="a wrong one"),
+        pytest.param("near 560001", "pincode.characters", None, id="near one"),
+        pytest.param("560001 ke paas", "pincode.characters", None, id="near one in Hindi"),
+        pytest.param("my otp is 123456", "pincode.characters", None, id="an OTP"),
+        pytest.param("Rs 560001", "pincode.characters", None, id="rupees"),
+        pytest.param("₹560001", "pincode.characters", None, id="the rupee sign"),
+        pytest.param("phone 256789", "pincode.characters", None, id="a landline"),
+        pytest.param("H.No 12-3-456 Hyderabad", "pincode.characters", None, id="the number of a house"),
+        pytest.param("call 9876543210", "pincode.characters", None, id="a phone number"),
+        pytest.param("Surat", "pincode.characters", None, id="a place alone"),
         pytest.param("", "pincode.characters", None, id="nothing"),
         pytest.param("🙂", "pincode.characters", None, id="emoji"),
         pytest.param("፩፩፩፩፩፩", "pincode.characters", None, id="Ethiopic numbers, which do not count in tens"),
@@ -319,6 +406,28 @@ def test_a_refused_pincode_is_shown_as_it_was_typed() -> None:
         pytest.param("+91 (0) 98765 43210", id="+91 and the trunk zero"),
         pytest.param("\u202a+91 98765 43210\u202c", id="copied from a contact, with direction marks"),
         pytest.param("98765\u00a043210", id="no-break space"),
+        pytest.param("+91 (0) 98765-43210", id="+91, the trunk zero, a hyphen"),
+        pytest.param("+91 098765 43210", id="+91 and a bare trunk zero"),
+        pytest.param("(0) 98765 43210", id="the trunk zero in brackets"),
+        pytest.param("091-9876543210", id="091"),
+        pytest.param("98765.43210", id="a dot"),
+        pytest.param("[98765] 43210", id="square brackets"),
+        pytest.param("tel:+91-98765-43210", id="a URI"),
+        pytest.param("TEL: 98765 43210", id="a URI as people type it"),
+        pytest.param("tel:98765-43210;phone-context=+91", id="a local URI with its context"),
+        pytest.param("whatsapp:+919876543210", id="an address"),
+        pytest.param("Mob. 9876543210", id="behind Mob."),
+        pytest.param("Mob9876543210", id="behind Mob without a space"),
+        pytest.param("Ph no: +91-9876543210.", id="behind Ph no"),
+        pytest.param("my no is 98765 43210", id="in a sentence"),
+        pytest.param("mera number 98765 43210 hai", id="in a sentence in Hindi in Latin letters"),
+        pytest.param("मेरा नंबर ९८७६५ ४३२१० है", id="in a sentence in Hindi"),
+        pytest.param("call me on 98765 43210", id="call me on"),
+        pytest.param("call me on (+91) 98765 43210", id="with the country in brackets"),
+        pytest.param("98765-43210 (whatsapp)", id="with a word in brackets"),
+        pytest.param("📞 98765 43210 thank you", id="with thanks"),
+        pytest.param("9876543210, +91 98765 43210", id="twice"),
+        pytest.param("nine eight seven six five four three two one zero", id="in words"),
         *(pytest.param(in_script(zero, "9876543210"), id=script) for script, zero in ZEROS.items()),
     ],
 )
@@ -352,7 +461,18 @@ def test_a_number_that_starts_with_91_is_a_number_and_no_prefix() -> None:
         pytest.param("001 415 523 8886", "phone.foreign", None, id="American with 00"),
         pytest.param("my number", "phone.characters", None, id="words"),
         pytest.param("98765 4321O", "phone.characters", None, id="an O for a 0"),
-        pytest.param("9876543210 / 9876543211", "phone.characters", None, id="two numbers"),
+        pytest.param("9876543210 / 9876543211", "phone.several", None, id="two numbers"),
+        pytest.param("98765 43210 or 98765 43211", "phone.several", None, id="one number or another"),
+        pytest.param("98765 43210 / 98765", "phone.several", None, id="a number and a piece of one"),
+        pytest.param("my no is 98765", "phone.count", 5, id="five digits behind words"),
+        pytest.param("091 98765 4321", "phone.count", 9, id="nine digits behind 091"),
+        pytest.param("+91 (0) 98765 4321", "phone.count", 9, id="nine digits behind the trunk zero"),
+        pytest.param("+91 98765 432101", "phone.count", 11, id="eleven digits behind +91"),
+        pytest.param("my no is +1 415 523 8886", "phone.foreign", None, id="American behind words"),
+        pytest.param("not 9876543210", "phone.characters", None, id="not this one"),
+        pytest.param("old no 9876543210", "phone.characters", None, id="an old one"),
+        pytest.param("my husband's number 98765 43210", "phone.characters", None, id="somebody else's"),
+        pytest.param("9876543210;ext=5", "phone.characters", None, id="an extension"),
         pytest.param("9876543210 Asha", "phone.characters", None, id="with a name"),
         pytest.param("", "phone.characters", None, id="nothing"),
         pytest.param("+", "phone.characters", None, id="plus alone"),
@@ -365,6 +485,45 @@ def test_phones_that_are_refused(text: str, code: str, count: int | None) -> Non
     fault = refusal(validate_phone, text)
     assert fault.code == code
     assert fault.values.get("count") == count
+
+
+ways_of_writing = st.tuples(
+    st.sampled_from(
+        ["", "+91", "91", "091", "0091", "0", "(0)", "+91 (0)", "+91 0", "+91-", "(+91) ", "tel:", "tel:+91"]
+    ),
+    st.from_regex(r"[6-9][0-9]{9}", fullmatch=True),
+    st.lists(st.sampled_from(["", "", " ", "-", ".", "\u00a0", "–", ") ", " - "]), min_size=10, max_size=10),
+    st.sampled_from(list(ZEROS.values())),
+)
+
+
+@given(written=ways_of_writing)
+@settings(deadline=None, max_examples=300)
+def test_a_mobile_number_in_any_way_of_writing_it_is_the_same_number(
+    written: tuple[str, str, list[str], str],
+) -> None:
+    prefix, digits, between, zero = written
+    text = prefix + "".join(f"{mark}{digit}" for mark, digit in zip(between, in_script(zero, digits), strict=True))
+    assert validate_phone(text) == f"+91{digits}"
+
+
+@given(
+    prefix=st.sampled_from(["+91", "0091", "+91 (0)", "tel:+91"]), digits=st.from_regex(r"[6-9][0-9]*", fullmatch=True)
+)
+@settings(deadline=None, max_examples=100)
+def test_another_number_of_digits_behind_the_country_is_never_a_number(prefix: str, digits: str) -> None:
+    if len(digits) != 10:
+        assert refusal(validate_phone, f"{prefix} {digits}").code == "phone.count"
+
+
+@given(
+    pincode=st.from_regex(r"[1-9][0-9]{5}", fullmatch=True),
+    place=st.sampled_from(["Surat", "नई दिल्ली", "Sector 12,", ""]),
+)
+@settings(deadline=None, max_examples=100)
+def test_a_pincode_beside_a_place_is_the_pincode(pincode: str, place: str) -> None:
+    for text in (f"{place} {pincode}", f"{place} - {pincode[:3]} {pincode[3:]}", f"PIN {pincode}, {place}"):
+        assert validate_pincode(text) == pincode
 
 
 @pytest.mark.parametrize(

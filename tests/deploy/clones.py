@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -14,9 +13,14 @@ import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.servers import free_port
+
+# Reached only when it never comes to that: a busy machine may take its time.
+PATIENCE_SECONDS = 300
 PROJECT = Path(__file__).parents[2]
 SHIPPED = (
     "deploy.sh",
@@ -48,7 +52,7 @@ class Clone:
         }
         return kept | {"CLONE_TAG": self.tag} | extra
 
-    def run(self, *arguments: str, timeout: float = 30, **extra: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = PATIENCE_SECONDS, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / "deploy.sh", *arguments],
             env=self.environment(**extra),
@@ -70,7 +74,7 @@ class Clone:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=hear_sigint,  # noqa: PLW1509  (it does nothing but that)
+            preexec_fn=hear_signals,  # noqa: PLW1509  (it does nothing but that)
             start_new_session=True,
         )
 
@@ -91,29 +95,27 @@ class Clone:
         return found
 
 
-def hear_sigint() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def hear_signals() -> None:
+    """A shell cannot trap what it was started to ignore, as by nohup."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
 
 
 def free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    return [free_port() for _ in range(count)]
 
 
 def status_of(url: str) -> int | None:
     """The status that a GET answers, or None when nobody does."""
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -125,7 +127,8 @@ def copy_project(folder: Path) -> Clone:
     for name in SHIPPED:
         source, target = PROJECT / name, folder / name
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what Python has compiled already: the copies are as old as the originals.
+            shutil.copytree(source, target)
         else:
             shutil.copy2(source, target)
     return Clone(folder)
@@ -146,4 +149,5 @@ def lend_packages(clone: Clone) -> None:
 def end_processes(clone: Clone) -> None:
     """After a test that failed half-way: end what is left, and only that."""
     for process in clone.processes():
-        os.kill(process, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)

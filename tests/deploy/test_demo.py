@@ -19,10 +19,18 @@ from pathlib import Path
 import pytest
 from dotenv import dotenv_values
 
-from tests.deploy.clones import Clone, copy_project, end_processes, free_ports, lend_packages, status_of, wait_until
+from tests.deploy.clones import (
+    PATIENCE_SECONDS,
+    Clone,
+    copy_project,
+    end_processes,
+    free_ports,
+    lend_packages,
+    status_of,
+    wait_until,
+)
 
 OWNER = "whatsapp:+919876543210"
-START_SECONDS = 40
 
 
 @dataclass
@@ -45,7 +53,7 @@ class RunningDemo:
         body = json.dumps({"from": OWNER, "text": text}).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.chat}/sim/messages", body, headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             assert answer.status == 202
 
     def last_reply(self) -> str | None:
@@ -56,12 +64,12 @@ class RunningDemo:
     def broadcast(self, text: str, admin_key: str) -> None:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {admin_key}"}
         request = urllib.request.Request(f"{self.bot}/send-broadcast", json.dumps({"message": text}).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             assert answer.status == 202
 
     def waits_for_bubble(self, text: str) -> dict[str, object]:
         """The event with which the chat page shows that text of the bot's."""
-        with urllib.request.urlopen(f"{self.chat}/sim/events", timeout=START_SECONDS) as events:
+        with urllib.request.urlopen(f"{self.chat}/sim/events", timeout=PATIENCE_SECONDS) as events:
             for line in events:
                 event = json.loads(line[5:]) if line.startswith(b"data:") else {}
                 if event.get("kind") == "reply" and event["text"] == text:
@@ -70,7 +78,7 @@ class RunningDemo:
 
     def end(self, number: signal.Signals) -> tuple[int, str]:
         self.process.send_signal(number)
-        rest, complaints = self.process.communicate(timeout=30)
+        rest, complaints = self.process.communicate(timeout=PATIENCE_SECONDS)
         return self.process.returncode, rest + complaints
 
 
@@ -82,7 +90,7 @@ def read_until_ready(process: subprocess.Popen[str]) -> str:
     """All that it prints up to the line that says how to stop it."""
     assert process.stdout is not None
     said = ""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
         while not ("Ctrl-C" in said and said.endswith("\n")):
@@ -101,7 +109,8 @@ def demo(clone: Clone, **ports: str) -> Iterator[RunningDemo]:
         yield RunningDemo(process, read_until_ready(process), ports)
     finally:
         if process.poll() is None:
-            process.kill()
+            # The whole family: whoever is left would keep the pipe, and this waiting, for ever.
+            end_processes(clone)
             process.communicate()
 
 
@@ -161,8 +170,8 @@ def test_a_broadcast_arrives_on_the_chat_page_at_any_hour(clone: Clone) -> None:
 
 @pytest.mark.parametrize("name", ["PORT", "SIMULATOR_PORT"])
 def test_a_port_in_use_is_one_line(clone: Clone, name: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
+    port = two_ports()[name]
+    with socket.create_server(("127.0.0.1", int(port))):
         told = clone.run("demo", **two_ports() | {name: port})
     assert told.returncode == 1
     assert told.stdout == ""
@@ -197,7 +206,7 @@ def test_one_demo_for_each_folder_and_clones_do_not_meet(clone: Clone, tmp_path:
 def test_when_a_child_dies_the_demo_says_which_and_ends(clone: Clone, name: str, command: str) -> None:
     with demo(clone) as running:
         os.kill(leader_of(clone, command), signal.SIGKILL)
-        rest, complaints = running.process.communicate(timeout=30)
+        rest, complaints = running.process.communicate(timeout=PATIENCE_SECONDS)
     assert running.process.returncode == 1
     assert complaints.startswith(f"demo: {name} was ended by SIGKILL; the last lines of var/log/{name}.log:\n")
     assert "Stopped." not in rest
@@ -208,6 +217,6 @@ def test_nothing_outlives_a_demo_that_was_killed(clone: Clone) -> None:
     with demo(clone) as running:
         running.process.kill()
         running.process.wait()
-        wait_until(lambda: not clone.processes(), seconds=30)
+        wait_until(lambda: not clone.processes())
     with demo(clone) as again:
         assert again.end(signal.SIGTERM)[0] == 0

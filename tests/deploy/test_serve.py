@@ -14,12 +14,11 @@ import pytest
 from redis import Redis
 
 from onboarding_bot.store.keys import SWEEPER
-from tests.deploy.clones import Clone, free_ports, status_of, wait_until
+from tests.deploy.clones import PATIENCE_SECONDS, Clone, end_processes, free_ports, status_of, wait_until
 from tests.deploy.test_verbs import GOOD_SETTINGS
 from tests.servers import RedisServer, running_redis
 
 BOT, WORKER = r"gunicorn", r"onboarding_bot\.worker"
-ENDS_WITHIN_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ class Serving:
 
     def ended(self) -> tuple[int, str]:
         """The exit code and what it complained about."""
-        _, complaints = self.process.communicate(timeout=ENDS_WITHIN_SECONDS)
+        _, complaints = self.process.communicate(timeout=PATIENCE_SECONDS)
         return self.process.returncode, complaints
 
 
@@ -52,14 +51,15 @@ def has_worker(redis: RedisServer) -> bool:
 def serving(clone: Clone, redis: RedisServer) -> Iterator[Serving]:
     port = str(free_ports(1)[0])
     Redis(port=redis.port).flushall()
-    process = clone.start("serve", **GOOD_SETTINGS, PORT=port, REDIS_URL=redis.url)
+    process = clone.start("serve", **GOOD_SETTINGS, PORT=port, REDIS_URL=redis.url, WEB_CONCURRENCY="1")
     try:
         wait_until(lambda: status_of(f"http://127.0.0.1:{port}/health/ready") == 200)
         wait_until(lambda: has_worker(redis))
         yield Serving(clone, process)
     finally:
         if process.poll() is None:
-            process.kill()
+            # The whole family: whoever is left would keep the pipe, and this waiting, for ever.
+            end_processes(clone)
             process.communicate()
 
 

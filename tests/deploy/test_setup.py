@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.clones import Clone, wait_until
+from tests.deploy.clones import PATIENCE_SECONDS, Clone, wait_until
 
 NOBODY_LISTENS = "http://127.0.0.1:9/simple"
 
@@ -51,7 +51,7 @@ def test_a_python_without_venv_is_told_apart(bare_clone: Clone, tmp_path: Path) 
 
 
 def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
-    told = bare_clone.run("demo", timeout=60, PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
+    told = bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
     assert told.returncode == 1
     assert told.stdout == "Installing requirements-demo.txt into .venv (about a minute, once)\n"
     assert len(told.stderr.splitlines()) == 1
@@ -63,7 +63,7 @@ def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
 def silent_index() -> Iterator[socket.socket]:
     """A PyPI that takes the call and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as index:
-        index.settimeout(60)
+        index.settimeout(PATIENCE_SECONDS)
         yield index
 
 
@@ -73,7 +73,7 @@ def end_during_installation(clone: Clone, index: socket.socket, number: signal.S
     connection, _ = index.accept()
     with connection:
         started.send_signal(number)
-        started.communicate(timeout=10)
+        started.communicate(timeout=PATIENCE_SECONDS)
     wait_until(lambda: not clone.processes())
     return started.returncode
 
@@ -86,7 +86,7 @@ def test_an_installation_that_was_cut_short_begins_anew(bare_clone: Clone, silen
     assert end_during_installation(bare_clone, silent_index, signal.SIGTERM) == 143
     leftover = bare_clone.folder / ".venv" / "left-by-the-first-attempt"
     leftover.touch()
-    bare_clone.run("demo", timeout=60, PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
+    bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
     assert not leftover.exists()
 
 

@@ -17,7 +17,7 @@ import pytest
 from tests.deploy.clones import Clone, free_ports
 
 VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
-VERBS += ["catch-up", "backup", "restore"]
+VERBS += ["catch-up", "consent", "breach-list", "backup", "restore"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
     "TWILIO_ACCOUNT_SID": "AC00000000000000000000000000000000",
@@ -49,6 +49,8 @@ def test_help_names_every_verb(clone: Clone) -> None:
         (["clean", "everything"], "clean takes only --volumes"),
         (["backup", "one", "two"], "backup takes one file at most"),
         (["backup", "--now"], "backup takes one file at most"),
+        (["consent"], "consent takes review, or review --dry-run"),
+        (["consent", "review", "--now"], "consent takes review, or review --dry-run"),
         (["restore"], "restore needs the file that backup wrote"),
         (["restore", "file", "--force"], "restore takes a file, and --erasures with a file"),
     ],
@@ -82,6 +84,66 @@ def test_env_accepts_a_complete_dotenv_file(clone: Clone) -> None:
     finally:
         dotenv.unlink()
     assert (told.returncode, told.stdout, told.stderr) == (0, "settings are good for production\n", "")
+
+
+GOOD_DOTENV = "".join(f"{name}={value}\n" for name, value in GOOD_SETTINGS.items())
+
+
+@pytest.fixture
+def dotenv(clone: Clone) -> Iterator[Path]:
+    path = clone.folder / ".env"
+    yield path
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("raw", "told"),
+    [
+        pytest.param(GOOD_DOTENV.encode("utf-16"), [".env, line 1: the file is UTF-16"], id="UTF-16"),
+        pytest.param(
+            b"# caf\xe9\n" + GOOD_DOTENV.encode() + b"PORT=x\nLOG_LEVEL INFO\nQUIET_HOUR=off\n",
+            [".env, line 1: a letter", ".env, line 13: is not", ".env, line 14: QUIET_HOUR", "setting PORT must"],
+            id="a letter in Latin-1, and more",
+        ),
+    ],
+)
+def test_env_says_where_the_file_is_wrong(clone: Clone, dotenv: Path, raw: bytes, told: list[str]) -> None:
+    dotenv.write_bytes(raw)
+    answer = clone.run("env")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    lines = answer.stderr.splitlines()
+    assert [line for line, begins in zip(lines, told, strict=True) if not line.startswith(begins)] == []
+
+
+def test_env_says_which_empty_variable_hides_a_value(clone: Clone, dotenv: Path) -> None:
+    dotenv.write_text(GOOD_DOTENV)
+    answer = clone.run("env", HANDOFF_API_KEY="")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("setting HANDOFF_API_KEY is empty in the environment")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_health_asks_although_the_file_is_wrong(clone: Clone, dotenv: Path, answering_bot: HTTPServer) -> None:
+    dotenv.write_bytes(f"PORT={answering_bot.server_port}\n# caf".encode() + b"\xe9\n")
+    answer = clone.run("health")
+    assert (answer.returncode, json.loads(answer.stdout)["path"]) == (0, "/health")
+    assert answer.stderr.startswith("deploy.sh: .env, line 2: a letter is not UTF-8")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "value"),
+    [
+        pytest.param("health", "PORT", "five thousand", id="a port in words"),
+        pytest.param("stats", "ADMIN_API_KEY", "a-key-for\u200bthe-admins", id="a zero-width space in the key"),
+        pytest.param("stats", "ADMIN_API_KEY", "a-key-for\nthe-admins", id="a line break in the key"),
+    ],
+)
+def test_the_bot_cannot_be_asked_with_a_wrong_setting(clone: Clone, verb: str, name: str, value: str) -> None:
+    answer = clone.run(verb, **{"PORT": str(free_ports(1)[0]), name: value})
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("deploy.sh: the bot cannot be asked")
+    assert len(answer.stderr.splitlines()) == 1
 
 
 def test_serve_does_not_start_with_faulty_settings(clone: Clone) -> None:
@@ -272,6 +334,12 @@ def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str
     assert calls(docker) == []
     assert told.returncode == 2
     assert "deploy.sh catch-up: error: the following arguments are required: --since" in told.stderr
+
+
+def test_the_list_for_a_breach_is_made_where_the_bot_runs(clone: Clone, docker: dict[str, str]) -> None:
+    clone.run("breach-list", "--by", "Meera", **docker)
+    (call,) = calls(docker)
+    assert call == "compose exec -T whatsapp-bot python -m onboarding_bot.cli.breach_list --by Meera"
 
 
 def test_a_backup_with_compose_comes_out_of_the_containers(

@@ -27,7 +27,7 @@ def first_column(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        (section(PAGE, "Starting one"), definition._FIELDS),
+        (section(PAGE, "Starting one"), definition.FIELDS),
         (part("The state of a recipient"), RowState),
         (part("Skipped"), SkipReason),
     ],

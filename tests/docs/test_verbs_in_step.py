@@ -10,7 +10,7 @@ from tests.docs.pages import PAGES, ROOT, text_of
 
 def verbs() -> set[str]:
     helped = subprocess.run(
-        ["bash", "deploy.sh", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        ["bash", "deploy.sh", "help"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120
     )
     return set(re.findall(r"^  ([a-z]+)\b", helped.stdout, re.MULTILINE))
 

@@ -6,21 +6,29 @@ import csv
 import os
 import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
+from redis import Redis
+from redis.exceptions import RedisError
 
+from onboarding_bot.broadcast.pump import PUMP
+from onboarding_bot.store.keys import broadcast
+from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
 from tests.e2e.world import PATIENCE_SECONDS, Process, World
 from tests.settings import ENVIRONMENT
 
 # What a worker may have in flight at once: its processes times their threads.
 IN_FLIGHT = 32
 AT_ONCE = {"QUIET_HOURS": "off", "BROADCAST_WAVES": "off", "TWILIO_MESSAGES_PER_SECOND": "2000"}
+THE_END = "nobody listens any more"
 BULK = {"record_events": "off", "callbacks": "off"}
 # Ten times a second would be as often as a key may ask.
 LOOK_AGAIN_SECONDS = 0.2
@@ -111,7 +119,9 @@ class Admin:
 
     def look(self, broadcast_id: str) -> dict[str, Any]:
         """The broadcast with its figures."""
-        answer = requests.get(f"{self.world.bot_url}/broadcasts/{broadcast_id}", headers=self.headers, timeout=10)
+        answer = requests.get(
+            f"{self.world.bot_url}/broadcasts/{broadcast_id}", headers=self.headers, timeout=PATIENCE_SECONDS
+        )
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -122,7 +132,9 @@ class Admin:
     def rows(self, broadcast_id: str) -> dict[str, dict[str, str]]:
         """Every recipient's line of the file, by address; fails when somebody has two."""
         url = f"{self.world.bot_url}/broadcasts/{broadcast_id}/recipients.csv"
-        lines = list(csv.DictReader(requests.get(url, headers=self.headers, timeout=60).text.splitlines()))
+        lines = list(
+            csv.DictReader(requests.get(url, headers=self.headers, timeout=PATIENCE_SECONDS).text.splitlines())
+        )
         rows = {line["recipient"]: line for line in lines}
         assert len(rows) == len(lines)
         return rows
@@ -133,12 +145,12 @@ class Admin:
 
     def sent(self) -> Sent:
         """What Twilio took so far."""
-        told = requests.get(f"{self.world.simulator_url}/sim/sent", timeout=10).json()
+        told = requests.get(f"{self.world.simulator_url}/sim/sent", timeout=PATIENCE_SECONDS).json()
         return Sent(**{name: told[name] for name in Sent.__dataclass_fields__})
 
     def callbacks_under_way(self) -> int:
         """How many messages Twilio has still something to tell of."""
-        told = requests.get(f"{self.world.simulator_url}/sim/sent", timeout=10).json()
+        told = requests.get(f"{self.world.simulator_url}/sim/sent", timeout=PATIENCE_SECONDS).json()
         return int(told["callbacks"]["messages_under_way"])
 
     def wait_for_sent(self, total: int, seconds: float = PATIENCE_SECONDS) -> None:
@@ -147,12 +159,37 @@ class Admin:
 
     def wait_for_quiet(self) -> None:
         """Return when Twilio has told all that it had to tell."""
-        wait_for(lambda: self.callbacks_under_way() == 0, "Twilio having called back about everything", 60)
+        wait_for(lambda: self.callbacks_under_way() == 0, "Twilio having called back about everything")
+
+    def wait_for_sweeps(self, count: int = 3) -> None:
+        """Return when a worker has looked after everything so many times more."""
+        signs = SignsOfLife(self.world.redis_client(), self.world.redis_client())
+        for _ in range(count + 1):  # one of them may have been under way
+            before = signs.read().get(Sign.WORKER)
+            wait_for(lambda before=before: signs.read().get(Sign.WORKER) != before, "a sweep")  # type: ignore[misc]
+
+    def slots_taken(self, broadcast_id: str) -> int:
+        """For how many recipients the moment has been reserved: so many are out, or may still get out."""
+        return int(self.world.redis_client().hget(broadcast(broadcast_id), "started") or 0)  # type: ignore[arg-type]
+
+    def wait_until_nobody_sends(self, broadcast_id: str) -> None:
+        """Return when no thread is at work on it, and nothing is in flight."""
+        leases, redis = f"*:broadcast:{broadcast_id}:lease-{PUMP}", self.world.redis_client()
+        wait_for(lambda: not (redis.keys(leases) or self.counts(broadcast_id)["sending"]), "nobody sending")
+
+    def nothing_more_is_sent(self, broadcast_id: str, at_most: int) -> int:
+        """Look on while the worker works: what was under way comes to its end, and that was all; how many it were."""
+        self.wait_until_nobody_sends(broadcast_id)
+        total = self.sent().total
+        assert total <= at_most
+        self.wait_for_sweeps()
+        assert (self.sent().total, self.counts(broadcast_id)["sent"]) == (total, total)
+        return total
 
     def break_for(self, **codes: dict[str, Any]) -> None:
         """What goes wrong with messages to numbers that end in these digits, like ``_0007={"on_send": …}``."""
         rules = [{"suffix": suffix.removeprefix("_")} | rule for suffix, rule in codes.items()]
-        answer = requests.put(f"{self.world.simulator_url}/sim/rules", json=rules, timeout=10)
+        answer = requests.put(f"{self.world.simulator_url}/sim/rules", json=rules, timeout=PATIENCE_SECONDS)
         assert answer.status_code == 200, answer.text
 
     def begin_anew(self) -> None:
@@ -160,7 +197,43 @@ class Admin:
         self.world.redis_client().flushall()
         self.world.set_fault(**HEALTHY)
         self.break_for()
-        assert requests.delete(f"{self.world.simulator_url}/sim/sent", timeout=10).status_code == 204
+        assert requests.delete(f"{self.world.simulator_url}/sim/sent", timeout=PATIENCE_SECONDS).status_code == 204
 
     def _post(self, path: str, body: Any) -> requests.Response:
-        return requests.post(self.world.bot_url + path, json=body, headers=self.headers, timeout=30)
+        return requests.post(self.world.bot_url + path, json=body, headers=self.headers, timeout=PATIENCE_SECONDS)
+
+
+@dataclass
+class Monitor:
+    """Everything that clients tell Redis, over all its restarts."""
+
+    port: int
+    commands: list[str] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def listen(self) -> None:
+        while not self._over.is_set():
+            with suppress(RedisError), Redis(port=self.port).monitor() as monitor:
+                while THE_END not in (command := str(monitor.next_command()["command"])):
+                    self.commands.append(command)
+                return
+            time.sleep(0.05)
+
+    @contextmanager
+    def running(self) -> Iterator[Monitor]:
+        thread = threading.Thread(target=self.listen)
+        thread.start()
+        try:
+            wait_for(self.is_connected, "MONITOR")
+            yield self
+        finally:
+            self._over.set()
+            with suppress(RedisError):
+                Redis(port=self.port).echo(THE_END)
+            thread.join()
+
+    def is_connected(self) -> bool:
+        """Whether it is connected: it hears a word that is said just now."""
+        word = f"are you there {time.monotonic()}"
+        Redis(port=self.port).echo(word)
+        return any(word in command for command in self.commands)

@@ -5,25 +5,19 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from redis import Redis
-from redis.exceptions import RedisError
 
 from onboarding_bot.conversation.session import OnboardingStep
-from tests.e2e.outbound import Admin, Worker, wait_for
+from tests.e2e.outbound import Admin, Monitor, Worker, wait_for
 from tests.e2e.people import settle, store_at
 from tests.e2e.test_tracing import let_time_pass
 from tests.e2e.test_whole_product import LOGIN
-from tests.e2e.world import World, running_world
+from tests.e2e.world import PATIENCE_SECONDS, World, running_world
 from tests.servers import free_port
 from tests.settings import ENVIRONMENT
 from tests.talker import new_sid, signature, webhook_form
@@ -44,39 +38,6 @@ WRONG = {"Authorization": f"Bearer {WRONG_KEY}"}
 SECRETS = [value for name, value in ENVIRONMENT.items() if name.endswith(("_KEY", "_KEYS", "_TOKEN"))]
 
 
-@dataclass
-class Monitor:
-    """Everything that clients tell Redis, over all its restarts."""
-
-    port: int
-    commands: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def listen(self) -> None:
-        while not self._over.is_set():
-            with suppress(RedisError), Redis(port=self.port, socket_timeout=0.5).monitor() as monitor:
-                while not self._over.is_set():
-                    self.commands.append(str(monitor.next_command()["command"]))
-            time.sleep(0.05)
-
-    @contextmanager
-    def running(self) -> Iterator[Monitor]:
-        thread = threading.Thread(target=self.listen)
-        thread.start()
-        try:
-            wait_for(self.hears, "MONITOR")
-            yield self
-        finally:
-            self._over.set()
-            thread.join()
-
-    def hears(self) -> bool:
-        """Whether it is connected: it hears a word that is said just now."""
-        word = f"are you there {time.monotonic()}"
-        Redis(port=self.port).echo(word)
-        return any(word in command for command in self.commands)
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     settings = {"LOG_LEVEL": "DEBUG", "AUTH_API_DEADLINE_SECONDS": "1", "NUDGE_AFTER": "1s", "QUIET_HOURS": "off"}
@@ -94,7 +55,7 @@ def worker(world: World, tmp_path: Path) -> Iterator[Worker]:
 
 
 def post(world: World, path: str, **request: Any) -> requests.Response:
-    return requests.post(f"{world.bot_url}{path}", timeout=30, **request)
+    return requests.post(f"{world.bot_url}{path}", timeout=PATIENCE_SECONDS, **request)
 
 
 def signed(world: World, path: str, form: Mapping[str, str]) -> requests.Response:
@@ -118,18 +79,19 @@ def strangers_knock(world: World) -> None:
             post(world, path, json={"token": CHATTER, "message": None, "target_step": NAME, NAME: PHONE}, headers=key)
     for path in (f"/broadcasts/{PHONE}", f"/stats?days={PHONE}", "/metrics", f"/dashboard/{CHATTER}"):
         for key in ({}, WRONG, ADMIN):
-            requests.get(f"{world.bot_url}{path}", headers=key, timeout=30)
+            requests.get(f"{world.bot_url}{path}", headers=key, timeout=PATIENCE_SECONDS)
     post(world, "/dashboard/sign-in", data={"key": WRONG_KEY, "next": f"/{CHATTER}"})
     post(world, "/dashboard/sign-in", data={"key": ENVIRONMENT["ADMIN_API_KEY"]})
 
 
 def broken_requests_arrive(world: World) -> None:
     """gunicorn itself refuses these."""
+    bot = ("127.0.0.1", int(world.environment["PORT"]))
     for line in (f"GET /{PHONE} HTTP/9.9", f"{CHATTER} {SENDER}", f"GET /{'x' * 5000}{PHONE} HTTP/1.1"):
-        with socket.create_connection(("127.0.0.1", int(world.environment["PORT"])), timeout=10) as connection:
+        with socket.create_connection(bot, timeout=PATIENCE_SECONDS) as connection:
             connection.sendall(f"{line}\r\nX-Name: {NAME}\r\n{CHATTER}\r\n\r\n".encode())
             connection.recv(4096)
-    with socket.create_connection(("127.0.0.1", int(world.environment["PORT"])), timeout=10) as connection:
+    with socket.create_connection(bot, timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(f"POST /webhook?{PHONE} HTTP/1.1\r\nContent-Length: 999\r\n\r\nBody={CHATTER}".encode())
 
 
@@ -160,9 +122,9 @@ def an_owner_logs_in(world: World) -> tuple[str, str]:
     phone = owner.removeprefix("whatsapp:")
     otp = world.otp_sent_to(phone)
     world.post(otp, owner)
-    requests.get(link, timeout=10)
-    requests.post(link, data={"phone": phone, "otp": "000000"}, timeout=10)
-    requests.post(link, data={"phone": phone, "otp": otp}, timeout=10)
+    requests.get(link, timeout=PATIENCE_SECONDS)
+    requests.post(link, data={"phone": phone, "otp": "000000"}, timeout=PATIENCE_SECONDS)
+    requests.post(link, data={"phone": phone, "otp": otp}, timeout=PATIENCE_SECONDS)
     token = link.partition("token=")[2].removesuffix("</Message></Response>")
     post(world, "/handoff", json={"token": f"{token}x"}, headers=HANDOFF)
     post(world, "/handoff", json={"token": token}, headers=WRONG)
@@ -206,15 +168,15 @@ def twilio_fails_and_calls_back(world: World, worker: Worker) -> None:
     wait_for(lambda: '"nudge"' in worker.process.log.read_text(), "a reminder")
 
 
-def redis_goes_away_in_the_middle(world: World) -> None:
+def redis_goes_away_in_the_middle(world: World, worker: Worker) -> None:
     world.redis.kill()
     assert world.post(CHATTER, SENDER).status_code == 503
     world.post(CHATTER, SENDER, path="/webhook/fallback")
     for path in ("/stats", "/broadcasts", "/metrics", "/dashboard"):
-        requests.get(f"{world.bot_url}{path}", headers=ADMIN, timeout=30)
+        requests.get(f"{world.bot_url}{path}", headers=ADMIN, timeout=PATIENCE_SECONDS)
     post(world, "/people/lookup", json={"address": SENDER}, headers=ADMIN)
     post(world, "/send-broadcast", json={"message": BROADCAST}, headers=ADMIN)
-    time.sleep(1.5)  # the worker sweeps meanwhile
+    wait_for(lambda: '"sweep_postponed"' in worker.process.log.read_text(), "the worker having missed Redis")
     world.redis.start()
     wait_for(lambda: world.post("STATUS", SENDER).status_code == 200, "the bot back at work")
 
@@ -243,11 +205,11 @@ def test_nobody_sings(world: World, worker: Worker) -> None:
         let_time_pass(world)
         something_breaks_inside(world)
         twilio_fails_and_calls_back(world, worker)
-        redis_goes_away_in_the_middle(world)
-        wait_for(monitor.hears, "MONITOR after the restart")
+        redis_goes_away_in_the_middle(world, worker)
+        wait_for(monitor.is_connected, "MONITOR after the restart")
         world.post(CHATTER, SENDER)
         shown = [
-            requests.get(f"{url}/metrics", headers=ADMIN, timeout=30).text
+            requests.get(f"{url}/metrics", headers=ADMIN, timeout=PATIENCE_SECONDS).text
             for url in (world.bot_url, f"http://127.0.0.1:{worker.process.environment['WORKER_METRICS_PORT']}")
         ]
     assert worker.stop() == 0

@@ -12,7 +12,7 @@ from onboarding_bot.app import build_parts
 from onboarding_bot.bot import Clock
 from onboarding_bot.catch_up import Fate, Report
 from onboarding_bot.config import load_settings
-from tests.e2e.world import ROOT, World, eventually
+from tests.e2e.world import PATIENCE_SECONDS, ROOT, World, eventually
 
 
 def program(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -23,7 +23,7 @@ def program(world: World, *arguments: str, **settings: str) -> subprocess.Comple
         env=world.environment | settings,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

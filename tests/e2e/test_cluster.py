@@ -10,7 +10,7 @@ import requests
 
 from tests.e2e.outbound import Admin, Worker
 from tests.e2e.people import address, settle, store_at
-from tests.e2e.world import eventually, running_world
+from tests.e2e.world import PATIENCE_SECONDS, eventually, running_world
 from tests.settings import ENVIRONMENT
 from tests.talker import OWNER
 
@@ -20,11 +20,11 @@ pytestmark = pytest.mark.redis_server
 def page_after_sign_in(url: str) -> str:
     """What somebody sees at the dashboard after having given the key."""
     with requests.Session() as browser:
-        form = browser.get(url, timeout=10).text
+        form = browser.get(url, timeout=PATIENCE_SECONDS).text
         token = re.search(r'name="csrf_token" value="(\w+)"', form)
         assert token
         given = {"csrf_token": token[1], "key": ENVIRONMENT["ADMIN_API_KEY"]}
-        page = browser.post(f"{url}/sign-in", data=given, timeout=10)
+        page = browser.post(f"{url}/sign-in", data=given, timeout=PATIENCE_SECONDS)
         assert page.status_code == 200
         return page.text
 

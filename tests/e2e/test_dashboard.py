@@ -365,6 +365,18 @@ def test_an_impatient_finger_sends_once(opens: Open, broadcasts: Broadcasts, wor
 # --- without --------------------------------------------------------------------------------------------------------
 
 
+def test_a_date_typed_in_part_does_not_mean_at_once(opens: Open, broadcasts: Broadcasts, world: World) -> None:
+    page = sign_in(opens())
+    page.goto(f"{world.bot_url}/dashboard/broadcasts/new")
+    page.get_by_role("textbox", name="Text").fill("The fair opens.")
+    page.get_by_label("Begin at, Indian time").click()
+    page.keyboard.type("12")
+    page.get_by_role("button", name="Count the recipients").click()
+    expect(page.get_by_role("button", name="Count the recipients")).to_be_visible()
+    expect(page.get_by_label("Begin at, Indian time")).to_be_focused()
+    assert page.get_by_role("button", name="Continue: confirm").count() == 0
+
+
 def test_without_a_script_everything_can_be_read_and_held(opens: Open, broadcasts: Broadcasts, world: World) -> None:
     add_many(broadcasts.store, 3, wrote_at=broadcasts.now())
     broadcast_id = fair_under_way(broadcasts)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from tests.e2e.outbound import Worker, wait_for
-from tests.e2e.world import World, running_world
+from tests.e2e.world import PATIENCE_SECONDS, World, running_world
 from tests.settings import ENVIRONMENT
 from tests.talker import OWNER
 
@@ -21,7 +21,7 @@ def at_twilio(world: World, **filters: str) -> list[str]:
     """The texts that Twilio keeps of these messages."""
     account, token = ENVIRONMENT["TWILIO_ACCOUNT_SID"], ENVIRONMENT["TWILIO_AUTH_TOKEN"]
     url = f"{world.simulator_url}/2010-04-01/Accounts/{account}/Messages.json"
-    answer = requests.get(url, params={"PageSize": "1000"} | filters, auth=(account, token), timeout=10)
+    answer = requests.get(url, params={"PageSize": "1000"} | filters, auth=(account, token), timeout=PATIENCE_SECONDS)
     return [message["body"] for message in answer.json()["messages"]]
 
 

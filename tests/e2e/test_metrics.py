@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.outbound import HEALTHY, Admin, Worker, wait_for
 from tests.e2e.people import settle, store_at
 from tests.e2e.test_rolling_restart import workers_of
-from tests.e2e.world import World, eventually
+from tests.e2e.world import PATIENCE_SECONDS, World, eventually
 from tests.servers import free_port
 from tests.settings import ENVIRONMENT
 
@@ -26,7 +26,7 @@ KEY = {"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}
 
 def figure(url: str, name: str, **labels: str) -> float:
     """The sum of all samples of that name with these labels."""
-    text = requests.get(f"{url}/metrics", headers=KEY, timeout=10).text
+    text = requests.get(f"{url}/metrics", headers=KEY, timeout=PATIENCE_SECONDS).text
     return sum(
         sample.value
         for family in text_string_to_metric_families(text)
@@ -36,7 +36,7 @@ def figure(url: str, name: str, **labels: str) -> float:
 
 
 def processes(url: str) -> set[int]:
-    text = requests.get(f"{url}/metrics", headers=KEY, timeout=10).text
+    text = requests.get(f"{url}/metrics", headers=KEY, timeout=PATIENCE_SECONDS).text
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {int(sample.labels["pid"]) for sample in samples if sample.name == "process_resident_memory_bytes"}
 
@@ -94,6 +94,6 @@ def test_the_worker_shows_its_own(world: World, worker: tuple[Worker, str]) -> N
         ),
         "callbacks are counted where they come in",
     )
-    assert requests.get(f"{url}/metrics", timeout=10).status_code == 401
+    assert requests.get(f"{url}/metrics", timeout=PATIENCE_SECONDS).status_code == 401
     assert len(processes(url)) == 4, "the supervisor, its two processes, and the one that shows all this"
     assert running.stop() == 0

@@ -149,7 +149,7 @@ def start(copy: Process, url: str) -> None:
 
 def is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/health/ready", timeout=2).status_code == 200
+        return requests.get(f"{url}/health/ready", timeout=PATIENCE_SECONDS).status_code == 200
     except requests.RequestException:
         return False
 

@@ -12,7 +12,7 @@ from onboarding_bot.config import load_settings
 from onboarding_bot.services.content_api import ContentApi
 from onboarding_bot.services.template_files import load_templates
 from onboarding_bot.services.templates import Templates
-from tests.e2e.world import ROOT, World
+from tests.e2e.world import PATIENCE_SECONDS, ROOT, World
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def quick_meta(world: World) -> Iterator[World]:
 def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "onboarding_bot.services.templates", "sync", *options]
     return subprocess.run(
-        command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
 
 

@@ -12,7 +12,7 @@ import requests
 
 from onboarding_bot.store.keys import SHARDS, SIGNS_OF_LIFE, due_in
 from tests.e2e.outbound import Worker, wait_for
-from tests.e2e.world import World
+from tests.e2e.world import PATIENCE_SECONDS, World
 from tests.talker import new_sid, signature, webhook_form
 
 pytestmark = pytest.mark.redis_server
@@ -49,7 +49,7 @@ def say_yes(world: World, owner: str) -> requests.Response:
             "traceparent": f"00-{TRACE}-b7ad6b7169203331-01",
             "X-Request-Id": REQUEST,
         },
-        timeout=30,
+        timeout=PATIENCE_SECONDS,
     )
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from onboarding_bot.store import keys
-from tests.e2e.world import World, eventually
+from tests.e2e.world import PATIENCE_SECONDS, World, eventually
 from tests.talker import new_sid
 
 LOGIN = re.compile(r"http://\S+/login\?source=whatsapp&token=\S+")
@@ -31,7 +31,7 @@ def test_an_owner_signs_up_on_the_phone_and_logs_in_with_the_otp(world: World, o
     link = LOGIN.search(world.converse("YES", owner))
     assert link
     page = requests.post(
-        link[0], data={"phone": phone_of(owner), "otp": world.otp_sent_to(phone_of(owner))}, timeout=10
+        link[0], data={"phone": phone_of(owner), "otp": world.otp_sent_to(phone_of(owner))}, timeout=PATIENCE_SECONDS
     )
     assert "Welcome, Asha Devi" in page.text
     assert page.headers["Referrer-Policy"] == "no-referrer"
@@ -80,7 +80,7 @@ def test_fifty_messages_of_one_person_at_once_lose_no_answer(world: World, owner
     assert [answer.status_code for answer in answers] == [200] * 50
     summary = world.post("STATUS", owner).text
     assert "Asha Devi" in summary or "Ravi Kumar" in summary
-    assert "Other" in summary or "12. Other" in summary
+    assert "Other" in summary
 
 
 def test_copies_in_both_processes_at_once_change_the_session_once(world: World, owner: str) -> None:
@@ -169,7 +169,9 @@ def test_while_the_auth_api_hangs_everybody_else_is_answered(world: World, owner
 def test_what_gunicorn_cannot_read_is_not_quoted_in_the_log(world: World, request_text: str) -> None:
     canary = "Rukmini-whatsapp:+919999988888"
     before = world.bot.log.stat().st_size
-    with socket.create_connection((urlsplit(world.bot_url).hostname, urlsplit(world.bot_url).port), 10) as connection:
+    with socket.create_connection(
+        (urlsplit(world.bot_url).hostname, urlsplit(world.bot_url).port), PATIENCE_SECONDS
+    ) as connection:
         connection.sendall(request_text.format(canary=canary).encode())
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(4096):
@@ -185,10 +187,10 @@ def test_redis_gone_means_503_and_its_return_brings_everything_back(world: World
     world.redis.kill()
     try:
         assert world.post("Asha Devi", owner, sid).status_code == 503
-        health = requests.get(f"{world.bot_url}/health", timeout=5)
+        health = requests.get(f"{world.bot_url}/health", timeout=PATIENCE_SECONDS)
         assert (health.status_code, health.json()["status"]) == (503, "unhealthy")
-        assert requests.get(f"{world.bot_url}/health/ready", timeout=5).status_code == 503
-        assert requests.get(f"{world.bot_url}/health/live", timeout=5).status_code == 200
+        assert requests.get(f"{world.bot_url}/health/ready", timeout=PATIENCE_SECONDS).status_code == 503
+        assert requests.get(f"{world.bot_url}/health/live", timeout=PATIENCE_SECONDS).status_code == 200
         assert "send your last message again" in world.post("Asha Devi", owner, sid, "/webhook/fallback").text
     finally:
         world.redis.start()

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.outbound.definition import Definition, InvalidDefinitionError, Purpose, parse_definition
+from onboarding_bot.fields import Fields, InvalidFieldError
+from onboarding_bot.outbound.definition import FIELDS, Definition, Purpose, parse_definition
 from tests.fakes import NOON
 
 LANGUAGES = ["en", "hi"]
@@ -20,11 +21,11 @@ HALF = "\ud800"
 
 
 def parse(**body: Any) -> Definition:
-    return parse_definition(body, LANGUAGES)[0]
+    return parse_definition(Fields(body, FIELDS), LANGUAGES)[0]
 
 
 def test_a_message_is_enough() -> None:
-    definition, is_dry_run = parse_definition({"message": "Hi"}, LANGUAGES)
+    definition, is_dry_run = parse_definition(Fields({"message": "Hi"}, FIELDS), LANGUAGES)
     assert definition == Definition(message="Hi")
     assert (definition.purpose, definition.include_completed, is_dry_run) == (Purpose.SERVICE, True, False)
     assert not definition.is_template
@@ -32,30 +33,25 @@ def test_a_message_is_enough() -> None:
 
 
 def test_everything_can_be_said() -> None:
-    definition, is_dry_run = parse_definition(
-        {
-            "content_sid": SID,
-            "content_variables": {"1": "Asha"},
-            "purpose": "marketing",
-            "target_step": "phone",
-            "language": "hi",
-            "sector": "Food & Beverage",
-            "pincode_prefix": "56",
-            "include_completed": False,
-            "schedule_at": "2026-12-01T10:00:00+05:30",
-            "dry_run": True,
-        },
-        LANGUAGES,
-    )
+    given = {
+        "content_sid": SID,
+        "content_variables": {"1": "Asha"},
+        "purpose": "marketing",
+        "target_step": "phone",
+        "language": "hi",
+        "sector": "Food & Beverage",
+        "pincode_prefix": "56",
+        "include_completed": False,
+        "schedule_at": "2026-12-01T10:00:00+05:30",
+        "dry_run": True,
+    }
+    assert given.keys() == set(FIELDS) - {"message"}
+    definition, is_dry_run = parse_definition(Fields(given, FIELDS), LANGUAGES)
     assert is_dry_run
     assert definition.is_template
     assert definition.looks_into_contacts
     assert definition.schedule_at == datetime(2026, 12, 1, 4, 30, tzinfo=UTC)
     assert Definition.from_json(definition.to_json()) == definition
-
-
-def test_null_is_as_good_as_left_out() -> None:
-    assert parse(message="Hi", content_sid=None, purpose=None, schedule_at=None, dry_run=None) == parse(message="Hi")
 
 
 @pytest.mark.parametrize("step", list(OnboardingStep))
@@ -88,6 +84,8 @@ def test_what_is_overdue() -> None:
         assert parse(message="Hi", schedule_at=moment.isoformat()).is_overdue(NOON) is expected
 
 
+FILTERS = ("target_step", "language", "sector", "pincode_prefix", "schedule_at", "purpose")
+FLAGS = ("include_completed", "dry_run")
 FAULTS: list[tuple[str, Any]] = [
     ("message", {}),
     ("message", {"message": "Hi", "content_sid": SID}),
@@ -139,10 +137,23 @@ FAULTS: list[tuple[str, Any]] = [
     ("schedule_at", {"message": "Hi", "schedule_at": "9999-12-31T23:59:59-05:30"}),
     ("schedule_at", {"message": "Hi", "schedule_at": "9999-12-31T23:59:59+00:00"}),
     ("schedule_at", {"message": "Hi", "schedule_at": 1795329000}),
-    ("body", None),
-    ("body", []),
-    ("body", "message"),
-    ("body", 5),
+    *((name, {"message": "Hi", name: None}) for name in FIELDS if name != "message"),
+    ("message", {"message": "Hi\0"}),
+    ("message", {"message": "Hi \x1b[2J"}),
+    ("message", {"message": {}}),
+    ("content_variables", {"content_sid": SID, "content_variables": {"1": " "}}),
+    ("content_variables", {"content_sid": SID, "content_variables": {"1": "a\0b"}}),
+    ("content_variables", {"content_sid": SID, "content_variables": {"1": ["x"]}}),
+    ("content_variables", {"message": "Hi", "content_variables": []}),
+    *((name, {"message": "Hi", name: empty}) for name in FILTERS for empty in ("", " ", "\0", [], {}, [[]], False, 0)),
+    *((name, {"message": "Hi", name: "true"}) for name in FLAGS),
+    *((name, {"message": "Hi", name: "false"}) for name in FLAGS),
+    *((name, {"message": "Hi", name: number}) for name in FLAGS for number in (0, 1, 1.0, float("nan"), 10**400)),
+    *((name, {"message": "Hi", name: empty}) for name in FLAGS for empty in ("", [], {}, [True])),
+    ("dryrun", {"message": "Hi", "dryrun": True}),
+    ("dry-run", {"message": "Hi", "dry-run": True}),
+    ("dry_run ", {"message": "Hi", "dry_run ": True}),
+    ("DRY_RUN", {"message": "Hi", "DRY_RUN": True}),
     ("priority", {"message": "Hi", "priority": 1}),
     ("Message", {"Message": "Hi"}),
     ("text", {"message": "Hi", "text": None}),
@@ -152,8 +163,8 @@ FAULTS: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize(("field", "body"), FAULTS, ids=[f"{name}: {str(body)[:50]!a}" for name, body in FAULTS])
 def test_a_fault_names_its_field(field: str, body: Any) -> None:
-    with pytest.raises(InvalidDefinitionError) as caught:
-        parse_definition(body, LANGUAGES)
+    with pytest.raises(InvalidFieldError) as caught:
+        parse(**body)
     assert caught.value.name == field
     assert caught.value.detail
 
@@ -168,12 +179,12 @@ names = st.sampled_from(
 )
 
 
-@given(body=json_values | st.dictionaries(names, json_values, max_size=4))
+@given(body=st.dictionaries(names | st.text(max_size=5), json_values, max_size=4))
 @settings(deadline=None, max_examples=150)
 def test_any_json_is_a_definition_or_a_fault(body: Any) -> None:
     try:
-        definition, _ = parse_definition(body, LANGUAGES)
-    except InvalidDefinitionError:
+        definition = parse(**body)
+    except InvalidFieldError:
         return
     assert Definition.from_json(definition.to_json()) == definition
     definition.to_json().encode()

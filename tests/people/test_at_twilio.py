@@ -37,7 +37,7 @@ def log(simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> Message
 
 
 def write(simulator: RunningSimulator, person: str, **what: str) -> None:
-    answer = requests.post(f"{simulator.url}/sim/messages", json={"from": person} | what, timeout=20)
+    answer = requests.post(f"{simulator.url}/sim/messages", json={"from": person} | what, timeout=120)
     assert answer.ok, answer.text
 
 
@@ -52,7 +52,7 @@ def test_nothing_of_the_person_is_left_at_twilio(
         assert simulator.send(To=ASHA, Body="The fair opens on Monday.").status_code == 201
     (picture,) = [message for message in log.messages(sender=ASHA) if message.media]
     media = f"{simulator.url}/2010-04-01/Accounts/{ACCOUNT}/Messages/{picture.sid}/Media.json"
-    assert len(requests.get(media, auth=(ACCOUNT, TOKEN), timeout=5).json()["media_list"]) == 1
+    assert len(requests.get(media, auth=(ACCOUNT, TOKEN), timeout=120).json()["media_list"]) == 1
 
     store = RedisStore(redis, Keys("a person key"), Sealer(Cipher([b"k" * 32])), timedelta(days=180), timedelta(days=7))
     erasures = Erasures(redis, Keys("a person key"), Sealer(Cipher([b"k" * 32])), store)
@@ -67,5 +67,5 @@ def test_nothing_of_the_person_is_left_at_twilio(
 
     wait_for(is_over, "no message left; the last ones were on their way for a moment")
     assert list(log.messages(sender=ASHA)) == list(log.messages(recipient=ASHA)) == []
-    assert requests.get(media, auth=(ACCOUNT, TOKEN), timeout=5).json()["media_list"] == []
+    assert requests.get(media, auth=(ACCOUNT, TOKEN), timeout=120).json()["media_list"] == []
     assert len(list(log.messages(sender=RAVI))) == 1

@@ -121,12 +121,12 @@ def test_of_many_threads_one_gets_the_trial(breaker: CircuitBreaker, seconds: Se
     allowed: list[bool] = []
 
     def ask() -> None:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=120)
         allowed.append(breaker.allows_call())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=10)
+        thread.join(timeout=120)
     assert sorted(allowed) == [False] * 7 + [True]

@@ -90,6 +90,8 @@ def test_the_bot_itself_takes_the_signed_requests_and_no_conversation_begins() -
             internet.add_passthru(changes["PUBLIC_BASE_URL"])
             well = examine(**changes)
             _, *wrong_token, _ = examine(**changes, TWILIO_AUTH_TOKEN="another-token-than-the-bot-has")
+        assert well
+        assert wrong_token
         assert all(finding.is_well for finding in well), well
         assert all("refuses the signature" in finding.advice for finding in wrong_token)
         assert redis.keys() == [SIGNS_OF_LIFE.encode()]
@@ -166,6 +168,12 @@ def test_what_stands_between_twilio_and_the_bot(
 @pytest.mark.parametrize(
     ("status", "body", "advice"),
     [
+        pytest.param(
+            200,
+            {"status": "degraded", "services": {"redis": {"status": "degraded", "unavailable": ["10.0.0.1:6379"]}}},
+            "a part of the Redis cluster",
+            id="a primary that takes no writes",
+        ),
         pytest.param(200, degraded("auth_api"), "AUTH_API_URL", id="no auth API"),
         pytest.param(200, degraded("worker"), "no worker runs", id="no worker"),
         pytest.param(200, degraded("queue"), "queue stands still", id="a queue that nobody works off"),
@@ -221,6 +229,7 @@ def test_a_port_where_nobody_listens_is_told_from_a_name_that_does_not_exist() -
         address = f"http://127.0.0.1:{free_port()}"
         internet.add_passthru(address)
         _, *findings = examine(PUBLIC_BASE_URL=address)
+    assert findings
     assert all("refuses connections" in finding.advice for finding in findings)
 
 
@@ -228,6 +237,7 @@ def test_an_answer_that_drips_in_ends(internet: responses.RequestsMock) -> None:
     all_well(internet)
     ticks = iter(range(0, 10_000, 30))
     findings = list(Doctor(settings(), clock=lambda: float(next(ticks))).examine())
+    assert findings
     assert all("answers too late" in finding.advice for finding in findings)
 
 

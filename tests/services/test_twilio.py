@@ -48,13 +48,53 @@ def signed(url: str, fields: Fields, token: str = TOKEN) -> str:
         pytest.param("/webhook", "", [*FIELDS, ("ANewFieldOf2030", "x"), ("zz", "y")], id="unknown new fields"),
         pytest.param("/webhook", "", [*FIELDS, ("a", "1"), ("B", "2"), ("b", "3")], id="names in upper and lower case"),
         pytest.param("/webhook", "", [], id="no fields"),
+        pytest.param("//webhook", "", FIELDS, id="doubled slash"),
+        pytest.param("//webhook//", "a=1", FIELDS, id="doubled slashes and a query"),
+        pytest.param("/web%68ook", "a=%7E~&b=+%20&&c", FIELDS, id="percent signs"),
+        pytest.param("/webhook", "?", FIELDS, id="two question marks"),
     ],
 )
 def test_what_twilio_signed_is_genuine(path: str, query: str, fields: Fields) -> None:
     verifier = SignatureVerifier([TOKEN], BASE)
     url = f"{BASE}{path}" + (f"?{query}" if query else "")
-    assert verifier.signed_url(path, query) == url
+    assert verifier.signed_url(url.removeprefix(BASE)) == url
     assert verifier.is_genuine(url, MultiDict(fields), signed(url, fields))
+
+
+@pytest.mark.parametrize(
+    "base", ["https://a.in", "https://a.in:443", "http://a.in:8080/bot", "https://[2001:db8::1]/x"]
+)
+@pytest.mark.parametrize(
+    ("signed_for", "came_as"),
+    [
+        *(("/webhook?", "/webhook?"), ("//webhook?", "//webhook?"), ("//webhook", "//webhook")),
+        pytest.param("/webhook?", "/webhook", id="a proxy dropped the question mark"),
+        pytest.param("/webhook", "/webhook?", id="it was not signed"),
+        pytest.param("//webhook", "/webhook", id="a proxy made one slash of two"),
+        pytest.param("//webhook?", "/webhook", id="both"),
+    ],
+)
+def test_the_same_address_may_be_spelt_otherwise(base: str, signed_for: str, came_as: str) -> None:
+    verifier = SignatureVerifier([TOKEN], base)
+    url = verifier.signed_url(came_as)
+    assert verifier.is_genuine(url, MultiDict(FIELDS), signed(base + signed_for, FIELDS))
+    assert not verifier.is_genuine(url, MultiDict(FIELDS), signed(f"{base}{signed_for}x", FIELDS))
+
+
+@pytest.mark.parametrize(
+    ("base", "signed_as"),
+    [
+        ("https://a.in/bot", "https://a.in:443/bot"),
+        ("https://a.in:443", "https://a.in"),
+        ("http://a.in", "http://a.in:80"),
+        ("https://[2001:db8::1]", "https://[2001:db8::1]:443"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]"),
+    ],
+)
+def test_a_port_may_be_signed_or_not(base: str, signed_as: str) -> None:
+    verifier = SignatureVerifier([TOKEN], base)
+    url = verifier.signed_url("/webhook?a=1")
+    assert verifier.is_genuine(url, MultiDict(FIELDS), signed(f"{signed_as}/webhook?a=1", FIELDS))
 
 
 @pytest.mark.parametrize("token", [TOKEN, PREVIOUS_TOKEN])

@@ -74,6 +74,14 @@ def test_a_person_without_a_number_is_written_to_as_well(twilio: responses.Reque
     assert form_of(twilio)["To"] == "whatsapp:IN.1234567890"
 
 
+@pytest.mark.parametrize("to", ["+919876543210", "messenger:1234", "whatsapp:", ""])
+def test_whoever_is_not_on_whatsapp_is_not_even_tried(twilio: responses.RequestsMock, to: str) -> None:
+    """An earlier release kept people who had written an SMS."""
+    assert client_for().send_text(to, "Hi") == Sent(SendResult.REFUSED, code=21910)
+    assert client_for().send_template(to, "HX1", {}) == Sent(SendResult.REFUSED, code=21910)
+    assert len(twilio.calls) == 0
+
+
 def test_the_callback_says_what_it_is_about_and_can_be_signed(twilio: responses.RequestsMock) -> None:
     accept(twilio)
     client_for().send_text(OWNER, "Hi", {"broadcast": "b 1", "row": "r&1"})
@@ -135,7 +143,16 @@ UNCERTAIN, NOT_PROCESSED = Sent(SendResult.UNCERTAIN), Sent(SendResult.NOT_PROCE
             id="429 with Retry-After",
         ),
         pytest.param(
-            refusal(429, 63018), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="429 with another code"
+            refusal(429, 63010), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="429 with another code"
+        ),
+        *(
+            pytest.param(
+                refusal(status, 63018, **headers),
+                Sent(SendResult.NOT_PROCESSED, code=63018, retry_after=wish),
+                id=f"the sender's limit, {status} {wish}",
+            )
+            for status in (400, 429)
+            for headers, wish in (({}, 1.0), ({"Retry-After": "7"}, 7.0))
         ),
         pytest.param(
             refusal(400, 20429), Sent(SendResult.NOT_PROCESSED, code=20429, retry_after=1.0), id="its code on a 400"

@@ -31,15 +31,15 @@ class RunningSimulator:
             f"{self.url}/2010-04-01/Accounts/{ACCOUNT}/Messages.json",
             data={"From": SENDER} | form,
             auth=(ACCOUNT, TOKEN),
-            timeout=5,
+            timeout=120,
         )
 
     def create_template(self, template: dict[str, Any]) -> str:
-        answer = requests.post(f"{self.url}/v1/Content", json=template, auth=(ACCOUNT, TOKEN), timeout=5)
+        answer = requests.post(f"{self.url}/v1/Content", json=template, auth=(ACCOUNT, TOKEN), timeout=120)
         return str(answer.json()["sid"])
 
     def faults(self) -> dict[str, Any]:
-        return dict(requests.get(f"{self.url}/sim/faults", timeout=5).json())
+        return dict(requests.get(f"{self.url}/sim/faults", timeout=120).json())
 
 
 def environment(port: int, folder: Path) -> dict[str, str]:
@@ -77,7 +77,7 @@ def running_simulator(folder: Path) -> Iterator[RunningSimulator]:
 def _wait_for(simulator: RunningSimulator) -> None:
     session = requests.Session()
     session.mount("http://", requests.adapters.HTTPAdapter(max_retries=_PATIENCE))
-    session.get(f"{simulator.url}/sim/faults", timeout=5)
+    session.get(f"{simulator.url}/sim/faults", timeout=120)
 
 
 _PATIENCE = requests.adapters.Retry(total=12, backoff_factor=0.05)

@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=[360, 1280], ids=["360 px", "1280 px"])
 def page(request: pytest.FixtureRequest, browser: Browser, simulator: RunningSimulator) -> Iterator[Page]:
-    requests.put(f"{simulator.url}/sim/faults", json={"callbacks": "ok", "messages_per_second": "off"}, timeout=5)
+    requests.put(f"{simulator.url}/sim/faults", json={"callbacks": "ok", "messages_per_second": "off"}, timeout=120)
     context = browser.new_context(viewport={"width": request.param, "height": 760}, locale="en-IN")
     page = context.new_page()
     complaints: list[str] = []
@@ -111,10 +111,10 @@ def test_the_drawer_switches_what_twilio_does(page: Page, simulator: RunningSimu
     faults = simulator.faults()
     assert (faults["messages_per_second"], faults["callbacks"]) == (80, "shuffled")
     assert (faults["window"], faults["advanced_opt_out"]) == ("enforced", "on")
-    requests.put(f"{simulator.url}/sim/faults", json={"messages_per_second": 37, "callbacks": "ok"}, timeout=5)
+    requests.put(f"{simulator.url}/sim/faults", json={"messages_per_second": 37, "callbacks": "ok"}, timeout=120)
     expect(page.get_by_test_id("messages-per-second-fault")).to_have_value("37")
     healthy = {"messages_per_second": "off", "window": "off", "advanced_opt_out": "off"}
-    requests.put(f"{simulator.url}/sim/faults", json=healthy, timeout=5)
+    requests.put(f"{simulator.url}/sim/faults", json=healthy, timeout=120)
     expect(page.locator("#fault-alarm")).to_be_hidden()
 
 

@@ -47,6 +47,17 @@ def test_the_stream_tells_what_happened_in_order(world: World) -> None:
     assert world.client.get("/sim/events?after=x").status_code == 400
 
 
+def test_who_does_not_follow_is_told_all_that_has_happened_and_no_more(world: World) -> None:
+    world.bot.replies("Welcome")
+    for _ in range(200):  # more than one batch
+        world.write("Hi")
+    told = world.client.get("/sim/events?follow=no").text
+    ids = [int(line[4:]) for line in told.splitlines() if line.startswith("id: ")]
+    assert ids == list(range(1, len(ids) + 1))
+    assert len(ids) > 600
+    assert world.client.get(f"/sim/events?follow=no&after={ids[-1]}").text == "retry: 1000\n\n"
+
+
 def test_a_closed_log_ends_its_streams(world: World) -> None:
     stream = world.log.stream(0)
     assert next(stream).startswith("retry")

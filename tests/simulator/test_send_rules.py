@@ -117,6 +117,7 @@ def test_the_closest_rule_holds(world: World) -> None:
         {"on_send": {"status": 500, "sent": "yes"}},
         {"on_callback": {"status": "read", "code": 63018}},
         {"on_callback": {"status": "failed"}},
+        {"on_callback": {"status": "failed", "code": 63018, "then": "sent"}},
         {"on_send": {"code": 63018}, "times": 0},
         {"on_send": {"code": 63018}, "often": 2},
     ],
@@ -125,6 +126,18 @@ def test_a_rule_that_makes_no_sense_is_explained(world: World, wrong: dict[str, 
     assert body_of(world.client.put(f"/sim/recipients/{ASHA}", json=wrong))["error"]
     assert world.client.put("/sim/rules", json=[{"suffix": "17"} | wrong]).status_code == 400
     assert (world.client.get("/sim/recipients").json, world.client.get("/sim/rules").json) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("then", "statuses"),
+    [("delivered", ["queued", "failed", "delivered"]), ("read", ["queued", "failed", "delivered", "read"])],
+)
+def test_a_message_may_arrive_after_it_was_said_to_have_failed(world: World, then: str, statuses: list[str]) -> None:
+    world.rule({"on_callback": {"status": "failed", "code": 63018, "then": then}})
+    world.send(Body="News", StatusCallback=CALLBACK)
+    assert told(world) == statuses
+    assert [form.get("ErrorCode") for form in world.bot.forms] == [None, "63018", *[None] * (len(statuses) - 2)]
+    assert [event["text"] for event in world.happened("reply")] == ["News"]
 
 
 @pytest.mark.parametrize("wrong", [{}, ["17"], [{"on_send": {"code": 63018}}], [{"suffix": "+", "on_send": {}}]])

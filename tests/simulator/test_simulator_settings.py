@@ -53,6 +53,29 @@ def test_all_faults_are_told_at_once_without_values() -> None:
     assert "bot.example" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        pytest.param("TWILIO_WHATSAPP_NUMBER", "+1415523888\u00b2", id="a superscript in the sender"),
+        pytest.param("SIMULATOR_PORT", "505\u00b2", id="a superscript in the port"),
+        pytest.param("SIMULATOR_PORT", "9" * 5000, id="an endless port"),
+        pytest.param("SIMULATOR_PUBLIC_URL", "http://bot:99999", id="a port that is too high"),
+    ],
+)
+def test_what_is_no_number_is_a_fault(name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(NEEDED | {name: value})
+    assert [fault.split(" ")[0] for fault in caught.value.faults] == [name]
+
+
+def test_nothing_is_put_into_a_value_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bot reads the same file, and both must find the same key."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HANDOFF_API_KEY", raising=False)
+    Path(".env").write_text("HANDOFF_API_KEY='key-of-${HOME}'\n")
+    assert read_environment()["HANDOFF_API_KEY"] == "key-of-${HOME}"
+
+
 def test_the_environment_wins_over_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     demo, dotenv = tmp_path / "demo.env", tmp_path / ".env"
     demo.write_text("HANDOFF_API_KEY=demo\nTWILIO_ACCOUNT_SID=demo\nTWILIO_AUTH_TOKEN=demo\n")

@@ -132,6 +132,7 @@ def test_unfinished_answers_expire_on_their_own(store: RedisStore, client: AnyRe
         pytest.param(b'{"at": "yesterday", "source": "SM1"}', id="with a time that is none"),
     ],
 )
+@pytest.mark.mistakes_are_made
 def test_a_damaged_no_to_messages_is_a_no(store: RedisStore, client: AnyRedis, value: bytes) -> None:
     """Taking it for a yes would be the worse fault; and what is written next is whole again."""
     stored = committed(store, a_session())
@@ -194,7 +195,9 @@ def test_counters_add_up_over_all_shards(store: RedisStore) -> None:
 def test_no_person_can_be_read_in_redis(store: RedisStore, client: AnyRedis) -> None:
     committed(store, a_session(name="Asha Devi", phone=PHONE))
     store.reserve_otp(Reservation("token", PHONE), NOON)
-    for key in client.scan_iter():
+    names = list(client.scan_iter())
+    assert len(names) > 3
+    for key in names:
         content = client.dump(key) or b""
         for secret in (b"Asha", b"9876543210", b"whatsapp"):
             assert secret not in key
@@ -274,9 +277,18 @@ def test_an_amended_contact_is_stored_and_lives_no_longer(store: RedisStore, cli
     amended = store.amend(stored, told)
     assert amended == store.load(stored.person_id)
     assert amended.contact == told
-    assert client.pttl(KEYS.contact(stored.person_id)) <= 60_000
-    assert client.pttl(KEYS.permit(stored.person_id)) <= 60_000
+    for name in (KEYS.contact(stored.person_id), KEYS.permit(stored.person_id)):
+        assert 0 < client.pttl(name) <= 60_000
     assert client.hget(KEYS.permit(stored.person_id), "updates") is not None
+
+
+def test_an_amended_yes_that_was_taken_back_lets_nothing_out(store: RedisStore, client: AnyRedis) -> None:
+    stored = committed(store, a_session())
+    with_news = store.amend(stored, replace(a_contact(), consents={NEWS: Consent(NOON, "admin ops", "at a fair")}))
+    assert isinstance(with_news, StoredPerson)
+    without = store.amend(with_news, replace(a_contact(), consents={}))
+    assert isinstance(without, StoredPerson)
+    assert client.hmget(KEYS.permit(stored.person_id), "service", "updates") == [None, None]
 
 
 def test_an_amendment_of_an_old_state_changes_nothing(store: RedisStore) -> None:

@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 from redis.connection import Connection, SSLConnection
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool
 
-from onboarding_bot.store import connection
-from onboarding_bot.store.connection import ANSWER_SECONDS, CONNECT_SECONDS, RETRIES, RETRY_PAUSE_SECONDS, connect
+from onboarding_bot.store.cluster import Cluster
+from onboarding_bot.store.connection import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    RETRIES,
+    RETRY_PAUSE_SECONDS,
+    AnyRedis,
+    connect,
+)
+from tests.servers import RedisServer, cluster_url, running_nodes, running_redis, running_sentinel
 
 
 def options_of(url: str, **patience: Any) -> dict[str, Any]:
@@ -71,7 +83,7 @@ def test_a_server_that_hangs_up_is_tried_as_often_as_was_said(retries: int, atte
         with pytest.raises(RedisError):
             connect(f"redis://127.0.0.1:{listener.getsockname()[1]}/0", retries=retries).ping()
         listener.shutdown(socket.SHUT_RDWR)
-        acceptor.join(timeout=5)
+        acceptor.join(timeout=120)
     assert attempted == attempts
 
 
@@ -146,37 +158,220 @@ def test_a_sentinel_that_hangs_is_given_up_on_as_soon_as_a_server(query: str) ->
 # --- Cluster -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What RedisCluster is called with; the real one asks for the cluster's nodes at once."""
-    called: dict[str, Any] = {}
-    monkeypatch.setattr(connection, "RedisCluster", lambda **options: called.update(options))
-    return called
+def cluster(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
+    """The addresses that are asked for the nodes, and how each node is connected to; nothing is asked for this."""
+    client = connect(url)
+    assert isinstance(client, Cluster)
+    return client._topology.hosts, client._nodes.connection_kwargs
 
 
-def test_cluster(cluster: dict[str, Any]) -> None:
-    connect("redis+cluster://user:p%40ss@one.example.in:7000,two.example.in")
-    assert [(node.host, node.port) for node in cluster["startup_nodes"]] == [
-        ("one.example.in", 7000),
-        ("two.example.in", 6379),
-    ]
-    assert (cluster["username"], cluster["password"]) == ("user", "p@ss")
-    assert (cluster["socket_connect_timeout"], cluster["socket_timeout"]) == (CONNECT_SECONDS, ANSWER_SECONDS)
-    assert "ssl" not in cluster
+def test_cluster() -> None:
+    hosts, options = cluster("redis+cluster://user:p%40ss@one.example.in:7000,two.example.in")
+    assert hosts == [("one.example.in", 7000), ("two.example.in", 6379)]
+    assert (options["username"], options["password"]) == ("user", "p@ss")
+    assert (options["socket_connect_timeout"], options["socket_timeout"]) == (CONNECT_SECONDS, ANSWER_SECONDS)
+    assert "ssl" not in options
 
 
-def test_cluster_with_an_ipv6_address(cluster: dict[str, Any]) -> None:
-    connect("redis+cluster://:pw@[2001:db8::1]")
-    assert [(node.host, node.port) for node in cluster["startup_nodes"]] == [("2001:db8::1", 6379)]
-    assert cluster["password"] == "pw"
+def test_cluster_with_an_ipv6_address() -> None:
+    hosts, options = cluster("redis+cluster://:pw@[2001:db8::1]")
+    assert hosts == [("2001:db8::1", 6379)]
+    assert options["password"] == "pw"
 
 
-def test_cluster_behind_tls(cluster: dict[str, Any]) -> None:
-    connect("rediss+cluster://one.example.in")
-    assert cluster["ssl"] is True
+def test_cluster_behind_tls() -> None:
+    assert cluster("rediss+cluster://one.example.in")[1]["ssl"] is True
 
 
 def test_the_plain_schemes_use_plain_connections() -> None:
     client = connect("redis://redis.example.in/0")
     assert isinstance(client, Redis)
     assert client.connection_pool.connection_class is Connection
+
+
+# --- what is away --------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def hanging_server() -> Iterator[tuple[int, list[socket.socket]]]:
+    """Takes connections and answers nothing; its port, and the connections so far."""
+    taken: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def take() -> None:
+            while True:
+                try:
+                    taken.append(listener.accept()[0])
+                except OSError:
+                    return
+
+        acceptor = threading.Thread(target=take, daemon=True)
+        acceptor.start()
+        yield listener.getsockname()[1], taken
+        listener.shutdown(socket.SHUT_RDWR)
+        acceptor.join(timeout=5)
+        for connection in taken:
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://nowhere.invalid/0",
+        "rediss://nowhere.invalid/0",
+        "redis+sentinel://nowhere.invalid,nobody.invalid/mymaster/0",
+        "redis+cluster://nowhere.invalid,nobody.invalid:7000",
+        "rediss+cluster://nowhere.invalid",
+    ],
+)
+def test_a_client_of_nobody_is_built_and_says_so_when_it_is_used(url: str) -> None:
+    client = connect(url, answer_seconds=0.5)
+    client.register_script("return 1")
+    for _ in range(2):
+        with pytest.raises(RedisError):
+            client.get("{s0}:a")
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_within_a_try_there_is_one_try(tmp_path: Path, retries: int) -> None:
+    """A server hangs that a connection leads to already: each try takes a new one, and none is tried twice."""
+    with hanging_server() as (port, taken):
+        client = connect(f"redis://127.0.0.1:{port}/0", answer_seconds=0.3, retries=retries)
+        assert isinstance(client, Redis)
+        with running_redis(tmp_path) as real:
+            client.connection_pool.connection_kwargs["port"] = real.port
+            client.ping()
+            assert real.process
+            (connection,) = client.connection_pool._available_connections
+            connection.port = port
+            real.pause()
+            with pytest.raises(RedisError):
+                client.ping()
+    assert len(taken) == retries
+
+
+def test_sentinels_that_hang_are_asked_side_by_side() -> None:
+    with hanging_server() as (one, by_one), hanging_server() as (two, by_two), hanging_server() as (three, by_three):
+        client = connect(f"redis+sentinel://127.0.0.1:{one},127.0.0.1:{two},127.0.0.1:{three}/mymaster", 0.5, retries=0)
+        with pytest.raises(RedisError):
+            client.ping()
+    assert len(by_one) == len(by_two) == len(by_three) == 1
+
+
+def test_nodes_that_hang_are_asked_once_for_all_who_wait() -> None:
+    with hanging_server() as (port, taken):
+        client = connect(f"redis+cluster://127.0.0.1:{port}", answer_seconds=0.5)
+        failed: list[Exception] = []
+
+        def use() -> None:
+            try:
+                client.get("{s0}:a")
+            except RedisError as error:
+                failed.append(error)
+
+        users = [threading.Thread(target=use) for _ in range(30)]
+        for user in users:
+            user.start()
+        for user in users:
+            user.join(timeout=20)
+    assert len(failed) == 30
+    assert len(taken) < 10
+
+
+@pytest.mark.redis_server
+def test_a_server_that_was_demoted_is_left(tmp_path: Path) -> None:
+    """Its name may lead to another one by now."""
+    with running_redis(tmp_path) as server:
+        client = connect(server.url)
+        before = client.client_id()
+        server.client().replicaof("127.0.0.1", 1)
+        with pytest.raises(ReadOnlyError):
+            client.set("a", "1")
+        assert client.client_id() != before
+
+
+@pytest.mark.redis_server
+@pytest.mark.parametrize("fault", ["killed", "hanging", "demoted"])
+def test_after_a_failover_a_second_try_meets_the_new_server(tmp_path: Path, fault: str) -> None:
+    """The connection in the pool still leads to the old one."""
+    with running_sentinel(tmp_path) as (old, new, sentinel):
+        client = connect(f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster")
+        assert client.set("a", "1")
+        match fault:
+            case "killed":
+                old.kill()
+            case "hanging":
+                old.pause()
+            case _:
+                eventually(lambda: fails_over(sentinel))
+        eventually(lambda: sentinel.client().sentinel_masters()["mymaster"]["port"] == new.port)
+        assert client.set("a", "2")
+
+
+def fails_over(sentinel: RedisServer) -> bool:
+    """Whether the sentinel does as it is told: at first it may not know the replica well enough."""
+    try:
+        return bool(sentinel.client().execute_command("SENTINEL", "FAILOVER", "mymaster"))
+    except ResponseError:
+        return False
+
+
+def eventually(look: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not look():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def takes(client: AnyRedis, value: str) -> bool:
+    try:
+        return bool(client.set("{s0}:a", value))
+    except RedisError:
+        return False
+
+
+# --- a real cluster ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[list[RedisServer]]:
+    with running_nodes(tmp_path, 3, 0, 1000, "--cluster-require-full-coverage", "no") as running:
+        yield running
+
+
+@pytest.mark.redis_server
+def test_what_one_node_lacks_concerns_no_other(nodes: list[RedisServer]) -> None:
+    """One is away, another has forgotten its scripts: a turn there goes on, and so does a client that is new."""
+    gone, forgetful, whole = nodes
+    old, new = connect(cluster_url(nodes)), connect(cluster_url(nodes))
+    assert isinstance(old, Cluster)
+    keys = {old.get_node_from_key(key).port: key for key in ("{s0}:a", "{s1}:a", "{s2}:a", "{s3}:a")}
+    script = old.register_script("return redis.call('SET', KEYS[1], 1)")
+    for node in nodes:
+        assert script(keys=[keys[node.port]]) == b"OK"
+    forgetful.client().script_flush()
+    gone.kill()
+    for client in (old, new):
+        for node in (forgetful, whole):
+            assert client.register_script("return redis.call('SET', KEYS[1], 2)")(keys=[keys[node.port]]) == b"OK"
+            assert client.mget(keys[node.port], keys[node.port]) == [b"2", b"2"]
+            assert client.pipeline(transaction=False).zcard(f"{keys[node.port]}:z").execute() == [0]
+        with pytest.raises(RedisError):
+            client.get(keys[gone.port])
+
+
+@pytest.mark.redis_server
+def test_a_cluster_that_comes_back_at_other_addresses_is_found(nodes: list[RedisServer], tmp_path: Path) -> None:
+    """The URL leads to it, as a name does whose addresses change."""
+    client = connect(cluster_url(nodes))
+    client.set("{s0}:a", "old")
+    for node in nodes:
+        node.kill()
+    with pytest.raises(RedisError):
+        client.get("{s0}:a")
+    (tmp_path / "moved").mkdir()
+    with running_nodes(tmp_path / "moved", 2) as moved:
+        assert isinstance(client, Cluster)
+        client._topology.hosts[:] = [("127.0.0.1", node.port) for node in moved]
+        eventually(lambda: takes(client, "new"))
+        assert {node.port for node in client.get_primaries()} == {node.port for node in moved}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -471,3 +474,65 @@ def test_a_restored_person_is_erased_again(store: RedisStore, erasures: Erasures
         assert erasures.erase(person_id, NOON + DAY)
     assert store.load(PERSON).session is None
     assert erasures.done_since(NOON) == [(PERSON, NOON + DAY)]
+
+
+# --- the line that is owed to the log -------------------------------------------------------------------------------
+
+
+class FullDisk(io.StringIO):
+    """Standard output that takes nothing."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+def erased_lines(output: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, output.splitlines()) if line["event"] == "erased"]
+
+
+def test_a_line_that_the_log_did_not_take_is_owed_until_it_does(
+    store: RedisStore, erasures: Erasures, client: AnyRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = a_whole_person(store).person_id
+    with contextlib.redirect_stdout(FullDisk()):
+        assert erasures.erase(person, NOON)
+        assert store.load(person).session is None, "nobody is refused for it"
+        erasures.write_owed_lines(NOON)
+    assert where_is(client, ":owed") == [store._keys.owed_lines(person)]
+    erasures.write_owed_lines(NOON - timedelta(seconds=1))
+    assert erased_lines(capsys.readouterr().out) == [], "whoever erased somebody just now writes the line"
+    erasures.write_owed_lines(NOON)
+    (line,) = erased_lines(capsys.readouterr().out)
+    assert (line["person_id"], datetime.fromisoformat(line["erased_at"])) == (person, NOON)
+    erasures.write_owed_lines(NOON)
+    assert erased_lines(capsys.readouterr().out) == []
+    assert where_is(client, ":owed") == []
+
+
+def test_a_line_that_is_written_is_owed_no_more(
+    store: RedisStore, erasures: Erasures, client: AnyRedis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    erasures.erase(a_whole_person(store).person_id, NOON)
+    assert len(erased_lines(capsys.readouterr().out)) == 1
+    assert where_is(client, ":owed") == []
+
+
+def test_a_crash_before_the_line_writes_it_later(
+    store: RedisStore, erasures: Erasures, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = a_whole_person(store).person_id
+    with monkeypatch.context() as dying:
+        dying.setattr(erasures, "_write_line", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            erasures.erase(person, NOON)
+    erasures.write_owed_lines(NOON)
+    assert [line["person_id"] for line in erased_lines(capsys.readouterr().out)] == [person]
+
+
+def test_what_is_owed_is_let_go_with_the_list_of_erasures(
+    store: RedisStore, erasures: Erasures, client: AnyRedis
+) -> None:
+    with contextlib.redirect_stdout(FullDisk()):
+        erasures.erase(a_whole_person(store).person_id, NOON)
+    erasures.forget_before(NOON + timedelta(seconds=1))
+    assert where_is(client, ":owed") == []

@@ -30,6 +30,7 @@ from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOut
 from onboarding_bot.conversation.validators import InvalidInput, validate_name
 from onboarding_bot.errors import CatalogueError
 from onboarding_bot.rendering import ReplyRenderer
+from onboarding_bot.setting_rules import PAGE_MAX_LENGTH
 from onboarding_bot.texts.catalogue import CATALOGUES, Texts, harmless
 from tests.fakes import NOON
 
@@ -183,6 +184,7 @@ def test_values_are_filled_in_as_they_are() -> None:
 NAME = "काँ" * 80
 LINK = Link("https://app.msmebazaar.example.in/login?source=whatsapp&phone=%2B919876543210&token=" + "t" * 200)
 LONGEST: Mapping[str, str | int] = {
+    "url": "https://" + "p" * (PAGE_MAX_LENGTH - len("https://")),
     "name": NAME,
     "typed": "ट" * 40,
     "sector": "खाद्य और पेय (Food & Beverage)",
@@ -193,6 +195,8 @@ LONGEST: Mapping[str, str | int] = {
     "word": "LOGIN",
     "reference": "HJKM",
     "count": 1600,
+    "number": 12,
+    **dict.fromkeys(("by_number", "by_name"), "खाद्य और पेय (Food & Beverage)"),
     "address": "+919876543210",
     **dict.fromkeys(("at", "first", "last", "session", "draft", "contact"), "22-11-2026"),
 }
@@ -208,13 +212,44 @@ def test_every_text_fits_into_a_message(language: str) -> None:
             assert "{" not in text, code
 
 
+WELCOME_MAX = 900
+PAGE = Link("https://" + "p" * (PAGE_MAX_LENGTH - len("https://")))
+
+
+@pytest.mark.parametrize("page", [PAGE.url, None], ids=["with a page", "without one"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_welcome_is_short_whatever_the_settings_say(language: str, page: str | None) -> None:
+    first = InboundMessage("SM1", "whatsapp:+919876543210", "नमस्ते" if language == "hi" else "Hi")
+    turn = Engine(verify_url=page).advance(None, None, first, NOON)
+    text = ReplyRenderer(TEXTS).render(turn.reply, turn.contact.language)
+    assert text.endswith(TEXTS.render("name.ask", {}, language)), "in the message's language, and the question last"
+    assert len(text) <= WELCOME_MAX
+    who, check, notice, _ = text.split("\n\n")
+    assert "MSMEBazaar" in who
+    assert (page or "") in check
+    assert "Twilio" in notice
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_notice_can_be_understood_alone(language: str) -> None:
+    """What is kept and for how long, how to take the yes back, how to use one's rights, whom to complain to."""
+    notice = TEXTS.render("notice", {}, language)
+    kept = {"en": ["name", "sector", "pincode", "mobile number", "WhatsApp address"]}
+    kept["hi"] = ["नाम", "सेक्टर", "पिनकोड", "मोबाइल नंबर", "WhatsApp पता"]
+    board = {"en": "Data Protection Board of India", "hi": "भारत का डेटा संरक्षण बोर्ड"}
+    needed = [*kept[language], "MSMEBazaar", "Twilio", "*DELETE MY DATA*", "*STOP*", "*MY DATA*", "*PRIVACY*"]
+    needed += [STANDING["support_contact"], STANDING["draft_days"], STANDING["contact_days"], board[language]]
+    assert [word for word in needed if word not in notice] == []
+    assert "\n" not in notice, "one block"
+
+
 class Walk:
     """Every reply that the engine can give, as the bot renders it, with the longest answers there can be."""
 
     def __init__(self, language: str) -> None:
         self.language = language
         self.renderer = ReplyRenderer(TEXTS)
-        self.engine = Engine()
+        self.engine = Engine(verify_url=PAGE.url)
         self.replies: dict[str, str] = {}
         self.codes: set[str] = set()
 
@@ -243,11 +278,15 @@ class Walk:
                 yield replace(session, minute=Minute(NOON, self.engine.messages_per_minute))
             elif step is not OnboardingStep.COMPLETED:
                 yield replace(session, data={})
+            if step is OnboardingStep.NAME:
+                yield replace(session, data={}, doubtful_name=NAME)
 
     def messages(self) -> Iterator[InboundMessage]:
         words = [table[0] for table in SPELLINGS.values()]
         answers = [NAME, "ट" * 1600, "1", "2", "12", "13", "560001", "560 01", "060001", "+1 415 523 8886", "12345"]
         answers += ["5876543210", "98765 43210", "YES", "NO", "ok", "A", "A" * 81, "482 911", "x" * 1600]
+        answers += ["7. Technology", "560001, 560002", "98765 43210 / 98765 43211", "change the pincode"]
+        answers += ["not interested", "leave me alone", "delete my data now", "why do you ask?", "aa fraud to nathi ne"]
         for text in words + answers:
             yield InboundMessage("SM", "whatsapp:+919876543210", text)
             yield InboundMessage("SM", "whatsapp:IN.1234", text)
@@ -259,6 +298,7 @@ class Walk:
         contacts = [
             self.contact(),
             self.contact(opt_out=OptOut(NOON, "SM0")),
+            self.contact(news_ended=OptOut(NOON, "SM0")),
             self.contact(otp_requests=(OtpRequest("a", NOON - timedelta(seconds=1)),)),
             self.contact(otp_requests=tuple(OtpRequest(str(n), NOON - timedelta(hours=n)) for n in range(1, 6))),
             self.contact(draft=Draft({"name": NAME, "sector": "Food & Beverage"}, NOON)),
@@ -283,7 +323,7 @@ class Walk:
                     self.note(f"contact {number}, {session.current_step}, reminder {number_of_nudge}", nudge)  # type: ignore[union-attr]
 
     def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
-        for word in (NAME, "STOP", "START", "UPDATES"):
+        for word in (NAME, "STOP", "START", "UPDATES", "stop promotions"):
             missed = [MissedMessage(InboundMessage("SM-missed", "whatsapp:+919876543210", word), NOON)]
             turn = self.engine.catch_up(session, contact, missed, is_answered=False, is_reachable=True)
             if turn:
@@ -334,7 +374,7 @@ def test_every_text_is_said_somewhere(walk: Walk) -> None:
     """What no turn says is an apology, or a word within another text."""
     inner = {f"sector.{sector.name.lower()}" for sector in SECTORS} | {"word.yes", "word.login"}
     apologies = {"apology.try_again", "apology.reference"}
-    assert set(TEXTS.codes()) - walk.codes == inner | apologies
+    assert set(TEXTS.codes()) - walk.codes == inner | apologies | {"welcome.people"}
 
 
 # --- faults in a catalogue -----------------------------------------------------------------------------------------

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import itertools
+import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.store.keys import idempotency, shard_of
 from onboarding_bot.store.ledger import Ledger, Row
 from tests.broadcast.people import add, add_many, sender_of
 from tests.broadcast.world import TEXT, World
@@ -146,8 +149,8 @@ def test_a_scheduled_one_says_so(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize(
     ("field", "body"),
-    [(field, body) for field, body in FAULTS if body is not None],
-    ids=[f"{field}: {str(body)[:50]!a}" for field, body in FAULTS if body is not None],
+    FAULTS,
+    ids=[f"{field}: {str(body)[:50]!a}" for field, body in FAULTS],
 )
 def test_what_cannot_be_taken_names_the_field(
     client: FlaskClient, redis: fakeredis.FakeRedis, field: str, body: Any
@@ -206,6 +209,73 @@ def test_the_same_key_and_body_are_the_same_broadcast(client: FlaskClient, world
     assert again.get_json()["broadcast_id"] == first["broadcast_id"]
     assert again.get_json()["status"] == "completed"
     assert len(client.get("/broadcasts", headers=KEY).get_json()["broadcasts"]) == 1
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param({"schedule_at": "2026-12-01T04:30:00Z"}, id="in UTC"),
+        pytest.param({"schedule_at": "2026-12-01T04:30:00.000+00:00"}, id="in thousandths"),
+        pytest.param({"schedule_at": "20261201T100000+0530"}, id="in ISO's short form"),
+        pytest.param({"schedule_at": "2026-11-30T23:30:00-05:00"}, id="on another day elsewhere"),
+        pytest.param({"purpose": "service", "include_completed": True, "dry_run": False}, id="with its defaults"),
+        pytest.param({"content_variables": {}}, id="with no values"),
+    ],
+)
+def test_the_same_body_said_otherwise_is_the_same_broadcast(client: FlaskClient, again: dict[str, Any]) -> None:
+    body = {"message": "Hi", "schedule_at": "2026-12-01T10:00:00+05:30"}
+    first = send(client, "key-1", **body).get_json()
+    assert send(client, "key-1", **body | again).get_json()["broadcast_id"] == first["broadcast_id"]
+    other = send(client, "key-1", **body | {"schedule_at": "2026-12-01T10:00:01+05:30"})
+    expect_problem(other, 409, "idempotency-key-in-use")
+    assert len(client.get("/broadcasts", headers=KEY).get_json()["broadcasts"]) == 1
+
+
+def test_values_in_another_order_are_the_same_broadcast(client: FlaskClient) -> None:
+    first = send(client, "key-1", content_sid=SID, content_variables={"1": "Asha", "2": "Surat"})
+    again = send(client, "key-1", content_variables={"2": "Surat", "1": "Asha"}, content_sid=SID)
+    assert again.get_json()["broadcast_id"] == first.get_json()["broadcast_id"]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize(("days", "status"), [(364, 200), (367, 400), (100_000, 400)])
+def test_a_schedule_is_at_most_a_year_ahead(
+    client: FlaskClient, redis: fakeredis.FakeRedis, days: int, status: int, dry_run: bool
+) -> None:
+    response = send(client, message="Hi", schedule_at=(NOON + timedelta(days=days)).isoformat(), dry_run=dry_run)
+    if status == 400:
+        assert expect_problem(response, 400, "invalid-field")["field"] == "schedule_at"
+        assert stored(redis) == {}
+    else:
+        assert response.status_code == (200 if dry_run else 202)
+
+
+def test_what_an_earlier_release_took_under_a_key_is_still_that_broadcast(
+    client: FlaskClient, world: World, redis: fakeredis.FakeRedis
+) -> None:
+    """It remembered the definition with the offset that was given."""
+    body = {"message": "Hi", "schedule_at": "2026-12-01T10:00:00+05:30"}
+    first = send(client, "key-1", **body).get_json()["broadcast_id"]
+    redis.hdel(idempotency("key-1"), "same")
+    assert send(client, "key-1", **body).get_json()["broadcast_id"] == first
+
+
+def test_an_earlier_release_finds_what_this_one_took(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+    send(client, "key-1", message="Hi", schedule_at="2026-12-01T10:00:00+05:30")
+    as_it_was_given = {
+        "content_sid": None,
+        "content_variables": {},
+        "include_completed": True,
+        "language": None,
+        "message": "Hi",
+        "pincode_prefix": None,
+        "purpose": "service",
+        "schedule_at": "2026-12-01T10:00:00+05:30",
+        "sector": None,
+        "target_step": None,
+    }
+    text = json.dumps(as_it_was_given, ensure_ascii=False, sort_keys=True)
+    assert redis.hget(idempotency("key-1"), "definition") == hashlib.sha256(text.encode()).hexdigest().encode()
 
 
 def test_another_body_with_that_key_is_a_conflict(client: FlaskClient) -> None:
@@ -267,6 +337,16 @@ def test_a_dry_run_counts_and_sends_and_keeps_nothing(
     world.tick(3)
     assert world.twilio.sent == []
     assert send(client, "key-1", message="Hi").status_code == 202, "the key is still free"
+
+
+def test_a_dry_run_says_how_many_wait_for_the_review_of_their_consent(
+    client: FlaskClient, redis: fakeredis.FakeRedis, world: World
+) -> None:
+    person_id = add(world.store)
+    assert "consent_review_due" not in send(client, message="Hi", dry_run=True).get_json()
+    redis.hdel(f"{{s{shard_of(person_id)}}}:permit:{person_id}", "service_rule")
+    told = send(client, message="Hi", dry_run=True).get_json()
+    assert (told["recipient_count"], told["skipped"]["no_consent"], told["consent_review_due"]) == (0, 1, 1)
 
 
 def test_without_twilio_s_word_on_a_template_nothing_is_counted(
@@ -419,6 +499,24 @@ def test_the_file_hides_addresses_from_a_key_without_the_role_data(world: World,
     assert line["message_sid"] == world.row(broadcast_id, person_id).message_sid
 
 
+@pytest.mark.parametrize("address", ["+919876543210", "messenger:919876543210", "whatsapp:Asha 9876543210"])
+def test_the_file_shows_nothing_of_an_address_that_is_none(world: World, clock: MovableClock, address: str) -> None:
+    """An earlier release kept people who had written an SMS."""
+    add(world.store, address)
+    app = create_app(
+        settings(ADMIN_API_KEY="a:send:key-of-send-only,b:read:key-of-read-only"),
+        redis=world.redis,
+        otp_service=FakeOtpService(),
+        clock=clock.clock(),
+    )
+    client = app.test_client()
+    send_key, read_key = ({"Authorization": f"Bearer key-of-{role}-only"} for role in ("send", "read"))
+    answer = client.post("/send-broadcast", json={"message": "Hi"}, headers=send_key)
+    world.tick(6)
+    response = client.get(f"/broadcasts/{answer.get_json()['broadcast_id']}/recipients.csv", headers=read_key)
+    assert [line["recipient"] for line in lines_of(response)] == ["******"]
+
+
 def test_the_file_of_nobody_has_its_head(client: FlaskClient) -> None:
     response = client.get(f"/broadcasts/{begin(client)}/recipients.csv", headers=KEY)
     assert response.get_data(as_text=True) == "recipient,state,code,message_sid,accepted_at,changed_at\r\n"
@@ -558,7 +656,8 @@ def test_without_redis_every_answer_is_503(redis: fakeredis.FakeRedis, clock: Mo
     ).test_client()
     server.connected = False
     for method, path in PLACES:
-        response = client.open(path, method=method, json={"message": "Hi"}, headers=KEY)
+        body = {"message": "Hi"} if path == "/send-broadcast" else {}
+        response = client.open(path, method=method, json=body, headers=KEY)
         expect_problem(response, 503, "store-unavailable")
 
 

@@ -132,6 +132,7 @@ def test_each_part_is_told_in_its_own_way() -> None:
         "status_callback": {"status": "waiting", "last_seen": None, "seconds_ago": None},
         "queue": {"status": "healthy", "oldest_job_seconds": None},
         "another_queue": {"status": "unhealthy", "oldest_job_seconds": 190.0},
+        "cluster": {"status": "degraded", "response_ms": 501.0, "unavailable": ["10.0.0.1:6379", "10.0.0.2:6379"]},
     }
     assert [astuple(row) for row in health_rows(HealthReport("degraded", services, 1.0))] == [
         ("Redis", "healthy", "Healthy", "1 ms"),
@@ -139,6 +140,7 @@ def test_each_part_is_told_in_its_own_way() -> None:
         ("Status callbacks", "waiting", "Nothing yet", ""),
         ("Queue", "healthy", "Healthy", "nothing waits"),
         ("Another queue", "unhealthy", "Unhealthy", "waits 3 min"),
+        ("Cluster", "degraded", "Degraded", "no writes at 10.0.0.1:6379, 10.0.0.2:6379"),
     ]
 
 

@@ -75,7 +75,16 @@ def test_all_is_well(app: Flask, server: fakeredis.FakeServer, auth_api: respons
     assert response.status_code == 200
     assert body.keys() == {"status", "services", "uptime_seconds", "version", "timestamp"}
     assert (body["status"], body["version"]) == ("healthy", __version__)
-    assert body["services"].keys() == {"redis", "auth_api", "worker", "queue", "webhook", "status_callback"}
+    assert body["services"].keys() == {
+        "redis",
+        "auth_api",
+        "worker",
+        "queue",
+        "webhook",
+        "status_callback",
+        "log",
+        "metrics",
+    }
     for name in ("redis", "auth_api"):
         service = body["services"][name]
         assert service.keys() == {"status", "response_ms"}
@@ -176,7 +185,7 @@ def test_an_auth_api_that_hangs_is_degraded_when_the_time_is_over(release: threa
     def answer_late() -> None:
         seconds.now += ANSWER_SECONDS - 0.1
 
-    check = HealthCheck(answer_late, lambda _timeout: release.wait(timeout=20), seconds)
+    check = HealthCheck(answer_late, lambda _timeout: release.wait(timeout=120), seconds)
     report = check.report()
     assert report.status == "degraded"
     assert report.services["redis"]["status"] == "healthy"
@@ -191,7 +200,7 @@ def test_a_redis_that_hangs_is_unhealthy_when_the_time_is_over(
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.1)
 
     def hang() -> None:
-        release.wait(timeout=20)
+        release.wait(timeout=120)
 
     check = HealthCheck(hang, lambda _timeout: True)
     assert check.report().status == "unhealthy"
@@ -208,7 +217,7 @@ def test_probes_that_hang_do_not_make_redis_look_gone(
 
     def hang(timeout: float) -> bool:
         asked.append(timeout)
-        return release.wait(timeout=20)
+        return release.wait(timeout=120)
 
     check = HealthCheck(well, hang)
     found: list[str] = []
@@ -216,7 +225,7 @@ def test_probes_that_hang_do_not_make_redis_look_gone(
     for asker in askers:
         asker.start()
     for asker in askers:
-        asker.join(timeout=10)
+        asker.join(timeout=120)
     assert check.redis_answers()
     assert found == ["degraded"] * 12
     assert len(asked) == 1, "the auth API is not asked again while it has not answered"
@@ -227,14 +236,14 @@ def test_a_slow_answer_is_told_from_the_cache_later(release: threading.Event, mo
     answered = threading.Event()
 
     def slow(_timeout: float) -> bool:
-        release.wait(timeout=20)
+        release.wait(timeout=120)
         answered.set()
         return True
 
     check = HealthCheck(well, slow)
     assert check.report().status == "degraded"
     release.set()
-    assert answered.wait(timeout=10)
+    assert answered.wait(timeout=120)
     assert check.report().status == "healthy"
 
 
@@ -279,7 +288,7 @@ def test_a_queue_that_is_gone_alone_is_degraded() -> None:
 def test_a_signed_webhook_is_remembered(app: Flask, server: fakeredis.FakeServer) -> None:
     redis = fakeredis.FakeRedis(server=server)
     post_signed(app.test_client(), webhook_form("Hi", "whatsapp:+919800000009"))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while Sign.WEBHOOK not in SignsOfLife(redis, redis).read():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -96,6 +96,47 @@ def test_somebody_is_erased(app: Flask, talker: Talker, redis: fakeredis.FakeRed
     assert told(app, "/people/erase", address=OWNER)["was_known"] is False
 
 
+@pytest.mark.parametrize("typed", ["+91 (0) 98765-43210", "+91 098765 43210", "091-9876543210", "tel:+919876543210"])
+def test_somebody_is_erased_in_every_way_of_writing_the_number(app: Flask, talker: Talker, typed: str) -> None:
+    talker.answers_everything()
+    answer = told(app, "/people/erase", address=typed)
+    assert (answer["erased"], answer["was_known"]) == (True, True)
+    assert is_unknown(talker)
+
+
+def test_nothing_is_called_erased_where_nothing_was_known(app: Flask) -> None:
+    answer = told(app, "/people/erase", address="+91 70000 00099")
+    assert (answer["erased"], answer["was_known"]) == (False, False)
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("typed", "reason"),
+    [
+        ("+91 98765 4321", "9 digits"),
+        ("+91 98765 432101", "11 digits"),
+        ("whatsapp:+91987654321", "9 digits"),
+        ("5876543210", "start with 6, 7, 8 or 9"),
+        ("0014155238886", "must be written with +"),
+        ("Mob. 98765 43210", "must be a WhatsApp address"),
+    ],
+)
+def test_a_number_that_is_none_is_refused_with_the_reason(app: Flask, path: str, typed: str, reason: str) -> None:
+    body = {"address": typed} | ({"purpose": "marketing", "given": False} if path.endswith("consent") else {})
+    response = call(app, path, body)
+    problem = response.get_json()
+    assert (response.status_code, problem["field"]) == (400, "address")
+    assert reason in problem["detail"]
+    assert typed not in problem["detail"], "what was typed may be somebody's number"
+
+
+def test_a_no_to_news_alone_is_shown(app: Flask, talker: Talker) -> None:
+    talker.says_all("Hi", "Asha Devi", "Stop promotions")
+    found = told(app, "/people/lookup", address=OWNER)
+    assert (found["opt_out"], found["news_ended"]["source"]) == (None, talker.sid)
+    assert call(app, "/people/consent", address=OWNER, purpose="marketing", given=True).status_code == 409
+
+
 def test_a_stranger_has_their_messages_at_twilio_deleted(app: Flask, redis: fakeredis.FakeRedis) -> None:
     """The record may have expired long ago."""
     assert told(app, "/people/erase", address=OWNER)["was_known"] is False

@@ -11,7 +11,7 @@ import fakeredis
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE
+from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE, SIGNS_OF_LIFE
 from onboarding_bot.store.signs_of_life import WRITTEN_AFTER_SECONDS, Sign, SignKeeper, SignsOfLife
 from onboarding_bot.web.vital_signs import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, VitalSigns
 from tests.fakes import NOON, MovableClock
@@ -88,6 +88,12 @@ def test_each_says_when_it_was_last_seen(signs: SignsOfLife) -> None:
     findings = vital_signs(signs).findings()
     assert findings["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
     assert findings["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
+
+
+def test_a_damaged_sign_was_never_seen(signs: SignsOfLife, server: fakeredis.FakeServer) -> None:
+    signs.write({Sign.WORKER: NOON, Sign.WEBHOOK: NOON})
+    fakeredis.FakeRedis(server=server).hset(SIGNS_OF_LIFE, Sign.WEBHOOK, "damaged")
+    assert signs.read() == {Sign.WORKER: NOON}
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------

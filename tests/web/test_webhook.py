@@ -19,6 +19,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from onboarding_bot import bot as bot_module
+from onboarding_bot import metrics
 from onboarding_bot.app import BOT, LARGEST_BODY, create_app
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import OtpResult
@@ -118,6 +119,52 @@ def test_a_form_that_is_no_message_is_a_bad_request(client: FlaskClient, path: s
 def test_what_is_no_form_at_all_is_refused(client: FlaskClient) -> None:
     assert client.post("/webhook", json={"From": OWNER, "Body": "Hi"}).status_code == 403
     assert client.post("/webhook", data=b"\xff\xfe\x00=%zz", content_type="text/plain").status_code == 403
+
+
+OTHERS = [
+    *("+919876543210", "919876543210", "messenger:1234567890123456", "rcs:+919876543210", "rcs:bot_agent", "sip:a@b.c"),
+    *("whatsapp:", "whatsapp:919876543210", "whatsapp:+", "whatsapp:+0919876543210", "whatsapp:+91 98765 43210"),
+    *("whatsapp:Asha Devi", "whatsapp:+91९८७६५४३२१०", "whatsapp:IN.", "whatsapp:IND.1234", "whatsapp:IN.12-34"),
+    *("whatsapp:IN.ENT.", f"whatsapp:IN.{'1' * 129}", "WhatsApp:+919876543210", " whatsapp:+919876543210", "x"),
+    *("whatsapp:+919876543210\n", "whatsapp:+919876543210,whatsapp:+919876543211", "whatsapp:+9198765432101234"),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("sender", OTHERS)
+def test_whoever_does_not_write_on_whatsapp_is_answered_with_nothing(
+    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, sender: str
+) -> None:
+    before = webhooks_that_ended("not_whatsapp")
+    with structlog.testing.capture_logs() as lines:
+        response = post_signed(client, webhook_form("Hi", sender), path)
+    assert (response.status_code, response.mimetype) == (200, "text/xml")
+    assert list(ET.fromstring(response.get_data(as_text=True))) == []
+    assert set(redis.keys()) <= {b"{outbound}:signs"}, "that Twilio called, and nobody"
+    assert webhooks_that_ended("not_whatsapp") == before + 1
+    (line,) = [line for line in lines if line["event"] == "not_whatsapp"]
+    assert line["log_level"] == "warning"
+    assert line["channel"] in {"messenger", "rcs", "whatsapp", "other"}
+    assert not any(part in str(lines) for part in ("98765", "123456", "Asha", "bot_agent"))
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        *("whatsapp:+919876543210", "whatsapp:+14155550100", "whatsapp:IN.13491208655302741918", "whatsapp:US.aB3"),
+        *("whatsapp:IN.ENT.13491208655302741918", f"whatsapp:IN.{'9' * 128}", "whatsapp:IN.ENT"),
+    ],
+)
+def test_whoever_writes_on_whatsapp_is_welcomed(app: Flask, sender: str) -> None:
+    Talker(app, sender).says("Hi").hears("MSMEBazaar").expects_step("name")
+
+
+def webhooks_that_ended(outcome: str) -> float:
+    """What Prometheus reads of it."""
+    line = re.compile(rf'^webhook_requests_total{{outcome="{outcome}"}} (\S+)$', re.MULTILINE)
+    found = line.search(metrics.exposition(None).decode())
+    assert found
+    return float(found[1])
 
 
 def padded(length: int) -> bytes:

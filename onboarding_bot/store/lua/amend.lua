@@ -2,7 +2,7 @@
 -- otherwise hands back the newer state. It lives no longer for that.
 -- KEYS: session, contact, draft, opt-out, permit, link, alias of the person's own hash.
 -- ARGV: head length, expected contact head, contact, opt-out ("": none), times of the yes to service
---       and to news (ms, "": none).
+--       (see consents.lua) and to news (ms, "": none).
 local contact = redis.call('GET', KEYS[2])
 if string.sub(contact or '', 1, tonumber(ARGV[1])) ~= ARGV[2] then
   return {0, redis.call('GET', KEYS[1]), contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[6], KEYS[7]))}

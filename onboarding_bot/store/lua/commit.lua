@@ -2,16 +2,39 @@
 -- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, link, alias of the
 --       person's own hash, then the seven step indexes.
 -- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
---       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service and to news
---       (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
+--       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service (see
+--       consents.lua) and to news (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
 --       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), life of the day's
---       counters (ms), the position in the day of sessions that ended in each step, expected alias, link (empty: as it is),
---       link life (ms), how many counters, name and sum of each,
---       then position and sum of each counter of the day.
+--       counters (ms), 1 when a message of the person's is heard for the first time, the position in the day of sessions
+--       that ended in each step, expected alias, link (empty: as it is), link life (ms), how many counters, name and sum of
+--       each, then position and sum of each counter of the day.
+
+-- START and UPDATES lift every suppression, and any message what an error said of the person: who writes has not blocked
+-- us, and has a number. A STOP that Twilio heard (21610) stays. Whoever blocked us has ended the yes to news as well.
+local function lift_suppression(permit, is_heard, asked_at)
+  local known = redis.call('HMGET', permit, 'asked_at', 'suppressed', 'updates')
+  local asks = asked_at ~= '' and known[1] ~= asked_at
+  if asks then
+    redis.call('HSET', permit, 'asked_at', asked_at)
+  end
+  if not known[2] or not (asks or (is_heard and known[2] ~= '21610')) then
+    return
+  end
+  redis.call('HDEL', permit, 'suppressed')
+  for _, name in ipairs(redis.call('HKEYS', permit)) do
+    if string.sub(name, 1, 8) == 'trouble:' then
+      redis.call('HDEL', permit, name)
+    end
+  end
+  if known[2] == '63014' and known[3] then
+    redis.call('HSET', permit, 'updates_void', known[3])
+  end
+end
+
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 local steps = #KEYS - 11
-local alias, link, link_life = ARGV[23 + steps], ARGV[24 + steps], ARGV[25 + steps]
+local alias, link, link_life = ARGV[24 + steps], ARGV[25 + steps], ARGV[26 + steps]
 -- A person who has become an alias meanwhile is written to under another id.
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3]
     or (redis.call('GET', KEYS[11]) or '') ~= alias then
@@ -41,11 +64,8 @@ else
   end
   redis.call('SET', KEYS[4], ARGV[10])
 end
+lift_suppression(KEYS[5], ARGV[23] == '1', ARGV[13])
 write_consents(KEYS[5], ARGV[11], ARGV[12])
-if ARGV[13] ~= '' and redis.call('HGET', KEYS[5], 'asked_at') ~= ARGV[13] then
-  redis.call('HSET', KEYS[5], 'asked_at', ARGV[13])
-  redis.call('HDEL', KEYS[5], 'suppressed')
-end
 redis.call('PEXPIRE', KEYS[5], contact_left)
 for index = 18, 20, 2 do
   if ARGV[index + 1] == '' then
@@ -57,7 +77,7 @@ end
 redis.call('ZADD', KEYS[7], ARGV[15], person)
 redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
 
-local moved, indexes, positions = {}, {unpack(KEYS, 12)}, {unpack(ARGV, 23, 22 + steps)}
+local moved, indexes, positions = {}, {unpack(KEYS, 12)}, {unpack(ARGV, 24, 23 + steps)}
 leave_step(moved, indexes, positions, person, not session)
 count_ended(moved, indexes, positions, now)
 redis.call('ZADD', indexes[tonumber(ARGV[16])], now + life, person)
@@ -66,7 +86,7 @@ if link ~= '' then
   redis.call('SET', KEYS[10], link, 'PX', link_life)
 end
 
-local first = 27 + steps
+local first = 28 + steps
 local first_of_day = first + 2 * tonumber(ARGV[first - 1])
 for index = first, first_of_day - 1, 2 do
   redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])

@@ -1,18 +1,21 @@
 -- Makes a row for each of some people of a broadcast's audience: pending, or skipped with the reason.
 -- KEYS: rows, counts, pending, contact index, then opt-out and permit of each person.
 -- ARGV: now (ms), 1 when only to be counted, template (1 or 0), marketing (1 or 0), window (ms), then the people.
--- Returns pairs: "pending" or a reason, and how many.
+-- Returns pairs: "pending", "outside" (of those), a reason, or "unreviewed" (of no_consent), and how many.
 local now, only_count, rules = tonumber(ARGV[1]), ARGV[2] == '1', read_rules(3)
 local found = {}
 for index = 6, #ARGV do
   local person, own = ARGV[index], 5 + 2 * (index - 6)
   -- Whoever is in no index any more was erased since the audience was fixed.
   if only_count or (redis.call('HEXISTS', KEYS[1], person) == 0 and redis.call('ZSCORE', KEYS[4], person)) then
-    local reason, inside = refusal(KEYS[4], KEYS[own], KEYS[own + 1], person, now, rules)
+    local reason, inside, is_unreviewed = refusal(KEYS[4], KEYS[own], KEYS[own + 1], person, now, rules)
     local result = reason or 'pending'
     found[result] = (found[result] or 0) + 1
     if not reason and not inside then
       found.outside = (found.outside or 0) + 1
+    end
+    if is_unreviewed then
+      found.unreviewed = (found.unreviewed or 0) + 1
     end
     if not only_count then
       local row = {

@@ -1,14 +1,15 @@
 -- Erases a person, if the state is still the one that was looked at; otherwise hands back the newer one. What went out
 -- to the person stays counted, under names that lead back to nobody.
--- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, goodbye, messages to delete,
---       counters of the day, the seven step indexes, then audience, rows, counts, pending and inflight of each broadcast.
--- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, goodbye ("": nobody
---       waits for it), its life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
+-- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, messages to delete, counters
+--       of the day, lines owed to the log, the seven step indexes, a goodbye for each message that may come again, then audience, rows, counts,
+--       pending and inflight of each broadcast.
+-- ARGV: head length, expected session head, expected contact head, person, now (ms), opt-out to leave, the goodbye, its
+--       life (ms), whose messages are to be deleted ("": nobody's), its life (ms), its place in the due
 --       work, when it is due (ms), the kinds of due work, life of the day's counters (ms), the positions in the day of
---       sessions that ended in each step, how many counters, name and sum of each, how many of the day, position and sum
+--       sessions that ended in each step, how many goodbyes, how many counters, name and sum of each, how many of the day, position and sum
 --       of each, then the new name in each broadcast.
 -- Returns whether it was done, then session, contact, draft and opt-out where it was not.
-local FIRST_STEP, FIRST_BROADCAST, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 17
+local FIRST_STEP, FIRST_GOODBYE, IN_A_BROADCAST, FIRST_COUNTER = 13, 20, 5, 18
 local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 local head = tonumber(ARGV[1])
 if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3] then
@@ -23,11 +24,13 @@ for kind in string.gmatch(ARGV[13], '%S+') do
 end
 redis.call('ZREM', KEYS[7], person)
 redis.call('ZADD', KEYS[8], now, person)
-if ARGV[7] ~= '' then
-  redis.call('SET', KEYS[10], ARGV[7], 'PX', ARGV[8])
+redis.call('ZADD', KEYS[12], now, person)
+local first_broadcast = FIRST_GOODBYE + tonumber(ARGV[16])
+for index = FIRST_GOODBYE, first_broadcast - 1 do
+  redis.call('SET', KEYS[index], ARGV[7], 'PX', ARGV[8])
 end
 if ARGV[9] ~= '' then
-  redis.call('SET', KEYS[11], ARGV[9], 'PX', ARGV[10])
+  redis.call('SET', KEYS[10], ARGV[9], 'PX', ARGV[10])
   redis.call('ZADD', KEYS[6], ARGV[12], ARGV[11])
 end
 local moved, step = {}, FIRST_STEP
@@ -37,7 +40,7 @@ for position in string.gmatch(ARGV[15], '%S+') do
   end
   step = step + 1
 end
-local first_of_day = FIRST_COUNTER + 2 * tonumber(ARGV[16]) + 1
+local first_of_day = FIRST_COUNTER + 2 * tonumber(ARGV[17]) + 1
 for index = FIRST_COUNTER, first_of_day - 2, 2 do
   redis.call('HINCRBY', KEYS[9], ARGV[index], ARGV[index + 1])
 end
@@ -45,7 +48,7 @@ local after_counters = first_of_day + 2 * tonumber(ARGV[first_of_day - 1])
 for index = first_of_day, after_counters - 1, 2 do
   count(moved, ARGV[index], ARGV[index + 1])
 end
-write_day(KEYS[12], moved, ARGV[14])
+write_day(KEYS[11], moved, ARGV[14])
 
 local function make_anonymous(audience, rows, counts, pending, inflight, name)
   local place = redis.call('ZSCORE', audience, person)
@@ -74,8 +77,8 @@ local function make_anonymous(audience, rows, counts, pending, inflight, name)
   write_row(rows, counts, name, row, before, row.changed)
 end
 
-for index = FIRST_BROADCAST, #KEYS, IN_A_BROADCAST do
-  local name = ARGV[after_counters + (index - FIRST_BROADCAST) / IN_A_BROADCAST]
+for index = first_broadcast, #KEYS, IN_A_BROADCAST do
+  local name = ARGV[after_counters + (index - first_broadcast) / IN_A_BROADCAST]
   make_anonymous(KEYS[index], KEYS[index + 1], KEYS[index + 2], KEYS[index + 3], KEYS[index + 4], name)
 end
 return {1, false, false, false, false}

@@ -42,13 +42,16 @@ local function accept(counts, row)
 end
 
 -- A message failed. It waits for the next of the moments in ARGV from ``first`` on, by the row's own count named
--- ``counted_as`` ("" is not counted: it is always the first one); when none is left, the row has failed.
+-- ``counted_as`` ("" is not counted: it is always the first one, and the retries begin anew); when none is left, the row
+-- has failed.
 local function fail_or_wait(pending, counts, person, row, code, counted_as, first)
   local moment = ARGV[first + (row[counted_as] or 0)]
   row.code = code
   if moment then
     if row[counted_as] then
       row[counted_as] = row[counted_as] + 1
+    else
+      row.retries = 0
     end
     row.state = 'pending'
     redis.call('ZADD', pending, moment, person)

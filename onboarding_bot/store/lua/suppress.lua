@@ -14,7 +14,8 @@ if ARGV[2] then
     end
   end
 end
-if strikes >= needed then
+-- A STOP that Twilio heard (21610) outlasts what a message of the person's lifts: it is never written over.
+if strikes >= needed and redis.call('HGET', KEYS[1], 'suppressed') ~= '21610' then
   redis.call('HSET', KEYS[1], 'suppressed', ARGV[1])
 end
 if life > 0 then

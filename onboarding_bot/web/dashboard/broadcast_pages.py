@@ -11,11 +11,12 @@ from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcast.office import BroadcastOffice
-from onboarding_bot.web.audit import audit_broadcast, audit_detail
+from onboarding_bot.web.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.authentication import current_admin
 from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.broadcast_card import card
 from onboarding_bot.web.dashboard.code_words import error_meaning
+from onboarding_bot.web.dashboard.forms import check_form
 from onboarding_bot.web.recipients_file import recipients_file
 
 PAGE_SIZE = 20
@@ -42,6 +43,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
     @routes.post("/broadcasts/pause-all")
     @access.signed_in(Role.SEND, audit="broadcast.pause-all")
     def pause_all() -> ResponseReturnValue:
+        check_form()
         audit_detail(broadcast_ids=office.pause_all())
         return redirect(url_for(".overview"), HTTPStatus.SEE_OTHER)
 
@@ -61,11 +63,16 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
     def recipients(broadcast_id: str) -> Response:
         return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
-    def action(name: str, act: Callable[[str], Any]) -> None:
+    def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:
+        """One that ``sends`` needs its audit line; nobody is kept from holding a broadcast."""
+
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
         @access.signed_in(Role.SEND, audit=f"broadcast.{name}")
         def run(broadcast_id: str) -> ResponseReturnValue:
             audit_broadcast(broadcast_id)
+            check_form("next")
+            if sends:
+                audit_deed()
             act(broadcast_id)
             here = url_for(".broadcast", broadcast_id=broadcast_id)
             return redirect(safe_target(request.form.get("next"), here), HTTPStatus.SEE_OTHER)
@@ -78,8 +85,8 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
             return render_template("dashboard/really.html", card=found, action=name)
 
     action("pause", office.pause)
-    action("resume", office.resume)
+    action("resume", office.resume, sends=True)
     action("cancel", office.cancel)
     question("cancel")
-    action("resend-uncertain", office.resend_uncertain)
+    action("resend-uncertain", office.resend_uncertain, sends=True)
     question("resend-uncertain")

@@ -46,6 +46,9 @@ _REFUSED = {
     "phone.foreign": "a foreign number",
     "phone.count": "not ten digits",
     "phone.start": "begins as no mobile number does",
+    "sector.disagrees": "number of one, name of another",
+    "pincode.several": "more than one pincode",
+    "phone.several": "more than one number",
 }
 _TWILIO_REASON = re.compile(r"Twilio error (\d+)")
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from onboarding_bot.outbound.definition import Definition, InvalidDefinitionError, parse_definition
+from onboarding_bot.fields import Fields, InvalidFieldError
+from onboarding_bot.outbound.definition import FIELDS, Definition, parse_definition
 from onboarding_bot.services.content_api import Content
 from onboarding_bot.web.dashboard.formatting import as_whatsapp
 from onboarding_bot.web.dashboard.wording import words
@@ -32,7 +33,8 @@ TYPED = (
     "schedule_at",
 )
 TEXT, TEMPLATE = "text", "template"
-_EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", "include_completed": "yes"}
+CHECKBOX, TICKED = "include_completed", "yes"
+_EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", CHECKBOX: TICKED}
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _COUNT = re.compile(r"[0-9]{1,9}")
@@ -52,27 +54,30 @@ def new_key() -> str:
 class ComposeForm:
     """One form: what was typed into it, the Idempotency-Key that it was made with, and what is wrong with it.
 
-    ``confirmed_count`` is how many recipients were named where sending was confirmed, and 0 before that.
+    ``confirmed_count`` is how many recipients were named where sending was confirmed, and None before that. With
+    ``has_lost_key`` what came had no Idempotency-Key of a form, and got a new one.
     """
 
     typed: Mapping[str, str] = field(default_factory=lambda: dict(_EMPTY))
     idempotency_key: str = field(default_factory=new_key)
     faults: Mapping[str, str] = field(default_factory=dict)
-    confirmed_count: int = 0
+    confirmed_count: int | None = None
+    has_lost_key: bool = False
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> ComposeForm:
-        """What a browser sent; a checkbox that is not ticked is not sent at all."""
+        """What a browser sent, as far as it can be shown again."""
         typed = {name: form.get(name, "").replace("\r\n", "\n") for name in TYPED}
         typed["kind"] = TEMPLATE if typed["kind"] == TEMPLATE else TEXT
         key = form.get(KEY_FIELD, "")
         count = form.get(CONFIRMED_FIELD, "")
-        confirmed_count = int(count) if _COUNT.fullmatch(count) else 0
-        return cls(typed, key if _KEY.fullmatch(key) else new_key(), confirmed_count=confirmed_count)
+        confirmed_count = int(count) if _COUNT.fullmatch(count) else None
+        is_key = _KEY.fullmatch(key) is not None
+        return cls(typed, key if is_key else new_key(), {}, confirmed_count, has_lost_key=not is_key)
 
     def confirms(self, recipient_count: int) -> bool:
         """Whether so many recipients are, about, what was confirmed."""
-        return recipient_count <= self.confirmed_count * (1 + _TOLERATED_GROWTH)
+        return self.confirmed_count is not None and recipient_count <= self.confirmed_count * (1 + _TOLERATED_GROWTH)
 
     @property
     def is_template(self) -> bool:
@@ -89,13 +94,13 @@ class ComposeForm:
         return as_whatsapp(_VARIABLE.sub(lambda found: values.get(found[1]) or found[0], body))
 
     def definition(self, languages: Collection[str]) -> Definition:
-        """What it stands for, by the rules of POST /send-broadcast. Raises InvalidDefinitionError."""
-        return parse_definition(self._body(), languages)[0]
+        """What it stands for, by the rules of POST /send-broadcast. Raises InvalidFieldError."""
+        return parse_definition(Fields(self._body(), FIELDS), languages)[0]
 
     def with_fault(self, name: str, detail: str) -> ComposeForm:
         """The same form, which says at the field what is wrong."""
         at = name if name in TYPED else ""
-        label = "Broadcast" if not at else words(name)
+        label = words(name) if name else "Broadcast"
         return ComposeForm(self.typed, self.idempotency_key, {at: f"{label} {detail}."})
 
     def renewed(self) -> ComposeForm:
@@ -103,13 +108,13 @@ class ComposeForm:
         return ComposeForm(self.typed, faults=self.faults)
 
     def _body(self) -> dict[str, Any]:
-        given = {name: text.strip() for name, text in self.typed.items() if text.strip()}
+        # Spaces are no choice: only a field that is left empty leaves it open.
+        given = {name: text.strip() for name, text in self.typed.items() if text}
         body: dict[str, Any] = {
-            name: given[name]
-            for name in ("purpose", "target_step", "language", "sector", "pincode_prefix")
-            if name in given
+            name: given[name] for name in ("target_step", "language", "sector", "pincode_prefix") if name in given
         }
-        body["include_completed"] = "include_completed" in given
+        body["purpose"] = self.typed["purpose"]
+        body[CHECKBOX] = CHECKBOX in given
         if self.is_template:
             body["content_sid"] = given.get("content_sid", "")
             body["content_variables"] = _variables(self.typed["content_variables"])
@@ -121,12 +126,26 @@ class ComposeForm:
         return body
 
 
+def check_filled_in(form: Mapping[str, str]) -> None:
+    """Raises InvalidFieldError where a form came in part only: what is missing would be taken for everybody.
+
+    A checkbox that is not ticked is not sent at all.
+    """
+    for name in TYPED:
+        if name not in form and name != CHECKBOX:
+            raise InvalidFieldError(name, "is missing: the form did not come whole")
+    if form["kind"] not in {TEXT, TEMPLATE}:
+        raise InvalidFieldError("kind", f"must be one of {TEXT}, {TEMPLATE}")
+    if form.get(CHECKBOX, "") not in {"", TICKED}:
+        raise InvalidFieldError(CHECKBOX, "must be ticked or not")
+
+
 def _variables(text: str) -> dict[str, str]:
     """The values of a template, one on each line: ``1 = Asha``."""
     found: dict[str, str] = {}
     for number, (name, value) in enumerate(_pairs(text), start=1):
         if not (name and value) or name in found:
-            raise InvalidDefinitionError("content_variables", f"need a name and a value on line {number}: 1 = Asha")
+            raise InvalidFieldError("content_variables", f"need a name and a value on line {number}: 1 = Asha")
         found[name] = value
     return found
 

@@ -11,15 +11,17 @@ from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcast.audience import Audience, DryRun
-from onboarding_bot.broadcast.office import BroadcastOffice, OtherDefinitionError, PastScheduleError
+from onboarding_bot.broadcast.office import BroadcastOffice, OtherDefinitionError
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
-from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition, InvalidDefinitionError
+from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition
 from onboarding_bot.services.content_api import Content, ContentApiError
-from onboarding_bot.web.audit import audit_detail
+from onboarding_bot.web.audit import audit_deed, audit_detail
 from onboarding_bot.web.dashboard.access import Access
-from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, TYPED, ComposeForm
+from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in
+from onboarding_bot.web.dashboard.forms import check_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,13 @@ def add_compose_pages(
 
     def check(form: ComposeForm) -> Checked | ComposeForm:
         """The definition with its audience, or the form with its fault."""
+        if form.faults:
+            return form
         try:
             definition = form.definition(languages)
             return Checked(definition, audience.count(definition))
-        except InvalidDefinitionError as fault:
+        except InvalidFieldError as fault:
             return form.with_fault(fault.name, fault.detail)
-        except PastScheduleError:
-            return form.with_fault("schedule_at", "is in the past")
         except ContentApiError as error:
             logger().warning("templates_unknown", **describe(error))
             return form.with_fault("content_sid", "cannot be looked up: Twilio does not answer. Try again in a moment")
@@ -95,7 +97,7 @@ def add_compose_pages(
     @routes.post("/broadcasts/new")
     @access.signed_in(Role.SEND)
     def count() -> ResponseReturnValue:
-        form = ComposeForm.of(request.form)
+        form = _given()
         if request.form.get("action") == "edit":
             return show(form)
         checked = check(form)
@@ -112,7 +114,7 @@ def add_compose_pages(
     @routes.post("/broadcasts/confirm")
     @access.signed_in(Role.SEND)
     def confirm() -> ResponseReturnValue:
-        form = ComposeForm.of(request.form)
+        form = _given()
         checked = check(form)
         if not isinstance(checked, Checked):
             return show(checked)
@@ -121,19 +123,26 @@ def add_compose_pages(
     @routes.post("/broadcasts/send")
     @access.signed_in(Role.SEND, audit="broadcast.create")
     def send() -> ResponseReturnValue:
-        form = ComposeForm.of(request.form)
+        form = _given()
+        if form.faults:
+            return show(form)
+        if form.has_lost_key:
+            # Sent twice, it would be two broadcasts.
+            return show(form.with_fault(KEY_FIELD, "is missing. This form has one now: count and confirm again"))
         if not office.is_known(form.idempotency_key):
             checked = check(form)
             if not isinstance(checked, Checked):
                 return show(checked)
-            if not checked.definition.schedule_at and not form.confirms(checked.counted.recipient_count):
+            is_confirmed = form.confirms(checked.counted.recipient_count)
+            # Who gets a scheduled one is decided later.
+            if not is_confirmed and (form.confirmed_count is None or not checked.definition.schedule_at):
                 return ask(form, checked), HTTPStatus.CONFLICT
         try:
-            view = office.create(form.definition(languages), form.idempotency_key)
-        except InvalidDefinitionError as fault:
+            definition = form.definition(languages)
+            audit_deed()
+            view = office.create(definition, form.idempotency_key)
+        except InvalidFieldError as fault:
             return show(form.with_fault(fault.name, fault.detail))
-        except PastScheduleError:
-            return show(form.with_fault("schedule_at", "is in the past"))
         except OtherDefinitionError:
             return show(
                 form.with_fault(
@@ -142,3 +151,14 @@ def add_compose_pages(
             )
         audit_detail(broadcast_id=view.record.id)
         return redirect(url_for(".broadcast", broadcast_id=view.record.id, new=1), HTTPStatus.SEE_OTHER)
+
+
+def _given() -> ComposeForm:
+    """What came, with the first fault of a form that did not come as the page makes it."""
+    form = ComposeForm.of(request.form)
+    try:
+        check_form(*TYPED, KEY_FIELD, CONFIRMED_FIELD, "action")
+        check_filled_in(request.form)
+    except InvalidFieldError as fault:
+        return form.with_fault(fault.name, fault.detail)
+    return form

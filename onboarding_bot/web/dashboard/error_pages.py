@@ -8,7 +8,8 @@ from flask import Blueprint, Response, g, make_response, render_template, reques
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
-from onboarding_bot.errors import StoreUnavailableError
+from onboarding_bot.errors import AuditUnavailableError, StoreUnavailableError
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.logs import describe, logger
 from onboarding_bot.web.references import new_reference
 
@@ -48,6 +49,12 @@ def add_error_pages(routes: Blueprint) -> None:
         response.headers["Retry-After"] = str(wait_seconds)
         return response
 
+    @routes.errorhandler(InvalidFieldError)
+    def invalid_field(error: InvalidFieldError) -> Response:
+        return _page(
+            HTTPStatus.BAD_REQUEST, f"{error.name} {error.detail}. Nothing was done. Go back, and try it again."
+        )
+
     @routes.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:
         logger().error("store_unavailable", **describe(error))
@@ -56,6 +63,18 @@ def add_error_pages(routes: Blueprint) -> None:
             "Everything that this page shows is kept in Redis, which cannot be reached. Nothing was changed. "
             "Twilio brings messages again until Redis is back. Look at the machine that Redis runs on; this page "
             "opens itself again.",
+        )
+        response.headers["Retry-After"] = "5"
+        return response
+
+    @routes.errorhandler(AuditUnavailableError)
+    def no_audit_line(error: AuditUnavailableError) -> Response:
+        logger().error("audit_unavailable", **describe(error))
+        response = _page(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The line that says who did this cannot be written, so nothing was done. Look at where the log goes: its "
+            "disk may be full, or its reader gone. Then go back, and do it again.",
+            title="The log takes no lines",
         )
         response.headers["Retry-After"] = "5"
         return response
@@ -76,6 +95,6 @@ def add_error_pages(routes: Blueprint) -> None:
         return _page(HTTPStatus.INTERNAL_SERVER_ERROR, advice)
 
 
-def _page(status: HTTPStatus, advice: str) -> Response:
-    title = _TITLES.get(status, status.phrase)
+def _page(status: HTTPStatus, advice: str, title: str = "") -> Response:
+    title = title or _TITLES.get(status, status.phrase)
     return make_response(render_template("dashboard/error.html", status=status, title=title, advice=advice), status)

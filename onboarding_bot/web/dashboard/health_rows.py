@@ -42,6 +42,8 @@ def health_rows(report: HealthReport) -> list[HealthRow]:
 
 
 def _detail(part: Mapping[str, Any]) -> str:
+    if part.get("unavailable"):
+        return f"no writes at {', '.join(part['unavailable'])}"
     if part.get("response_ms") is not None:
         return wording.seconds(part["response_ms"] / 1000)
     if part.get("seconds_ago") is not None:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from onboarding_bot.analytics.figures import Figures
 from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
@@ -69,7 +70,9 @@ def add_overview(routes: Blueprint, access: Access, page: Overview) -> None:
     @routes.get("", strict_slashes=False)
     @access.signed_in()
     def overview() -> ResponseReturnValue:
-        days = whole_number("days", USUAL_PERIOD, max(PERIODS))
-        return render_template(
-            "dashboard/overview.html", **page.parts(days if days in PERIODS and days else USUAL_PERIOD)
-        )
+        try:
+            days = whole_number("days", USUAL_PERIOD, max(PERIODS))
+        except InvalidFieldError:
+            # Somebody who looks at a page is shown one.
+            days = USUAL_PERIOD
+        return render_template("dashboard/overview.html", **page.parts(days if days in PERIODS else USUAL_PERIOD))

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.logs import logger
 from onboarding_bot.web.audit import begin_audit
 from onboarding_bot.web.dashboard.access import Access, safe_target
+from onboarding_bot.web.dashboard.forms import check_form
 
 
 def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
@@ -27,6 +28,7 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
     @routes.post("/sign-in")
     @access.from_own_form
     def take_key() -> ResponseReturnValue:
+        check_form("next", "key")
         target = safe_target(request.form.get("next"), url_for(".overview"))
         key = access.find_key(request.form.get("key", "").strip())
         if key is None:
@@ -41,6 +43,7 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
     @routes.post("/sign-out")
     @access.from_own_form
     def sign_out() -> ResponseReturnValue:
+        check_form()
         response = make_response(redirect(url_for(".sign_in"), HTTPStatus.SEE_OTHER))
         access.sign_out(response)
         return response

@@ -143,6 +143,13 @@ function sendOnce(form) {
       event.preventDefault();
       return;
     }
+    // A browser sends a date that is typed in part as none at all, and that would mean at once.
+    const unfinished = [...form.elements].find((field) => field.validity?.badInput);
+    if (unfinished) {
+      event.preventDefault();
+      unfinished.reportValidity();
+      return;
+    }
     form.dataset.sent = "yes";
     event.submitter?.setAttribute("aria-busy", "true");
   });

@@ -1,0 +1,20 @@
+"""Checks that a form holds the fields that its page has, and each of them once."""
+
+from __future__ import annotations
+
+from flask import request
+
+from onboarding_bot.web.dashboard.access import CSRF_FIELD
+from onboarding_bot.web.json_body import known_query, refuse_unknown_and_repeated
+
+_DETAIL = "is no field of this form"
+
+
+def check_form(*known: str) -> None:
+    """Raises InvalidFieldError for a field that is not ``known``, or is there twice, in the form or behind its URL.
+
+    Of two values the first would count, and nobody could say which of them was meant.
+    """
+    known_query()
+    refuse_unknown_and_repeated(request.form.to_dict(flat=False), (CSRF_FIELD, *known), _DETAIL)
+    refuse_unknown_and_repeated(request.files.to_dict(flat=False), (), _DETAIL)
