@@ -200,9 +200,9 @@ def test_which_message_a_form_is(fields: dict[str, str], expected: tuple[Message
 @pytest.mark.parametrize(
     "sender", ["whatsapp:+919876543210", "whatsapp:+14155238886", "whatsapp:IN.1234567890", "whatsapp:+1", "anything"]
 )
-def test_the_person_is_from_whatever_it_looks_like(sender: str) -> None:
+def test_replies_go_to_from_and_ids_come_along(sender: str) -> None:
     form = MultiDict({"MessageSid": "x" * 100, "From": sender, "Body": "Hi", "WaId": "1", "ExternalUserId": "IN.9"})
-    assert parse_inbound(form) == InboundMessage("x" * 100, sender, "Hi")
+    assert parse_inbound(form) == InboundMessage("x" * 100, sender, "Hi", user_ids=("whatsapp:IN.9",))
 
 
 @pytest.mark.parametrize(
