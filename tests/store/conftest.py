@@ -15,7 +15,8 @@ from onboarding_bot.store.ledger import Ledger
 from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.slots import Slots
-from tests.servers import running_cluster, running_redis
+from tests.servers import cluster_url as url_of_nodes
+from tests.servers import running_cluster, running_nodes, running_redis
 
 KEYS = Keys("person-key-of-the-tests")
 
@@ -32,12 +33,24 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.cluster_url
 
 
-@pytest.fixture(params=["fakeredis", "redis-server", "redis-server in cluster mode"])
+@pytest.fixture(scope="session")
+def three_primaries_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_nodes(tmp_path_factory.mktemp("primaries"), primaries=3) as nodes:
+        yield url_of_nodes(nodes)
+
+
+SERVERS = {
+    "redis-server": "redis_url",
+    "redis-server in cluster mode": "cluster_url",
+    "a cluster of three primaries": "three_primaries_url",
+}
+
+
+@pytest.fixture(params=["fakeredis", *SERVERS])
 def client(request: pytest.FixtureRequest) -> AnyRedis:
     if request.param == "fakeredis":
         return fakeredis.FakeRedis()
-    url = request.getfixturevalue("redis_url" if request.param == "redis-server" else "cluster_url")
-    client = connect(url)
+    client = connect(request.getfixturevalue(SERVERS[request.param]))
     client.flushall()
     return client
 
