@@ -37,7 +37,7 @@ export function showPhone({ number, userId, hidesNumber }) {
   if (!number) {
     return showAddress(userId);
   }
-  return hidesNumber ? `${showAddress(number)}, hidden` : showAddress(number);
+  return hidesNumber ? `${showAddress(number)} (hidden)` : showAddress(number);
 }
 
 export function showAddress(address) {
