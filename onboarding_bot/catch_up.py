@@ -127,22 +127,26 @@ class CatchUp:
         report, begun = Report(), self._now()
         writers = self._writers(begun - since, report)
         erased = dict(self._erasures.done_since(begun - since))
-        for writer in sorted(writers.values(), key=lambda writer: writer.last.at):
+        for writer in sorted(writers, key=lambda writer: writer.last.at):
             fate = self._look_after(writer, begun, erased, dry_run=dry_run)
             report.people[fate] += 1
             if fate is Fate.NOT_SENT:
                 break
         return report
 
-    def _writers(self, since: datetime, report: Report) -> Mapping[str, _Writer]:
+    def _writers(self, since: datetime, report: Report) -> Iterable[_Writer]:
+        """One for each person, whichever addresses the messages came from."""
         writers: dict[str, _Writer] = {}
+        people: dict[str, str] = {}
         for logged in self._log.messages(recipient=self._own_address, since=since):
             if logged.direction is not Direction.INBOUND:
                 continue
             report.messages += 1
             one = MissedMessage(InboundMessage(logged.sid, logged.sender, logged.text), logged.at)
-            writers.setdefault(logged.sender, _Writer(one)).add(one)
-        return writers
+            if logged.sender not in people:
+                people[logged.sender] = self._identities.peek([logged.sender]).person_id
+            writers.setdefault(people[logged.sender], _Writer(one)).add(one)
+        return writers.values()
 
     def _look_after(self, writer: _Writer, begun: datetime, erased: Mapping[str, datetime], *, dry_run: bool) -> Fate:
         last = writer.last
@@ -169,7 +173,10 @@ class CatchUp:
 
     def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
         now, language = self._now(), self._renderer.language_of(turn.contact.language)
-        return self._store.commit(
+        opt_out, was_stopped = turn.contact.opt_out, bool(known.contact and known.contact.opt_out)
+        if opt_out and not was_stopped:
+            self._identities.keep_stop(known, opt_out)
+        stored = self._store.commit(
             known,
             turn.session,
             turn.contact,
@@ -178,6 +185,9 @@ class CatchUp:
             self._timetable.due_times(turn.session, turn.contact, now),
             day_counters_of(known.session, turn, language, now, waited_seconds=0),
         )
+        if isinstance(stored, StoredPerson) and was_stopped and not opt_out:
+            self._identities.lift_stop(stored)
+        return stored
 
     def _is_answered(self, known: StoredPerson, last: MissedMessage) -> bool:
         session, contact = known.session, known.contact

@@ -26,6 +26,8 @@ from simulator.opt_out import OptOuts
 from simulator.otp import OtpService
 from simulator.outbox import Outbox
 from simulator.phone import OptOutDesk, Postman, phone
+from simulator.phone_control import phone_control
+from simulator.phones import Phones
 from simulator.send_desk import SendDesk
 from simulator.send_rules import SendRules
 from simulator.sent_log import Monotonic, SentLog
@@ -65,13 +67,14 @@ def create_simulator(
     database = Database(settings.database)
     events = EventLog(database, clock)
     faults = FaultSwitch(events)
+    phones = Phones(database, events)
     messages = MessageStore(settings, database, clock)
     contents = ContentStore(database, faults, clock)
-    otp = OtpService(database, events, clock)
+    otp = OtpService(database, phones, events, clock)
     callbacks = CallbackPost(settings, sleep)
-    outbox = Outbox(settings, messages, events, faults, callbacks, run=run, sleep=sleep)
+    outbox = Outbox(settings, messages, phones, events, faults, callbacks, run=run, sleep=sleep)
     sent, rules, opt_outs = SentLog(clock, monotonic), SendRules(), OptOuts(database)
-    desk = SendDesk(settings, messages, contents, outbox, faults, rules, opt_outs, sent, sleep)
+    desk = SendDesk(settings, messages, phones, contents, outbox, faults, rules, opt_outs, sent, sleep)
     delivery = Delivery(settings, events, faults, outbox, sleep=sleep)
 
     app = Flask(__name__)
@@ -80,12 +83,14 @@ def create_simulator(
     app.register_blueprint(
         phone(
             messages,
+            phones,
             events,
             faults,
             Postman(delivery, faults, run, sleep),
             OptOutDesk(faults, opt_outs, outbox),
         )
     )
+    app.register_blueprint(phone_control(phones))
     app.register_blueprint(bulk_control(sent, rules, outbox, callbacks))
     app.register_blueprint(twilio_api(settings, messages, desk))
     app.register_blueprint(content_api(settings, contents))

@@ -23,6 +23,17 @@ CREATE TABLE IF NOT EXISTS people (
     profile_name TEXT NOT NULL,
     last_message_at TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS phones (
+    person TEXT PRIMARY KEY,
+    number TEXT,
+    user_id TEXT NOT NULL,
+    hides_number INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS addresses (
+    address TEXT PRIMARY KEY,
+    person TEXT NOT NULL,
+    given_up INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS inbound_messages (
     sid TEXT PRIMARY KEY,
     person TEXT NOT NULL,
@@ -82,7 +93,14 @@ _LATER_COLUMNS = (
     ("inbound_messages", "created_at", "TEXT NOT NULL DEFAULT ''"),
     ("outbound_messages", "error_code", "INTEGER"),
     ("outbound_messages", "is_reply", "INTEGER NOT NULL DEFAULT 0"),
+    ("inbound_messages", "address", "TEXT NOT NULL DEFAULT ''"),
+    ("outbound_messages", "address", "TEXT NOT NULL DEFAULT ''"),
 )
+# In rows of an older simulator a person had one address, which was the person's name as well.
+_LATER_VALUES = """
+UPDATE inbound_messages SET address = person WHERE address = '';
+UPDATE outbound_messages SET address = person WHERE address = '';
+"""
 
 
 class Database:
@@ -101,6 +119,7 @@ class Database:
             present = {row["name"] for row in self._connection.execute(f"PRAGMA table_info({table})")}
             if column not in present:
                 self._connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {definition}")
+        self._connection.executescript(_LATER_VALUES)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

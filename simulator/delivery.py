@@ -94,7 +94,7 @@ class Delivery:
         finally:
             self._lay_aside(message.person)
         for reply in attempt.replies:
-            self._outbox.send(Outgoing(message.person, reply.body, reply.status_callback, message.sid))
+            self._outbox.send(Outgoing(message.address, reply.body, reply.status_callback, message.sid))
         self._tell_status(message, "failed" if attempt.failure else "read")
 
     def _attempts(self, message: InboundMessage, signature: Signature) -> Attempt:

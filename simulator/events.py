@@ -27,6 +27,7 @@ class Kind(StrEnum):
     STATUS = "status"
     SMS = "sms"
     FAULT = "fault"
+    PHONE = "phone"
 
 
 @dataclass(frozen=True, slots=True)

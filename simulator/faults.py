@@ -48,6 +48,13 @@ class Window(StrEnum):
     ENFORCED = "enforced"
 
 
+class UserIds(StrEnum):
+    """Whether the REST API takes a WhatsApp user id for an address; it did not always."""
+
+    OK = "ok"
+    REFUSED = "refused"
+
+
 class TemplateCategory(StrEnum):
     """What Meta makes of a template's category when it approves it."""
 
@@ -98,6 +105,7 @@ class Faults:
     template_category: TemplateCategory = field(
         default=TemplateCategory.AS_SUBMITTED, metadata=_one_of(TemplateCategory)
     )
+    user_ids: UserIds = field(default=UserIds.OK, metadata=_one_of(UserIds))
     record_events: Switch = field(default=Switch.ON, metadata=_one_of(Switch))
 
     def as_dict(self) -> dict[str, str | int]:

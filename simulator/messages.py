@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from simulator.addresses import CHANNEL, is_number
 from simulator.clock import Clock, iso
 from simulator.database import Database
+from simulator.phones import Phone
 from simulator.settings import Settings
 
 API_VERSION = "2010-04-01"
@@ -45,7 +47,7 @@ _MUMBAI_MARKET = {"Latitude": "18.9477", "Longitude": "72.8342", "Address": "Cra
 class Draft:
     """What the owner has written or recorded, before Twilio has it."""
 
-    person: str
+    phone: Phone
     type: InboundType
     text: str
     profile_name: str
@@ -54,10 +56,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """A message of the owner as Twilio delivers it, however often."""
+    """A message of the owner as Twilio delivers it, however often; ``address`` is its ``From``."""
 
     sid: str
     person: str
+    address: str
     idempotency_token: str
     form: dict[str, str]
     created_at: str
@@ -65,10 +68,11 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A message of the bot and how far it has come; a reply came as TwiML."""
+    """A message of the bot and how far it has come; a reply came as TwiML, ``address`` is its ``To``."""
 
     sid: str
     person: str
+    address: str
     body: str
     status: str
     created_at: str
@@ -90,7 +94,7 @@ class ListedMessage:
 class MessageFilter:
     """Which messages to list: moments are ISO 8601 like those of the rows, ``until`` is the first that is too late."""
 
-    person: str | None = None
+    address: str | None = None
     inbound: bool | None = None
     since: str = EARLIEST
     until: str = LATEST
@@ -128,17 +132,18 @@ class MessageStore:
         form = self._envelope(sid, draft) | self._content(sid, draft)
         if opt_out_type:
             form["OptOutType"] = opt_out_type
-        message = InboundMessage(sid, draft.person, secrets.token_hex(16), form, now)
+        person, address = draft.phone.person, draft.phone.address
+        message = InboundMessage(sid, person, address, secrets.token_hex(16), form, now)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO inbound_messages (sid, person, idempotency_token, form, created_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (message.sid, message.person, message.idempotency_token, json.dumps(form), now),
+                "INSERT INTO inbound_messages (sid, person, address, idempotency_token, form, created_at)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (sid, person, address, message.idempotency_token, json.dumps(form), now),
             )
             connection.execute(
                 "INSERT INTO people (person, profile_name, last_message_at) VALUES (?, ?, ?) ON CONFLICT (person)"
                 " DO UPDATE SET profile_name = excluded.profile_name, last_message_at = excluded.last_message_at",
-                (draft.person, draft.profile_name, now),
+                (person, draft.profile_name, now),
             )
         return message
 
@@ -146,19 +151,19 @@ class MessageStore:
         row = self._database.row("SELECT * FROM inbound_messages WHERE sid = ?", sid)
         return _inbound(row) if row else None
 
-    def draft_out(self, person: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
+    def draft_out(self, person: str, address: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
         """A message of the bot as it is when Twilio has accepted it; nothing keeps it yet."""
         now = iso(self._clock())
-        return OutboundMessage(new_sid("SM"), person, body, "queued", now, now, is_reply=is_reply)
+        return OutboundMessage(new_sid("SM"), person, address, body, "queued", now, now, is_reply=is_reply)
 
-    def put_out(self, person: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
+    def put_out(self, person: str, address: str, body: str, *, is_reply: bool = False) -> OutboundMessage:
         """Accept a message of the bot and keep it."""
-        message = self.draft_out(person, body, is_reply=is_reply)
+        message = self.draft_out(person, address, body, is_reply=is_reply)
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO outbound_messages (sid, person, body, status, created_at, updated_at, is_reply)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (message.sid, person, body, message.status, message.created_at, message.updated_at, is_reply),
+                "INSERT INTO outbound_messages (sid, person, address, body, status, created_at, updated_at, is_reply)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (message.sid, person, address, body, message.status, message.created_at, message.updated_at, is_reply),
             )
         return message
 
@@ -188,13 +193,13 @@ class MessageStore:
     def page(self, wanted: MessageFilter, offset: int, size: int) -> list[ListedMessage]:
         """Messages of both directions, the latest first."""
         query = (
-            "SELECT sid, person, created_at, 0 AS inbound FROM outbound_messages UNION ALL"
-            " SELECT sid, person, created_at, 1 AS inbound FROM inbound_messages"
+            "SELECT sid, address, created_at, 0 AS inbound FROM outbound_messages UNION ALL"
+            " SELECT sid, address, created_at, 1 AS inbound FROM inbound_messages"
         )
         rows = self._database.rows(
-            f"SELECT sid FROM ({query}) WHERE (? IS NULL OR person = ?) AND (? IS NULL OR inbound = ?)"  # noqa: S608
+            f"SELECT sid FROM ({query}) WHERE (? IS NULL OR address = ?) AND (? IS NULL OR inbound = ?)"  # noqa: S608
             " AND created_at >= ? AND created_at < ? ORDER BY created_at DESC, sid LIMIT ? OFFSET ?",
-            *(wanted.person, wanted.person, wanted.inbound, wanted.inbound, wanted.since, wanted.until),
+            *(wanted.address, wanted.address, wanted.inbound, wanted.inbound, wanted.since, wanted.until),
             *(size, offset),
         )
         found = [self.find(row["sid"]) for row in rows]
@@ -227,14 +232,15 @@ class MessageStore:
         """Everybody who has written, the latest first."""
         return [_person(row) for row in self._database.rows("SELECT * FROM people ORDER BY last_message_at DESC")]
 
-    def person(self, address: str) -> Person | None:
-        row = self._database.row("SELECT * FROM people WHERE person = ?", address)
+    def person(self, name: str) -> Person | None:
+        row = self._database.row("SELECT * FROM people WHERE person = ?", name)
         return _person(row) if row else None
 
     def _listed(self, received: InboundMessage) -> ListedMessage:
         message = OutboundMessage(
             received.sid,
             received.person,
+            received.address,
             received.form["Body"],
             "received",
             received.created_at,
@@ -250,17 +256,18 @@ class MessageStore:
             "SmsStatus": "received",
             "AccountSid": self._settings.account_sid,
             "ApiVersion": API_VERSION,
-            "From": draft.person,
+            "From": draft.phone.address,
             "To": self._settings.whatsapp_number,
             "NumSegments": "1",
             "MessageType": draft.type,
+            "ExternalUserId": draft.phone.user_id,
         }
         if draft.profile_name:
             form["ProfileName"] = draft.profile_name
-        address = draft.person.removeprefix("whatsapp:")
-        # Somebody who hides the number has an id instead, and nothing in the form is a phone number.
-        hidden = not address.startswith("+")
-        return form | ({"ExternalUserId": address} if hidden else {"WaId": address.removeprefix("+")})
+        # Of somebody who hides the number nothing in the form is one.
+        if is_number(draft.phone.address):
+            form["WaId"] = draft.phone.address.removeprefix(f"{CHANNEL}+")
+        return form
 
     def _content(self, sid: str, draft: Draft) -> dict[str, str]:
         if draft.type is InboundType.LOCATION:
@@ -286,7 +293,7 @@ def new_sid(prefix: str) -> str:
 
 def _inbound(row: sqlite3.Row) -> InboundMessage:
     form = json.loads(row["form"])
-    return InboundMessage(row["sid"], row["person"], row["idempotency_token"], form, row["created_at"])
+    return InboundMessage(row["sid"], row["person"], row["address"], row["idempotency_token"], form, row["created_at"])
 
 
 def _person(row: sqlite3.Row) -> Person:

@@ -34,17 +34,17 @@ def opt_out_type(text: str) -> OptOutType | None:
 
 
 class OptOuts:
-    """Those who told Twilio to stop."""
+    """The addresses from which somebody told Twilio to stop; an id and a number are two to Twilio."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def note(self, person: str, type_: OptOutType) -> None:
+    def note(self, address: str, type_: OptOutType) -> None:
         with self._database.transaction() as connection:
             if type_ is OptOutType.STOP:
-                connection.execute("INSERT OR IGNORE INTO opt_outs (person) VALUES (?)", (person,))
+                connection.execute("INSERT OR IGNORE INTO opt_outs (person) VALUES (?)", (address,))
             elif type_ is OptOutType.START:
-                connection.execute("DELETE FROM opt_outs WHERE person = ?", (person,))
+                connection.execute("DELETE FROM opt_outs WHERE person = ?", (address,))
 
-    def includes(self, person: str) -> bool:
-        return self._database.row("SELECT person FROM opt_outs WHERE person = ?", person) is not None
+    def includes(self, address: str) -> bool:
+        return self._database.row("SELECT person FROM opt_outs WHERE person = ?", address) is not None

@@ -12,9 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from simulator.addresses import CHANNEL
 from simulator.clock import Clock, iso
 from simulator.database import Database
 from simulator.events import EventLog, Kind
+from simulator.phones import Phones
 
 CODE_LIFETIME = timedelta(minutes=5)
 MAX_TRIES = 3
@@ -56,8 +58,9 @@ class KeyReusedError(Exception):
 class OtpService:
     """Sends and checks codes; what has been sent is known by its idempotency key for good."""
 
-    def __init__(self, database: Database, events: EventLog, clock: Clock) -> None:
+    def __init__(self, database: Database, phones: Phones, events: EventLog, clock: Clock) -> None:
         self._database = database
+        self._phones = phones
         self._events = events
         self._clock = clock
 
@@ -87,7 +90,7 @@ class OtpService:
             )
         self._events.append(
             Kind.SMS,
-            f"whatsapp:{registration.phone}",
+            self._phones.holder(f"{CHANNEL}{registration.phone}").person,
             phone=registration.phone,
             text=f"Your MSMEBazaar code is {code}. It is valid for 5 minutes. Never share it with anyone.",
             code=code,

@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from simulator.addresses import CHANNEL
 from simulator.background import Background, Sleep, Work, in_background
 from simulator.callbacks import CallbackPost
 from simulator.content import Button
 from simulator.events import EventLog, Kind
 from simulator.faults import Callbacks, FaultSwitch, Switch
 from simulator.messages import API_VERSION, MessageStore, OutboundMessage
+from simulator.phones import Phones
 from simulator.send_rules import CallbackFault
 from simulator.settings import Settings
 from simulator.twilio_errors import sentence_of
@@ -22,6 +24,7 @@ _PAUSE_SECONDS = 0.2
 _LATEST_REPEAT_SECONDS = 1.0
 # "queued" is the status that a message is born with.
 _STATUSES = ("queued", "sent", "delivered", "read")
+_NOBODYS_ADDRESS = CallbackFault("undelivered", 63003)
 _STATUSES_BEFORE_FAILURE = {"failed": ("queued",), "undelivered": ("queued", "sent")}
 
 
@@ -33,7 +36,7 @@ class Outgoing:
     a ``then``.
     """
 
-    person: str
+    address: str
     body: str
     status_callback: str | None = None
     in_reply_to: str | None = None
@@ -68,6 +71,7 @@ class Outbox:
         self,
         settings: Settings,
         messages: MessageStore,
+        phones: Phones,
         events: EventLog,
         faults: FaultSwitch,
         callbacks: CallbackPost,
@@ -77,6 +81,7 @@ class Outbox:
     ) -> None:
         self._settings = settings
         self._messages = messages
+        self._phones = phones
         self._events = events
         self._faults = faults
         self._callbacks = callbacks
@@ -91,17 +96,20 @@ class Outbox:
         return self._under_way
 
     def send(self, outgoing: Outgoing) -> OutboundMessage:
-        """Show the message on the phone; its statuses follow in the background."""
+        """Show the message on the phone of whoever has the address now; its statuses follow in the background."""
         faults = self._faults.now
         recorded = faults.record_events is Switch.ON
         keep = self._messages.put_out if recorded else self._messages.draft_out
-        message = keep(outgoing.person, outgoing.body, is_reply=outgoing.in_reply_to is not None)
-        if recorded and (outgoing.failure is None or outgoing.failure.then):
+        holder = self._phones.holder(outgoing.address)
+        failure = outgoing.failure if holder.is_present else outgoing.failure or _NOBODYS_ADDRESS
+        is_reply = outgoing.in_reply_to is not None
+        message = keep(holder.person, outgoing.address, outgoing.body, is_reply=is_reply)
+        if recorded and (failure is None or failure.then):
             self._show(message, outgoing)
         callback = None if faults.callbacks is Callbacks.OFF else outgoing.status_callback
         # A bulk message that nobody asks after costs nothing more.
         if recorded or callback:
-            journey = Journey(message, outgoing.failure, callback, faults.callbacks, recorded)
+            journey = Journey(message, failure, callback, faults.callbacks, recorded)
             self._start(partial(self._travel, journey))
         return message
 
@@ -170,9 +178,9 @@ class Outbox:
             "AccountSid": self._settings.account_sid,
             "ApiVersion": API_VERSION,
             "ChannelPrefix": "whatsapp",
-            "ChannelToAddress": message.person.removeprefix("whatsapp:"),
+            "ChannelToAddress": message.address.removeprefix(CHANNEL),
             "From": self._settings.whatsapp_number,
-            "To": message.person,
+            "To": message.address,
             "MessageSid": message.sid,
             "MessageStatus": status,
             "SmsSid": message.sid,

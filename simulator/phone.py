@@ -10,6 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
+from simulator.addresses import MAX_LENGTH, is_address
 from simulator.background import Background, Sleep
 from simulator.control import BadRequestError, answer_in_sentences, json_object, refuse
 from simulator.delivery import Delivery, Signature
@@ -18,10 +19,10 @@ from simulator.faults import FaultSwitch, Redelivery, Switch
 from simulator.messages import Draft, InboundMessage, InboundType, MessageStore
 from simulator.opt_out import ANSWERS, OptOuts, OptOutType, opt_out_type
 from simulator.outbox import Outbox, Outgoing
+from simulator.phones import Phones
 from simulator.transcript import transcript
 from simulator.twiml import MESSAGE_MAX_LENGTH
 
-_ADDRESS = re.compile(r"whatsapp:(\+[1-9][0-9]{6,14}|[A-Z]{2}\.[A-Za-z0-9_]{1,64})")
 _MAX_COPIES = 50
 _MAX_WAIT_MS = 600_000
 _PROFILE_NAME_MAX_LENGTH = 80
@@ -73,13 +74,18 @@ class OptOutDesk:
             return None
         return opt_out_type(draft.text)
 
-    def answer(self, person: str, meaning: OptOutType) -> None:
-        self._opt_outs.note(person, meaning)
-        self._outbox.send(Outgoing(person, ANSWERS[meaning]))
+    def answer(self, address: str, meaning: OptOutType) -> None:
+        self._opt_outs.note(address, meaning)
+        self._outbox.send(Outgoing(address, ANSWERS[meaning]))
 
 
 def phone(
-    messages: MessageStore, events: EventLog, faults: FaultSwitch, postman: Postman, opt_out_desk: OptOutDesk
+    messages: MessageStore,
+    phones: Phones,
+    events: EventLog,
+    faults: FaultSwitch,
+    postman: Postman,
+    opt_out_desk: OptOutDesk,
 ) -> Blueprint:
     blueprint = Blueprint("phone", __name__)
     answer_in_sentences(blueprint)
@@ -92,9 +98,7 @@ def phone(
     def write() -> ResponseReturnValue:
         body = json_object()
         plan = _plan(body)
-        message = (
-            _sent_before(messages, body) if "message_sid" in body else _write(messages, events, opt_out_desk, body)
-        )
+        message = _sent_before(messages, body) if "message_sid" in body else _write(_draft(messages, phones, body))
         postman.post(message, plan)
         return jsonify(message_sid=message.sid), 202
 
@@ -124,31 +128,33 @@ def phone(
 
     @blueprint.get("/sim/transcript")
     def save() -> ResponseReturnValue:
-        address = request.args.get("person", "")
-        person = messages.person(address)
+        name = request.args.get("person", "")
+        person = messages.person(name)
         if person is None:
             raise BadRequestError("nobody with this address has written", 404)
-        return jsonify(transcript(person.profile_name or "conversation", address, events.of_person(address)))
+        return jsonify(transcript(person.profile_name or "conversation", name, events.of_person(name)))
+
+    def _write(draft: Draft) -> InboundMessage:
+        person = draft.phone.person
+        is_first = messages.person(person) is None
+        meaning = opt_out_desk.meaning(draft)
+        message = messages.take_in(draft, meaning)
+        events.append(
+            Kind.INBOUND,
+            person,
+            message_sid=message.sid,
+            type=draft.type,
+            text=draft.text,
+            profile_name=draft.profile_name,
+        )
+        events.append(Kind.STATUS, person, message_sid=message.sid, status="sent")
+        if is_first:
+            phones.tell(draft.phone)
+        if meaning:
+            opt_out_desk.answer(message.address, meaning)
+        return message
 
     return blueprint
-
-
-def _write(messages: MessageStore, events: EventLog, opt_out_desk: OptOutDesk, body: dict[str, Any]) -> InboundMessage:
-    draft = _draft(messages, body)
-    meaning = opt_out_desk.meaning(draft)
-    message = messages.take_in(draft, meaning)
-    events.append(
-        Kind.INBOUND,
-        draft.person,
-        message_sid=message.sid,
-        type=draft.type,
-        text=draft.text,
-        profile_name=draft.profile_name,
-    )
-    events.append(Kind.STATUS, draft.person, message_sid=message.sid, status="sent")
-    if meaning:
-        opt_out_desk.answer(draft.person, meaning)
-    return message
 
 
 def _sent_before(messages: MessageStore, body: dict[str, Any]) -> InboundMessage:
@@ -158,9 +164,9 @@ def _sent_before(messages: MessageStore, body: dict[str, Any]) -> InboundMessage
     return message
 
 
-def _draft(messages: MessageStore, body: dict[str, Any]) -> Draft:
-    address = _text(body, "from", 80)
-    if not _ADDRESS.fullmatch(address):
+def _draft(messages: MessageStore, phones: Phones, body: dict[str, Any]) -> Draft:
+    address = _text(body, "from", MAX_LENGTH)
+    if not is_address(address):
         refuse("from must look like whatsapp:+919876543210 or whatsapp:IN.1234")
     try:
         kind = InboundType(body.get("type", InboundType.TEXT))
@@ -169,9 +175,10 @@ def _draft(messages: MessageStore, body: dict[str, Any]) -> Draft:
     text = _text(body, "text", MESSAGE_MAX_LENGTH)
     if kind in {InboundType.TEXT, InboundType.BUTTON} and not text.strip():
         refuse("text is empty")
-    known = messages.person(address)
-    name = _text(body, "profile_name", _PROFILE_NAME_MAX_LENGTH) or (known.profile_name if known else "")
-    return Draft(address, kind, text, name, _text(body, "payload", _PAYLOAD_MAX_LENGTH))
+    name, payload = _text(body, "profile_name", _PROFILE_NAME_MAX_LENGTH), _text(body, "payload", _PAYLOAD_MAX_LENGTH)
+    phone = phones.of(address)
+    known = messages.person(phone.person)
+    return Draft(phone, kind, text, name or (known.profile_name if known else ""), payload)
 
 
 def _plan(body: dict[str, Any]) -> Plan:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 
+from simulator.addresses import is_address, is_user_id
 from simulator.background import Sleep
 from simulator.content import ApprovalStatus, ContentStore, FilledTemplate, Template, fill
-from simulator.faults import Faults, FaultSwitch, Switch, Window
+from simulator.faults import Faults, FaultSwitch, Switch, UserIds, Window
 from simulator.messages import MessageStore, OutboundMessage
 from simulator.opt_out import OptOuts
 from simulator.outbox import Outbox, Outgoing
+from simulator.phones import Phones
 from simulator.send_rules import CallbackFault, SendFault, SendRules
 from simulator.sent_log import SentLog
 from simulator.settings import Settings
 from simulator.twilio_errors import TwilioError
 from simulator.twiml import MESSAGE_MAX_LENGTH
 
-_TO = re.compile(r"whatsapp:(\+[0-9]{7,15}|[A-Z]{2}\.\w+)")
 _OUTSIDE_WINDOW = CallbackFault("undelivered", 63016)
 
 
@@ -33,6 +33,7 @@ class SendDesk:
         self,
         settings: Settings,
         messages: MessageStore,
+        phones: Phones,
         contents: ContentStore,
         outbox: Outbox,
         faults: FaultSwitch,
@@ -43,6 +44,7 @@ class SendDesk:
     ) -> None:
         self._settings = settings
         self._messages = messages
+        self._phones = phones
         self._contents = contents
         self._outbox = outbox
         self._faults = faults
@@ -63,30 +65,30 @@ class SendDesk:
     def _take(self, form: Mapping[str, str], faults: Faults) -> OutboundMessage:
         if not self._sent.has_room(faults.messages_per_second):
             raise TwilioError(20429, retry_after=faults.retry_after_seconds)
-        person = self._recipient(form)
+        address = self._recipient(form, faults)
         template = self._template(form)
         content = _content(form, template)
         callback = _callback(form)
-        if faults.advanced_opt_out is Switch.ON and self._opt_outs.includes(person):
+        if faults.advanced_opt_out is Switch.ON and self._opt_outs.includes(address):
             raise TwilioError(21610)
-        rule = self._rules.take(person)
+        rule = self._rules.take(address)
         if rule.on_send and not rule.on_send.sent:
             self._fail(rule.on_send)
         # Nothing since has_room() waits for anything, so the slot is still free.
-        self._sent.note(person)
+        self._sent.note(address)
         failure = rule.on_callback
-        if failure is None and faults.window is Window.ENFORCED and not self._may_reach(person, template):
+        if failure is None and faults.window is Window.ENFORCED and not self._may_reach(address, template):
             failure = _OUTSIDE_WINDOW
-        message = self._outbox.send(Outgoing(person, content.text, callback, failure=failure, buttons=content.buttons))
+        message = self._outbox.send(Outgoing(address, content.text, callback, failure=failure, buttons=content.buttons))
         if rule.on_send:
             self._fail(rule.on_send)
         return message
 
-    def _recipient(self, form: Mapping[str, str]) -> str:
+    def _recipient(self, form: Mapping[str, str], faults: Faults) -> str:
         to, sender = form.get("To", ""), form.get("From", "")
         if not to:
             raise TwilioError(21604)
-        if not _TO.fullmatch(to):
+        if not is_address(to) or (is_user_id(to) and faults.user_ids is UserIds.REFUSED):
             raise TwilioError(21211)
         if not sender:
             raise TwilioError(21603)
@@ -103,8 +105,8 @@ class SendDesk:
             raise TwilioError(21655)
         return template
 
-    def _may_reach(self, person: str, template: Template | None) -> bool:
-        if self._messages.window_is_open(person):
+    def _may_reach(self, address: str, template: Template | None) -> bool:
+        if self._messages.window_is_open(self._phones.holder(address).person):
             return True
         return template is not None and self._contents.approval(template).status is ApprovalStatus.APPROVED
 

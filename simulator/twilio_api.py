@@ -131,7 +131,7 @@ def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
     message = listed.message
     uri = f"/{API_VERSION}/Accounts/{settings.account_sid}/Messages/{message.sid}"
     created, updated = (rfc2822(datetime.fromisoformat(at)) for at in (message.created_at, message.updated_at))
-    own, person = settings.whatsapp_number, message.person
+    own, address = settings.whatsapp_number, message.address
     return {
         "account_sid": settings.account_sid,
         "api_version": API_VERSION,
@@ -142,7 +142,7 @@ def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
         "direction": _direction(listed),
         "error_code": message.error_code,
         "error_message": None if message.error_code is None else sentence_of(message.error_code),
-        "from": person if listed.inbound else own,
+        "from": address if listed.inbound else own,
         "messaging_service_sid": None,
         "num_media": str(listed.num_media),
         "num_segments": "1",
@@ -151,7 +151,7 @@ def _message_json(settings: Settings, listed: ListedMessage) -> dict[str, Any]:
         "sid": message.sid,
         "status": message.status,
         "subresource_uris": {"media": f"{uri}/Media.json"},
-        "to": own if listed.inbound else person,
+        "to": own if listed.inbound else address,
         "uri": f"{uri}.json",
     }
 

@@ -574,3 +574,19 @@ def test_when_twilio_takes_nothing_the_others_wait_for_the_next_run(
     assert fates(operator) == {Fate.NOT_SENT: 1}
     twilio.answers = itertools.repeat(Sent(SendResult.ACCEPTED))
     assert fates(operator) == {Fate.ANSWERED: 1, Fate.BACK: 2}
+
+
+def test_who_wrote_under_both_addresses_hears_from_the_bot_once(
+    app: Flask, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    asha = Talker(app, user_id="IN.13491208655302741918")
+    for text in ("Hi", "Asha Devi"):
+        asha.says(text)
+        twilio.gets(text, OWNER, asha.sid)
+        twilio.brings(asha.reply)
+    clock.pass_(minutes=5)
+    twilio.gets("7", OWNER)
+    twilio.gets("560001", f"whatsapp:{asha.user_id}")
+    clock.pass_(minutes=20)
+    fates(operator)
+    assert len(twilio.heard) == 1

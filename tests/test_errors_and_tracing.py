@@ -26,7 +26,11 @@ def test_every_error_has_a_code_of_its_own() -> None:
 
 
 def test_only_what_a_moment_may_mend_is_retryable() -> None:
-    assert {kind.code for kind in KINDS if kind.retryable} == {"store.unavailable", "store.busy"}
+    assert {kind.code for kind in KINDS if kind.retryable} == {
+        "store.unavailable",
+        "store.busy",
+        "audit.unavailable",
+    }
     assert {kind.code for kind in KINDS if not kind.loggable} == {"login_link.expired"}
 
 

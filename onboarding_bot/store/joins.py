@@ -30,8 +30,8 @@ from onboarding_bot.store.scripts import Scripts
 
 _PARTS_OF_A_ROW = ("rows", "counts", "pending")
 _KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
-# What the permit of a record says that was only hidden: Twilio has refused nothing.
-_HIDDEN = b"hidden"
+# What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
+_OUT_OF_USE = frozenset({b"hidden", b"joined"})
 
 # Stores a state that no message has changed.
 Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]
@@ -48,6 +48,7 @@ class Joins:
         self._scripts = Scripts(client)
 
     def join_all(self, person: StoredPerson, others: Sequence[StoredPerson], now: datetime) -> StoredPerson:
+        """The person joined with each of these records that is not the person's already: see ``join``."""
         for other in others:
             if other.person_id != person.person_id and all(
                 known.person_id != other.person_id for known in person.absorbs
@@ -57,7 +58,10 @@ class Joins:
         return person
 
     def join(self, winner: StoredPerson, loser: StoredPerson, now: datetime) -> StoredPerson:
-        """The winner with the state of both; the stricter consent holds for both from here on."""
+        """The winner with the state of both, for the next commit; the stricter consent holds for both from here on.
+
+        Raises OutrunError when one of them changed since it was loaded.
+        """
         opt_out = stricter_opt_out(winner.contact, loser.contact)
         if opt_out and winner.contact and not winner.contact.opt_out:
             amended = self._store.amend(winner, with_opt_out(winner.contact, opt_out))
@@ -66,8 +70,8 @@ class Joins:
             winner = replace(amended, link=winner.link, link_is_new=winner.link_is_new, absorbs=winner.absorbs)
         if loser.is_fresh:
             return winner
-        self._announce(winner, loser, opt_out)
         self._take_over_permit(winner, loser)
+        self._announce(winner, loser, opt_out)
         known = [link for link in (winner.link, loser.link) if link]
         link = known[0].with_addresses(known[-1].addresses) if known else Link((), now)
         link = replace(link, absorbing=tuple(dict.fromkeys((*link.absorbing, loser.person_id))))
@@ -113,7 +117,7 @@ class Joins:
             self._scripts.run(
                 "take_over_permit",
                 [self._keys.permit(winner.person_id), self._keys.contact(winner.person_id)],
-                [b"" if suppressed == _HIDDEN else suppressed, last or "0", before or "0"],
+                [b"" if suppressed in _OUT_OF_USE else suppressed, last or "0", before or "0"],
             )
 
     def _absorb(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:

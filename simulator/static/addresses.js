@@ -1,7 +1,7 @@
 // Owns WhatsApp addresses: reads what somebody types as one, and shows one to people.
 
 const PREFIX = "whatsapp:";
-const HIDDEN_NUMBER = /^([a-z]{2})\.(\w+)$/i;
+const HIDDEN_NUMBER = /^([a-z]{2})\.([a-z0-9]{1,128})$/i;
 
 // Returns the address, or null when the text is neither a number nor an id such as IN.1234567890.
 export function parseAddress(typed) {
@@ -25,6 +25,19 @@ export function isAddress(text) {
 export function newHiddenAddress() {
   const digits = crypto.getRandomValues(new Uint8Array(10)).map((byte) => byte % 10);
   return `${PREFIX}IN.${[...digits].join("")}`;
+}
+
+// What a phone is until an event tells more: somebody who writes from an id hides the number.
+export function phoneAt(address) {
+  const isNumber = address.startsWith(`${PREFIX}+`);
+  return { number: isNumber ? address : null, userId: isNumber ? null : address, hidesNumber: !isNumber };
+}
+
+export function showPhone({ number, userId, hidesNumber }) {
+  if (!number) {
+    return showAddress(userId);
+  }
+  return hidesNumber ? `${showAddress(number)} (hidden)` : showAddress(number);
 }
 
 export function showAddress(address) {

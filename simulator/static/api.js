@@ -8,8 +8,25 @@ export function changeFaults(faults) {
   return call("/sim/faults", { method: "PUT", body: faults });
 }
 
+export function hideNumber(person, hides) {
+  return call(phonePath(person), { method: "PUT", body: { hides_number: hides } });
+}
+
+export function takeNewNumber(person) {
+  return call(`${phonePath(person)}/new-number`, { method: "POST", body: {} });
+}
+
+// Resolves to the phone of the person who has the number now.
+export function passNumberOn(person) {
+  return call(`${phonePath(person)}/pass-on`, { method: "POST", body: {} });
+}
+
 export function readTranscript(address) {
   return call(`/sim/transcript?person=${encodeURIComponent(address)}`);
+}
+
+function phonePath(person) {
+  return `/sim/phones/${encodeURIComponent(person)}`;
 }
 
 async function call(path, { method = "GET", body } = {}) {

@@ -1,6 +1,6 @@
 // Owns the page: brings events, conversations and views together, and knows which phone is in hand.
 
-import { isAddress, showAddress } from "./addresses.js";
+import { isAddress, showPhone } from "./addresses.js";
 import { sendMessage } from "./api.js";
 import { Composer } from "./composer.js";
 import { Conversations } from "./conversations.js";
@@ -29,6 +29,7 @@ const composer = new Composer({
 const drawer = new Drawer({
   current: () => ({ conversation: chosen, last: conversations.lastSent(chosen.address) }),
   perform: performCase,
+  onPerson: (person) => addPerson(person, ""),
 });
 
 let chosen = conversations.of(DEFAULT_PERSON.address);
@@ -79,10 +80,10 @@ function route() {
 }
 
 function addPerson(address, name) {
-  const conversation = conversations.of(address);
+  const conversation = conversations.holderOf(address);
   conversation.name = name || conversation.name;
-  rememberName(address, conversation.name);
-  location.hash = address;
+  rememberName(conversation.address, conversation.name);
+  location.hash = conversation.address;
   renderSoon();
 }
 
@@ -163,6 +164,7 @@ function render() {
   people.show(all, chosen.address, unreadOf);
   log.show(chosen);
   showHeader(all);
+  drawer.showPhone(chosen.phone);
   drawer.showFaults(conversations.faults);
   drawer.showAttempts(conversations.attempts, (address) => nameOf(conversations.of(address)));
   renderWhenTypingEnds(all);
@@ -195,8 +197,8 @@ function presence() {
   return chosen.typingUntil > Date.now() ? "typing…" : "online";
 }
 
-function noteFor({ address, name, messages }) {
-  const who = [name, showAddress(address)].filter(Boolean).join(", ");
+function noteFor({ name, phone, messages }) {
+  const who = [name, showPhone(phone)].filter(Boolean).join(", ");
   return `You hold the phone of ${who}.${messages.length ? "" : " Write “Hi” to begin."}`;
 }
 

@@ -1,5 +1,7 @@
 // Owns what is known of every conversation, built from events alone; touches neither the page nor the network.
 
+import { phoneAt } from "./addresses.js";
+
 const TYPING_LASTS_MS = 25_000;
 const ATTEMPTS_KEPT = 200;
 
@@ -16,7 +18,7 @@ export class Conversations {
 
   of(address) {
     if (!this.#byAddress.has(address)) {
-      this.#byAddress.set(address, { address, name: "", lastAt: "", messages: [], typingUntil: 0 });
+      this.#byAddress.set(address, { address, name: "", lastAt: "", messages: [], typingUntil: 0, phone: phoneAt(address) });
     }
     return this.#byAddress.get(address);
   }
@@ -42,10 +44,19 @@ export class Conversations {
       case "sms":
         this.#takeSms(event);
         break;
+      case "phone":
+        this.#takePhone(event);
+        break;
       case "fault":
         this.faults = event;
         break;
     }
+  }
+
+  // Whose this number or id is by now: a conversation keeps the address that it began with.
+  holderOf(address) {
+    const holder = [...this.#byAddress.values()].find(({ phone }) => phone.number === address || phone.userId === address);
+    return this.of(holder?.address ?? address);
   }
 
   lastSent(address) {
@@ -108,6 +119,10 @@ export class Conversations {
     if (message) {
       advance(message, "answered");
     }
+  }
+
+  #takePhone({ person, number, user_id: userId, hides_number: hidesNumber }) {
+    this.of(person).phone = { number, userId, hidesNumber };
   }
 
   #takeSms({ person, text, code, at }) {

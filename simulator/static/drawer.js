@@ -1,9 +1,11 @@
-// Owns the drawer for engineers: the hard cases, the faults of the outside world, the webhook attempts and the transcript.
+// Owns the drawer for engineers: the hard cases, the phone's number, the faults of the outside world, the attempts, the transcript.
 
 import { changeFaults, readTranscript } from "./api.js";
 import { showTimeWithSeconds } from "./dates.js";
 import { node, part } from "./dom.js";
 import { CASES } from "./cases.js";
+import { report } from "./outcome.js";
+import { PhoneNumber } from "./phone-number.js";
 
 const beside = matchMedia("(min-width: 70rem)");
 const ATTEMPTS_SHOWN = 50;
@@ -46,6 +48,10 @@ const ADVANCED_OPT_OUT = {
   off: ["the bot", "STOP, START and HELP are the bot’s own matter."],
   on: ["Twilio itself", "Advanced Opt-Out: Twilio answers and the webhook carries OptOutType; the bot notes it and stays silent. After STOP a message is refused (21610)."],
 };
+const USER_IDS = {
+  ok: ["taken", "A message to IN.… reaches the phone, as one to its number does."],
+  refused: ["refused (21211)", "As Twilio’s REST API once did. It says nothing about the person, who is not opted out for it; replies still arrive."],
+};
 // Each fault's choices; the page has a select called `<name>-fault` and its `<name>-meaning`.
 const FAULTS = {
   auth_api: AUTH_API,
@@ -54,6 +60,7 @@ const FAULTS = {
   callbacks: CALLBACKS,
   window: WINDOW,
   advanced_opt_out: ADVANCED_OPT_OUT,
+  user_ids: USER_IDS,
 };
 const HEALTHY = new Set(["ok", "off"]);
 
@@ -61,11 +68,12 @@ export class Drawer {
   #dialog = part("drawer");
   #toggle = part("drawer-toggle");
   #fields = Object.entries(FAULTS).map(([name, choices]) => new FaultField(name, choices));
+  #number;
   #current;
   #latestAttempt;
 
-  // `current` tells the open conversation; `perform` sends a case's messages.
-  constructor({ current, perform }) {
+  // `current` tells the open conversation; `perform` sends a case's messages; `onPerson` opens a phone.
+  constructor({ current, perform, onPerson }) {
     this.#current = current;
     this.#toggle.addEventListener("click", () => this.#open(!this.#dialog.open));
     part("drawer-close").addEventListener("click", () => this.#open(false));
@@ -78,7 +86,12 @@ export class Drawer {
       }
     });
     part("cases").append(...CASES.map((hardCase) => this.#caseRow(hardCase, perform)));
+    this.#number = new PhoneNumber({ person: () => current().conversation.address, onPerson });
     part("save-transcript").addEventListener("click", () => this.#saveTranscript());
+  }
+
+  showPhone(phone) {
+    this.#number.show(phone);
   }
 
   // Before the first event about faults everything is healthy.
@@ -200,15 +213,6 @@ class FaultField {
 
 function isNumber(value) {
   return /^\d+$/.test(value);
-}
-
-// Says what came of an action beside the button that started it.
-async function report(outcome, action) {
-  try {
-    outcome.textContent = await action();
-  } catch (error) {
-    outcome.textContent = `That did not work: ${error.message}.`;
-  }
 }
 
 function attemptRow(attempt, nameOf) {

@@ -1,6 +1,6 @@
 // Owns the list of phones: who is there, the last line, and how much is unread.
 
-import { showAddress } from "./addresses.js";
+import { showAddress, showPhone } from "./addresses.js";
 import { showTimeOrDay } from "./dates.js";
 import { icon, node } from "./dom.js";
 import { plain } from "./formatting.js";
@@ -49,12 +49,12 @@ export class PeopleList {
     } else {
       link.removeAttribute("aria-current");
     }
-    const { address, lastAt } = conversation;
+    const { lastAt, phone } = conversation;
     const name = node("strong", { class: "person-name", dir: "auto", text: nameOf(conversation) });
     const when = node("time", { class: "person-time", datetime: lastAt, text: lastAt && showTimeOrDay(lastAt) });
     const badge = unread ? [node("span", { class: "badge" }, `${unread}`, node("span", { class: "visually-hidden", text: " unread" }))] : [];
     const line = node("span", { class: "person-line", dir: "auto", text: lineOf(conversation, isChosen) });
-    const number = conversation.name ? [node("span", { class: "person-number", text: showAddress(address) })] : [];
+    const number = conversation.name ? [node("span", { class: "person-number", text: showPhone(phone) })] : [];
     link.replaceChildren(avatar(conversation), name, when, ...number, line, ...badge);
   }
 
@@ -73,7 +73,7 @@ export class PeopleList {
 }
 
 export function nameOf(conversation) {
-  return conversation.name || showAddress(conversation.address);
+  return conversation.name || showAddress(conversation.phone.number ?? conversation.phone.userId);
 }
 
 function lineOf(conversation, isChosen) {

@@ -281,8 +281,9 @@ def test_21211_says_nothing_of_somebody_without_a_phone_number(world: World, add
 @pytest.mark.parametrize("code", sorted(SUPPRESS))
 def test_who_blocked_us_is_not_written_to_again(world: World, code: int) -> None:
     broadcast_id, person_id = sent_with(world, refused(code))
-    row = world.row(broadcast_id, person_id)
-    assert (row.state, row.code) == ("skipped", "opted_out")
+    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == ("failed", str(code))
+    again = world.sending()
+    assert world.row(again, person_id).code == "suppressed"
 
 
 @pytest.mark.parametrize("code", sorted(STRIKE))

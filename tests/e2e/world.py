@@ -132,6 +132,17 @@ class World:
 
         return str(eventually(latest, f"an SMS on {phone}")["code"])
 
+    def phone(self, person: str) -> dict[str, Any]:
+        """The number and the WhatsApp id of somebody's phone."""
+        return dict(requests.get(f"{self.simulator_url}/sim/phones/{person}", timeout=10).json())
+
+    def at_twilio(self, **filters: str) -> list[str]:
+        """The texts that Twilio keeps of these messages, the latest first."""
+        account, token = ENVIRONMENT["TWILIO_ACCOUNT_SID"], ENVIRONMENT["TWILIO_AUTH_TOKEN"]
+        url = f"{self.simulator_url}/2010-04-01/Accounts/{account}/Messages.json"
+        answer = requests.get(url, params={"PageSize": "1000"} | filters, auth=(account, token), timeout=10)
+        return [message["body"] for message in answer.json()["messages"]]
+
     def set_fault(self, **faults: str | int) -> None:
         """Break the outside world, or heal it."""
         answer = requests.put(f"{self.simulator_url}/sim/faults", json=faults, timeout=PATIENCE_SECONDS)

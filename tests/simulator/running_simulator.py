@@ -38,6 +38,9 @@ class RunningSimulator:
         answer = requests.post(f"{self.url}/v1/Content", json=template, auth=(ACCOUNT, TOKEN), timeout=120)
         return str(answer.json()["sid"])
 
+    def phone(self, person: str) -> dict[str, Any]:
+        return dict(requests.get(f"{self.url}/sim/phones/{person}", timeout=5).json())
+
     def faults(self) -> dict[str, Any]:
         return dict(requests.get(f"{self.url}/sim/faults", timeout=120).json())
 

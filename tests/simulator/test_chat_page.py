@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,7 @@ TEMPLATE = {
         }
     },
 }
+_numbers = itertools.count(1)
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +59,20 @@ def page(request: pytest.FixtureRequest, browser: Browser, simulator: RunningSim
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def held(page: Page, simulator: RunningSimulator) -> str:
+    """The phone in hand is one that nobody has used, and the drawer is open."""
+    person = f"whatsapp:+9181000{next(_numbers):05}"
+    page.goto(f"{simulator.url}/#{person}")
+    page.get_by_test_id("drawer-toggle").click()
+    return person
+
+
+def shown(address: str) -> str:
+    """The number as the page shows it."""
+    return re.sub(r"whatsapp:\+91(\d{5})(\d{5})", r"+91 \1 \2", address)
 
 
 def is_narrow(page: Page) -> bool:
@@ -101,6 +118,7 @@ def test_the_drawer_switches_what_twilio_does(page: Page, simulator: RunningSimu
         "callbacks": "shuffled",
         "window": "enforced",
         "advanced-opt-out": "on",
+        "user-ids": "refused",
     }.items():
         page.get_by_test_id(f"{name}-fault").select_option(value)
         expect(page.locator(f"#{name}-meaning")).not_to_be_empty()
@@ -110,10 +128,10 @@ def test_the_drawer_switches_what_twilio_does(page: Page, simulator: RunningSimu
     page.screenshot(path=tmp_path / "drawer.png")
     faults = simulator.faults()
     assert (faults["messages_per_second"], faults["callbacks"]) == (80, "shuffled")
-    assert (faults["window"], faults["advanced_opt_out"]) == ("enforced", "on")
+    assert (faults["window"], faults["advanced_opt_out"], faults["user_ids"]) == ("enforced", "on", "refused")
     requests.put(f"{simulator.url}/sim/faults", json={"messages_per_second": 37, "callbacks": "ok"}, timeout=120)
     expect(page.get_by_test_id("messages-per-second-fault")).to_have_value("37")
-    healthy = {"messages_per_second": "off", "window": "off", "advanced_opt_out": "off"}
+    healthy = {"messages_per_second": "off", "window": "off", "advanced_opt_out": "off", "user_ids": "ok"}
     requests.put(f"{simulator.url}/sim/faults", json=healthy, timeout=120)
     expect(page.locator("#fault-alarm")).to_be_hidden()
 
@@ -125,3 +143,80 @@ def test_a_list_of_hundreds_stays_short(page: Page, simulator: RunningSimulator)
         page.locator("#to-people").click()
     expect(page.locator("#people-more")).to_contain_text("more phones")
     assert page.locator("[data-testid=person]").count() <= 101
+
+
+def test_the_drawer_hides_the_number_with_the_keyboard(
+    page: Page, simulator: RunningSimulator, held: str, tmp_path: Path
+) -> None:
+    sees, hide = page.get_by_test_id("number-sees"), page.get_by_role("switch", name="Hide my number")
+    expect(sees).to_have_text(f"The bot sees {shown(held)} and an id.")
+    expect(hide).not_to_be_checked()
+    hide.focus()
+    page.keyboard.press("Space")
+    expect(sees).to_contain_text("nothing but the id IN.")
+    expect(page.locator("#number-outcome")).to_contain_text("hidden from the next message on")
+    assert simulator.phone(held)["hides_number"]
+    expect(page.locator("#note")).to_contain_text(f"{shown(held)} (hidden)")
+    fits(page)
+    hide.scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "hidden-number.png")
+    page.reload()
+    page.get_by_test_id("drawer-toggle").click()
+    expect(hide).to_be_checked()
+    hide.focus()
+    page.keyboard.press("Space")
+    expect(sees).to_contain_text(f"The bot sees {shown(held)} and the id IN.")
+
+
+def test_the_drawer_gives_the_phone_a_new_number(page: Page, simulator: RunningSimulator, held: str) -> None:
+    page.get_by_role("button", name="New number").press("Enter")
+    expect(page.locator("#number-outcome")).to_contain_text("This phone has the number +91")
+    phone = simulator.phone(held)
+    assert phone["number"] != held
+    expect(page.get_by_test_id("number-sees")).to_contain_text(f"The bot sees {shown(phone['number'])} and the id IN.")
+    expect(page.locator("#note")).to_contain_text(shown(phone["number"]))
+    fits(page)
+
+
+def test_the_drawer_passes_the_number_on_and_opens_the_other_phone(
+    page: Page, simulator: RunningSimulator, held: str, tmp_path: Path
+) -> None:
+    page.get_by_role("button", name="Number passed on").press("Enter")
+    expect(page.locator("#number-outcome")).to_contain_text(f"somebody else, who has {shown(held)} now")
+    expect(page.locator("#note")).to_contain_text(f"You hold the phone of {shown(held)}.")
+    expect(page).not_to_have_url(f"{simulator.url}/#{held}")
+    simulator.send(To=held, Body="For whoever has the number")
+    expect(page.get_by_test_id("log")).to_contain_text("For whoever has the number")
+    fits(page)
+    page.get_by_test_id("pass-number-on").scroll_into_view_if_needed()
+    page.screenshot(path=tmp_path / "passed-on.png")
+    page.keyboard.press("Escape")
+    if is_narrow(page):
+        page.locator("#to-people").click()
+    page.locator(f'[data-testid=person][data-person="{held}"]').click()
+    expect(page.locator("#note")).to_contain_text("You hold the phone of IN.")
+    expect(page.get_by_test_id("log")).not_to_contain_text("For whoever has the number")
+    page.get_by_test_id("drawer-toggle").click()
+    expect(page.get_by_test_id("number-sees")).to_contain_text("This phone has no number. The bot sees nothing but")
+    expect(page.get_by_test_id("hide-number")).to_be_disabled()
+    expect(page.get_by_test_id("pass-number-on")).to_be_disabled()
+    page.get_by_test_id("new-number").click()
+    expect(page.get_by_test_id("hide-number")).to_be_enabled()
+    expect(page.get_by_test_id("hide-number")).not_to_be_checked()
+    fits(page)
+
+
+def test_the_form_for_a_new_person_opens_the_phone_that_has_the_number(
+    page: Page, simulator: RunningSimulator, held: str
+) -> None:
+    page.get_by_test_id("pass-number-on").click()
+    expect(page).not_to_have_url(f"{simulator.url}/#{held}")
+    other = page.url
+    page.keyboard.press("Escape")
+    page.goto(f"{simulator.url}/#{HERE}")
+    if is_narrow(page):
+        page.locator("#to-people").click()
+    page.get_by_test_id("new-person").click()
+    page.get_by_label("Number or WhatsApp id").fill(held)
+    page.get_by_role("button", name="Start chat").click()
+    expect(page).to_have_url(other)

@@ -115,6 +115,7 @@ HEALTHY = {
     "advanced_opt_out": "off",
     "template_approval_seconds": 6,
     "template_category": "as_submitted",
+    "user_ids": "ok",
     "record_events": "on",
 }
 

@@ -62,7 +62,7 @@ def test_somebody_without_a_phone_number_shows_none(world: World) -> None:
     world.write(person="whatsapp:IN.1234")
     form = world.bot.forms[0]
     assert form["From"] == "whatsapp:IN.1234"
-    assert form["ExternalUserId"] == "IN.1234"
+    assert form["ExternalUserId"] == "whatsapp:IN.1234"
     assert "WaId" not in form
 
 
