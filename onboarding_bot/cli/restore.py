@@ -17,7 +17,9 @@ from onboarding_bot.cli.erasure_list import SUFFIX, ErasureList, beside
 from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
 from onboarding_bot.logs import configure_logs
+from onboarding_bot.store.aliases import Alias
 from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.store.protocol import SessionStore, StoredPerson
 from onboarding_bot.store.snapshot import SnapshotError, copy, loaded, refuse_unless_empty, snapshot_files
 
 ANSWER_SECONDS = 60.0
@@ -60,12 +62,21 @@ def _check_keys(settings: Settings, source: Redis) -> None:
     store = build_parts(settings, redis=source).store
     names = islice(source.scan_iter(match="{s*}:contact:*", count=1000), SAMPLE)
     people = [name.decode().rpartition(":")[2] for name in names]
-    contacts = [(person_id, store.load(person_id).contact) for person_id in people]
-    opened = [(person_id, contact.address) for person_id, contact in contacts if contact and contact.address]
+    opened = [person for person in map(store.load, people) if person.contact and person.contact.address]
     if people and not opened:
         raise SnapshotError("SESSION_ENCRYPTION_KEYS holds no key that this backup was written with")
-    if opened and not any(store.identify(address) == person_id for person_id, address in opened):
+    if opened and not any(_is_found(store, person) for person in opened):
         raise SnapshotError("PERSON_ID_KEY is not the one that this backup was written with")
+
+
+def _is_found(store: SessionStore, person: StoredPerson) -> bool:
+    """Whether one of the person's addresses leads to the record, by its own hash or by an alias under that."""
+    address = person.contact.address if person.contact else ""
+    for own in map(store.identify, {address, *(person.link.addresses if person.link else ())}):
+        alias = Alias.from_value(store.load(own).alias)
+        if person.person_id in {own, alias.person_id if alias else own}:
+            return True
+    return False
 
 
 def _sources(file: Path, loaded_port: int | None, target: AnyRedis, stack: ExitStack) -> Iterator[Redis]:
@@ -103,13 +114,16 @@ def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     }
     for person_id, at in again.items():
         # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
-        parts.erasures.erase(person_id, at)
+        parts.erasures.erase_again(person_id, at)
     return len(again), len(parts.office.pause_all())
 
 
 def _is_back(parts: Parts, person_id: str, erased_at: datetime) -> bool:
     """Whether the backup has this person only as they came back; the list in Redis forgets old erasures."""
-    contact = parts.store.load(person_id).contact
+    person = parts.store.load(person_id)
+    alias = Alias.from_value(person.alias)
+    # The hash of a further address leads to whoever has it; that person may have come back.
+    contact = parts.store.load(alias.person_id).contact if alias and alias.is_same_person else person.contact
     return contact is not None and bool(contact.address) and contact.first_inbound_at > erased_at
 
 

@@ -1,4 +1,4 @@
-"""Deletes the messages of erased people at Twilio, a few at a time, until none is left there."""
+"""Ends erasures: what other addresses have left of the people here, and their messages at Twilio, a few at a time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class MessageDeletions:
         deletion = self._erasures.deletion(deletion_id)
         if deletion is None:
             self._end(deletion_id, "unreadable")
-        elif self._now() >= deletion.erased_at + MESSAGES_GIVEN_UP_AFTER:
+            return
+        self._erasures.forget(deletion)
+        if self._now() >= deletion.erased_at + MESSAGES_GIVEN_UP_AFTER:
             self._end(deletion_id, "given_up")
         else:
             self._delete_some(deletion_id, deletion)

@@ -73,10 +73,10 @@ class PeopleOffice:
 
     def erase(self, address: str) -> bool:
         """Erase whatever there is, at Twilio too; whether there was more than an opt-out."""
-        was_known = False
-        for person in self._identities.people_of(address):
-            was_known = self._erasures.erase(person.person_id, self._now(), address) or was_known
-        return was_known
+        # What has yet to be joined goes first: with the person goes what leads there.
+        holder, *unjoined = self._identities.people_of(address)
+        found = [self._erasures.erase(person.person_id, self._now()) for person in unjoined]
+        return self._erasures.erase(holder.person_id, self._now(), address) or any(found)
 
     def record_consent(self, address: str, purpose: str, *, given: bool, key_name: str, note: str) -> PersonView:
         """Write down a yes or a no; a no that leaves no yes is an opt-out.

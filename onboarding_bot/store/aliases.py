@@ -48,6 +48,11 @@ class Alias:
         """Whether a record under the address's own hash is part of that person's, and is to be joined to it."""
         return self.kind in {AliasKind.ADDRESS, AliasKind.JOINED}
 
+    @property
+    def is_passed_on(self) -> bool:
+        """Whether a record under the address's own hash may be another person's, who had the address before."""
+        return not self.is_same_person
+
     def to_value(self) -> bytes:
         """The alias as it stands in Redis."""
         return f"{self.person_id} {self.kind}".encode()
@@ -81,6 +86,10 @@ class Aliases:
         """
         own = self._keys.person_id(address)
         if own != person.person_id:
+            before = Alias.from_value(replaceable)
+            if before and before.is_passed_on:
+                # The record of its own hash is still another person's, however often the address is passed on.
+                return self._write(own, Alias(person.person_id, AliasKind.PASSED_ON).to_value(), replaceable, FOR_GOOD)
             return self._write(
                 own, Alias(person.person_id, AliasKind.ADDRESS).to_value(), replaceable, self.life(person)
             )

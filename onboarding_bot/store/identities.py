@@ -78,6 +78,8 @@ class Identities:
         for _ in range(MOST_TRIES):
             try:
                 person = self._identify(addresses, _Loads(self._store, message_sid), now)
+            except _AnsweredBeforeError as found:
+                return found.person
             except OutrunError:
                 self._holders.forget(hashes)
                 continue
@@ -87,7 +89,12 @@ class Identities:
 
     def peek(self, addresses: Sequence[str], message_sid: str = "") -> StoredPerson:
         """The same person as ``load`` finds, as far as that is known; nothing is learnt, and nothing written."""
-        loads = _Loads(self._store, message_sid)
+        try:
+            return self._peek(addresses, _Loads(self._store, message_sid))
+        except _AnsweredBeforeError as found:
+            return found.person
+
+    def _peek(self, addresses: Sequence[str], loads: _Loads) -> StoredPerson:
         found = loads.person(self._first_guess(addresses))
         if self._is_settled(found, addresses):
             return found
@@ -100,7 +107,7 @@ class Identities:
         loads = _Loads(self._store)
         holder = self._holder(address, loads)
         if holder.is_vacant:
-            return [loads.person(self._keys.vacant_id(address))]
+            return [loads.person(self._keys.vacant_id(address, holder.person.person_id))]
         return [holder.person, *holder.unjoined]
 
     def follow(self, person_id: str) -> StoredPerson:
@@ -211,9 +218,10 @@ class Identities:
 
     def _new_person_id(self, addresses: Sequence[str], holders: Sequence[_Holder]) -> str:
         """The id of a person who is met for the first time: the hash of an address that nobody ever had."""
-        if any(holder.is_vacant for holder in holders):
+        vacant = next((holder for holder in holders if holder.is_vacant), None)
+        if vacant:
             ids = [address for address in addresses if is_user_id(address)]
-            return self._keys.person_id(ids[0]) if ids else self._keys.vacant_id(addresses[0])
+            return self._keys.person_id(ids[0]) if ids else self._keys.vacant_id(addresses[0], vacant.person.person_id)
         return self._keys.person_id(addresses[0])
 
     def _with_number(self, person: StoredPerson, number: str, replaceable: bytes) -> StoredPerson:
@@ -317,25 +325,36 @@ class Identities:
 
     def keep_stop(self, person: StoredPerson, opt_out: OptOut) -> None:
         """Let a STOP stand under the phone number's own hash as well, where a release without aliases looks for it."""
-        for own in self._other_hashes(person):
+        number = person.link.of_kind(AddressKind.NUMBER) if person.link else None
+        for own in self._other_hashes(person, [number] if number else []):
             with unavailable_on_error():
                 self._client.set(self._keys.opt_out(own), opt_out_to_store(opt_out))
         if person.link:
             self._aliases.renew(replace(person, contact=with_opt_out(person.contact, opt_out)), person.link)
 
     def lift_stop(self, person: StoredPerson) -> None:
-        """Take it back there as well."""
-        for own in self._other_hashes(person):
+        """Take it back there as well, and wherever an erasure has left it."""
+        for own in self._other_hashes(person, person.link.addresses if person.link else ()):
             with unavailable_on_error():
                 self._client.delete(self._keys.opt_out(own))
         if person.link:
             self._aliases.renew(person, person.link)
 
-    def _other_hashes(self, person: StoredPerson) -> list[str]:
-        """The own hash of the person's phone number, where that is not the person's id."""
-        number = person.link.of_kind(AddressKind.NUMBER) if person.link else None
-        own = self._keys.person_id(number) if number else person.person_id
-        return [own] if own != person.person_id else []
+    def _other_hashes(self, person: StoredPerson, addresses: Iterable[str]) -> list[str]:
+        """The own hashes of these addresses, but for the person's id, and those that are an earlier holder's id."""
+        hashes = [own for own in map(self._keys.person_id, addresses) if own != person.person_id]
+        with unavailable_on_error():
+            values: list[bytes | None] = [self._client.get(self._keys.alias(own)) for own in hashes]  # type: ignore[misc]
+        aliases = [Alias.from_value(value or b"") for value in values]
+        return [own for own, alias in zip(hashes, aliases, strict=True) if alias is None or alias.is_same_person]
+
+
+class _AnsweredBeforeError(Exception):
+    """The message is from before this person was erased: nothing is learnt from it any more."""
+
+    def __init__(self, person: StoredPerson) -> None:
+        super().__init__("the person was erased since")
+        self.person = person
 
 
 class _Loads:
@@ -350,6 +369,8 @@ class _Loads:
         """What is stored of this person."""
         if person_id not in self._found:
             self._found[person_id] = self._store.load(person_id, self._message_sid)
+        if self._found[person_id].goodbye:
+            raise _AnsweredBeforeError(self._found[person_id])
         return self._found[person_id]
 
     def anew(self) -> _Loads:

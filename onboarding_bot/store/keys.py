@@ -25,9 +25,9 @@ class Keys:
         """HMAC-SHA256 of ``From``, cut to 128 bits, in hexadecimal."""
         return self._digest("person", sender)
 
-    def vacant_id(self, address: str) -> str:
-        """The id of a person who writes from an address whose own hash is the id of an earlier holder."""
-        return self._digest("person", f"{address}/next")
+    def vacant_id(self, address: str, earlier: str) -> str:
+        """The id of whoever gets an address whose own hash was somebody's before, after its ``earlier`` holder."""
+        return self._digest("person", f"{address}/after/{earlier}")
 
     def session(self, person_id: str) -> str:
         """The encrypted session of one person."""
@@ -82,7 +82,10 @@ class Keys:
         return owed_lines_of(shard_of(person_id))
 
     def messages_to_delete(self, deletion_id: str) -> str:
-        """Whose messages have to be deleted at Twilio, encrypted; the id leads back to nobody."""
+        """Whose messages have to be deleted at Twilio, and what is still to be forgotten there, encrypted.
+
+        The id leads back to nobody.
+        """
         return f"{_tag(deletion_id)}:messages:{deletion_id}"
 
     def counters(self, person_id: str) -> str:

@@ -328,9 +328,9 @@ def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
     """
     try:
         record = json.loads(value)
-        requests = enumerate(record.get("otp_requests", []))
+        # The same request under each address of one person: the time tells it from others where two records are joined.
         return OptOut.from_record(record), tuple(
-            OtpRequest(f"erased.{number}", datetime.fromisoformat(at)) for number, at in requests
+            OtpRequest(f"erased.{at}", datetime.fromisoformat(at)) for at in record.get("otp_requests", [])
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         logger().error("stored_value_unreadable", kind="opt_out", **describe(error))

@@ -48,10 +48,12 @@ def people_routes(office: PeopleOffice, admin_keys: AdminKeys, now: Callable[[],
     @admin_only(admin_keys, Role.DATA, audit="people.erase")
     def erase() -> ResponseReturnValue:
         address = whom(_body("address"))
+        # Afterwards the address may lead to nobody.
+        person = office.person_id(address)
         audit_deed()
         was_known = office.erase(address)
         audit_detail(was_known=was_known)
-        return jsonify(person=office.person_id(address), erased=was_known, was_known=was_known, timestamp=_time(now()))
+        return jsonify(person=person, erased=was_known, was_known=was_known, timestamp=_time(now()))
 
     @routes.post("/people/consent")
     @admin_only(admin_keys, Role.DATA, audit="people.consent")
