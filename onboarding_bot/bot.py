@@ -162,19 +162,20 @@ class WhatsAppBot:
         stored = self._commit(known, turn, began)
         if isinstance(stored, Conflict):
             return None
-        request, address = turn.effect, turn.contact.address
+        request = turn.effect
         outcome = self._perform(request, stored, began + TURN_SECONDS)
 
         def settle(person: StoredPerson) -> Turn:
             return self._engine.settle_late(
-                person.session, person.contact, request, outcome, address, self._clock.now()
+                person.session, person.contact, request, outcome, turn.contact.address, self._clock.now()
             )
 
         after, settled = self._commit_outcome(stored, settle, began)
         self._log(outcome.result, after, began, settled.step)
-        if after.session is None or outcome.result not in _WORTH_TELLING:
+        if after.session is None or after.contact is None or outcome.result not in _WORTH_TELLING:
             return None
-        return LateNews(address, self._renderer.render(settled.reply, _language(after)))
+        # The number may have been passed on while the OTP was asked for.
+        return LateNews(after.contact.address, self._renderer.render(settled.reply, _language(after)))
 
     def fall_back(self, message: InboundMessage) -> str:
         """For Twilio's fallback: the reply that this message was answered with, or else an apology.

@@ -32,6 +32,7 @@ class Callbacks:
         if moved[1] is RowState.PENDING:
             # Often the last callbacks come when everything was attempted.
             self._ledger.reopen(broadcast_id)
+        person_id = self._ledger.present_id(person_id)
         match verdict_on(code, self._address(person_id) if code == NO_NUMBER_CODE else None):
             case Verdict.SUPPRESS:
                 self._ledger.suppress(person_id, code)

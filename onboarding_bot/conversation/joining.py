@@ -26,19 +26,16 @@ def joined_contact(contact: Contact | None, other: Contact | None) -> Contact | 
     if contact is None or other is None:
         return contact or other
     newer, older = (contact, other) if contact.last_inbound_at >= other.last_inbound_at else (other, contact)
-    opt_out = stricter_opt_out(contact, other)
-    yes = {**older.consents, **newer.consents}
+    contact = replace(contact, consents={**older.consents, **newer.consents})
     requests = {request.token: request for request in (*older.otp_requests, *newer.otp_requests)}
     finished = max((contact, other), key=_finished)
     return replace(
-        contact,
+        stricter(contact, other),
         address=newer.address or older.address,
         language=newer.language or older.language,
         first_inbound_at=min(contact.first_inbound_at, other.first_inbound_at),
         last_inbound_at=newer.last_inbound_at,
         notice_version=newer.notice_version or older.notice_version,
-        consents={purpose: given for purpose, given in yes.items() if not (opt_out and purpose == NEWS)},
-        opt_out=opt_out,
         completed_at=finished.completed_at,
         registration=finished.registration,
         draft=_newer_draft(contact.draft, other.draft),
@@ -46,10 +43,22 @@ def joined_contact(contact: Contact | None, other: Contact | None) -> Contact | 
     )
 
 
-def stricter_opt_out(contact: Contact | None, other: Contact | None) -> OptOut | None:
-    """A no in either record is a no; of two the earlier one."""
-    said = [known.opt_out for known in (contact, other) if known and known.opt_out]
-    return min(said, key=lambda opt_out: opt_out.at, default=None)
+def stricter(contact: Contact, other: Contact | None) -> Contact:
+    """The contact with every no that the other record holds: a no in either is a no; of two the earlier one."""
+    if other is None:
+        return contact
+    opt_out, news_ended = _earlier(contact.opt_out, other.opt_out), _earlier(contact.news_ended, other.news_ended)
+    strict = replace(contact, opt_out=opt_out, news_ended=news_ended)
+    return without_news(strict) if opt_out or news_ended else strict
+
+
+def without_news(contact: Contact) -> Contact:
+    """The contact without its yes to news."""
+    return replace(contact, consents={name: given for name, given in contact.consents.items() if name != NEWS})
+
+
+def _earlier(said: OptOut | None, other: OptOut | None) -> OptOut | None:
+    return min((one for one in (said, other) if one), key=lambda one: one.at, default=None)
 
 
 def _finished(contact: Contact) -> tuple[bool, float]:

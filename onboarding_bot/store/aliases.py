@@ -12,6 +12,7 @@ from onboarding_bot.store.errors import milliseconds, unavailable_on_error
 from onboarding_bot.store.keys import Keys
 from onboarding_bot.store.protocol import StoredPerson
 from onboarding_bot.store.scripts import Scripts
+from onboarding_bot.whatsapp_address import is_user_id
 
 GRANTED, OWN = b"", b"own"
 FOR_GOOD = 0
@@ -101,10 +102,16 @@ class Aliases:
             raise OutrunError
 
     def renew(self, person: StoredPerson, link: Link) -> None:
-        """Let the aliases of all addresses live on."""
+        """Let the aliases of all addresses live on, and lead straight to the person.
+
+        An id still leads to a record that was joined to the person's, under whose own hash the number may be passed on.
+        """
         for address in link.addresses:
-            if self._keys.person_id(address) != person.person_id:
-                self.grant(address, person)
+            if self._keys.person_id(address) == person.person_id:
+                continue
+            granted = self.grant(address, person)
+            if is_user_id(address) and granted not in {GRANTED, OWN}:
+                self.grant(address, person, granted)
 
     def _write(self, own: str, value: bytes, replaceable: bytes, life: int) -> bytes:
         names = [self._keys.alias(own), self._keys.session(own), self._keys.contact(own), self._keys.opt_out(own)]

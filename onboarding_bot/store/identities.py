@@ -95,8 +95,8 @@ class Identities:
             return found.person
 
     def _peek(self, addresses: Sequence[str], loads: _Loads) -> StoredPerson:
-        found = loads.person(self._first_guess(addresses))
-        if self._is_settled(found, addresses):
+        found = self._first_found(addresses, loads)
+        if self._is_settled(found, addresses, loads):
             return found
         holders = [self._holder(address, loads) for address in sorted(addresses, key=is_user_id, reverse=True)]
         known = [holder.person for holder in holders if not holder.is_vacant and not holder.person.is_fresh]
@@ -140,8 +140,8 @@ class Identities:
     # --- learning ---------------------------------------------------------------------------------------------------
 
     def _identify(self, addresses: Sequence[str], loads: _Loads, now: datetime) -> StoredPerson:
-        found = loads.person(self._first_guess(addresses))
-        if self._is_settled(found, addresses):
+        found = self._first_found(addresses, loads)
+        if self._is_settled(found, addresses, loads):
             return _with_addresses(found, addresses, now)
         number = next((address for address in addresses if not is_user_id(address)), None)
         ids = [address for address in addresses if is_user_id(address)]
@@ -163,7 +163,6 @@ class Identities:
         ``holder.alias`` becomes what may be replaced when the number is granted.
         """
         if holder.is_vacant:
-            self._release_again(number, holder.person)
             return self._person_of_ids(ids, loads) or loads.person(self._new_person_id((number, *ids), [holder]))
         if holder.person.link and holder.person.link.is_somebody_else(ids):
             person = self._person_of_ids(ids, loads) or loads.person(self._keys.person_id(ids[0]))
@@ -179,15 +178,20 @@ class Identities:
             return known
         return self._joins.join_all(holder.person, holder.unjoined, now)
 
-    def _first_guess(self, addresses: Sequence[str]) -> str:
-        """The id under which the person most likely is."""
+    def _first_found(self, addresses: Sequence[str], loads: _Loads) -> StoredPerson:
+        """Whom this most likely is, together with what stands under the sender's own hash."""
         hashes = [self._keys.person_id(address) for address in sorted(addresses, key=is_user_id)]
-        return self._holders.find(hashes) or hashes[0]
+        guess = self._holders.find(hashes) or hashes[0]
+        loads.together([guess, self._keys.person_id(addresses[0])])
+        return loads.person(guess)
 
-    def _is_settled(self, found: StoredPerson, addresses: Sequence[str]) -> bool:
+    def _is_settled(self, found: StoredPerson, addresses: Sequence[str], loads: _Loads) -> bool:
         """Whether this is the person, and nothing has to be learnt."""
-        alias = Alias.from_value(found.alias)
-        if alias and alias.is_same_person:
+        # A release that knows no aliases may have written a record there.
+        own = loads.known(self._keys.person_id(addresses[0]))
+        if own and own.is_recorded and _leads_on(own):
+            return False
+        if _leads_on(found):
             return False
         if found.link:
             return found.link.covers(addresses) and not found.link.absorbing
@@ -207,9 +211,12 @@ class Identities:
         return _Holder(person, own.alias, hidden=own.person_id if is_hidden else "", unjoined=unjoined)
 
     def _person_of_ids(self, ids: Sequence[str], loads: _Loads) -> StoredPerson | None:
-        """Whom the user ids lead to, None when nobody has been met under any of them."""
+        """Whom the user ids lead to, None when nobody has been met under any of them.
+
+        An id may lead to a person of whom nothing is stored yet: another message is at work, or its process died.
+        """
         holders = (self._holder(address, loads) for address in ids)
-        return next((holder.person for holder in holders if not holder.person.is_fresh), None)
+        return next((holder.person for holder in holders if holder.alias or not holder.person.is_fresh), None)
 
     def _known_person_of_ids(self, ids: Sequence[str], loads: _Loads) -> StoredPerson | None:
         """The same, from what this process remembers: a person who is met for the first time costs no look-up more."""
@@ -266,15 +273,11 @@ class Identities:
             passed_on = Alias(person.person_id, AliasKind.PASSED_ON).to_value()
             self._release(number, earlier, passed_on)
             return passed_on
+        # First of all nothing goes to the number any more in the name of whoever has lost it.
+        self._release(number, earlier, b"")
         released = Alias(earlier.person_id, AliasKind.RELEASED).to_value()
         self._aliases.move(own, released, holder.alias)
-        self._release(number, earlier, b"")
         return released
-
-    def _release_again(self, number: str, earlier: StoredPerson) -> None:
-        """Finish what a crash left half done: nothing may go to the number in its earlier holder's name."""
-        if earlier.link and earlier.link.covers((number,)):
-            self._release(number, earlier, b"")
 
     def _release(self, number: str, earlier: StoredPerson, alias: bytes) -> None:
         link, contact, own = earlier.link, earlier.contact, earlier.person_id
@@ -373,6 +376,14 @@ class _Loads:
             raise _AnsweredBeforeError(self._found[person_id])
         return self._found[person_id]
 
+    def together(self, people: Sequence[str]) -> None:
+        """Load these people with one look-up, as far as that is possible."""
+        self._found.update(self._store.load_together(list(dict.fromkeys(people)), self._message_sid))
+
+    def known(self, person_id: str) -> StoredPerson | None:
+        """This person, if loaded already."""
+        return self._found.get(person_id)
+
     def anew(self) -> _Loads:
         """The same message, with nothing loaded yet: something changed in between."""
         return _Loads(self._store, self._message_sid)
@@ -407,12 +418,20 @@ class _RememberedHolders:
                 self._known.pop(own, None)
 
 
+def _leads_on(person: StoredPerson) -> bool:
+    """Whether the record's own hash leads to another record of the same person."""
+    alias = Alias.from_value(person.alias)
+    return alias is not None and alias.is_same_person
+
+
 def _followed(person: StoredPerson, loads: _Loads, unjoined: list[StoredPerson]) -> StoredPerson:
     """Who this record was joined to, however often; records still there on the way are added to ``unjoined``."""
-    while (alias := Alias.from_value(person.alias)) and alias.is_same_person:
+    met = {person.person_id}
+    while (alias := Alias.from_value(person.alias)) and alias.is_same_person and alias.person_id not in met:
         if person.is_recorded:
             unjoined.append(person)
         person = loads.person(alias.person_id)
+        met.add(person.person_id)
     return person
 
 

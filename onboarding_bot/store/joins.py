@@ -8,14 +8,14 @@ again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, OptOut
-from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter_opt_out
+from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.store import keys
@@ -32,6 +32,7 @@ _PARTS_OF_A_ROW = ("rows", "counts", "pending")
 _KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
 # What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
 _OUT_OF_USE = frozenset({b"hidden", b"joined"})
+_BLOCKED = b"63014"
 
 # Stores a state that no message has changed.
 Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]
@@ -62,27 +63,43 @@ class Joins:
 
         Raises OutrunError when one of them changed since it was loaded.
         """
-        opt_out = stricter_opt_out(winner.contact, loser.contact)
-        if opt_out and winner.contact and not winner.contact.opt_out:
-            amended = self._store.amend(winner, with_opt_out(winner.contact, opt_out))
-            if isinstance(amended, Conflict):
-                raise OutrunError
-            winner = replace(amended, link=winner.link, link_is_new=winner.link_is_new, absorbs=winner.absorbs)
         if loser.is_fresh:
             return winner
-        self._take_over_permit(winner, loser)
-        self._announce(winner, loser, opt_out)
+        permits = [self._permit(one.person_id) for one in (winner, loser)]
+        # Who has blocked us since the yes to news says it again, under whichever record it stands.
+        ends_news = any(_voids_news(permit) for permit in permits)
+        contact = joined_contact(winner.contact, loser.contact)
+        if contact and ends_news:
+            contact = without_news(contact)
+        winner = self._amended(winner, loser, ends_news=ends_news)
+        self._take_over_permit(winner, permits[1])
+        self._announce(winner, loser, contact.opt_out if contact else None)
         known = [link for link in (winner.link, loser.link) if link]
         link = known[0].with_addresses(known[-1].addresses) if known else Link((), now)
+        link = replace(link, hidden=link.hidden or known[-1].hidden if known else "")
         link = replace(link, absorbing=tuple(dict.fromkeys((*link.absorbing, loser.person_id))))
         return replace(
             winner,
             session=joined_session(winner.session, loser.session),
-            contact=joined_contact(winner.contact, loser.contact),
+            contact=contact,
             link=link,
             link_is_new=True,
             absorbs=(*winner.absorbs, *loser.absorbs, loser),
         )
+
+    def _amended(self, winner: StoredPerson, loser: StoredPerson, *, ends_news: bool) -> StoredPerson:
+        """The winner's record with every no of the loser's."""
+        if winner.contact is None:
+            return winner
+        strict = stricter(winner.contact, loser.contact)
+        if ends_news:
+            strict = without_news(strict)
+        if strict == winner.contact:
+            return winner
+        amended = self._store.amend(winner, strict)
+        if isinstance(amended, Conflict):
+            raise OutrunError
+        return amended
 
     def _announce(self, winner: StoredPerson, loser: StoredPerson, opt_out: OptOut | None) -> None:
         own = loser.person_id
@@ -108,16 +125,23 @@ class Joins:
         if not done:
             raise OutrunError
 
-    def _take_over_permit(self, winner: StoredPerson, loser: StoredPerson) -> None:
+    def _permit(self, person_id: str) -> dict[bytes, bytes]:
         with unavailable_on_error():
-            known: Any = self._client.hmget(
-                self._keys.permit(loser.person_id), "suppressed", "last_marketing", "marketing_before"
-            )
-            suppressed, last, before = (value or b"" for value in known)
+            found: Any = self._client.hgetall(self._keys.permit(person_id))
+        permit: dict[bytes, bytes] = found
+        return permit
+
+    def _take_over_permit(self, winner: StoredPerson, permit: Mapping[bytes, bytes]) -> None:
+        suppressed = permit.get(b"suppressed", b"")
+        with unavailable_on_error():
             self._scripts.run(
                 "take_over_permit",
                 [self._keys.permit(winner.person_id), self._keys.contact(winner.person_id)],
-                [b"" if suppressed in _OUT_OF_USE else suppressed, last or "0", before or "0"],
+                [
+                    b"" if suppressed in _OUT_OF_USE else suppressed,
+                    permit.get(b"last_marketing", b"0"),
+                    permit.get(b"marketing_before", b"0"),
+                ],
             )
 
     def _absorb(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:
@@ -195,15 +219,23 @@ class Joins:
         return replace(stored, absorbs=(), link_is_new=False)
 
 
-def _precedence(person: StoredPerson) -> tuple[bool, bool, float, str]:
+def _voids_news(permit: Mapping[bytes, bytes]) -> bool:
+    """Whether the person has blocked us since the yes to news that this permit knows (see commit.lua)."""
+    given = permit.get(b"updates")
+    return permit.get(b"suppressed") == _BLOCKED or (given is not None and given == permit.get(b"updates_void"))
+
+
+def _precedence(person: StoredPerson) -> tuple[bool, bool, bool, float, str]:
     """Sorts the record that stays to the front, whoever compares the two, and however often: that of the first meeting.
 
-    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias.
+    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias. One
+    that was said to be joined to another record never becomes the one that stays, or the two would lead to each other.
     """
     alias = Alias.from_value(person.alias)
+    is_announced = alias is not None and alias.is_same_person
     is_needed = bool(person.absorbs) or (alias is not None and not alias.is_same_person)
     first = person.contact.first_inbound_at.timestamp() if person.contact else math.inf
-    return not is_needed, person.contact is None, first, person.person_id
+    return is_announced, not is_needed, person.contact is None, first, person.person_id
 
 
 def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:

@@ -17,6 +17,7 @@ from onboarding_bot.outbound.definition import Definition, Purpose
 from onboarding_bot.outbound.due import DueWork
 from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.store import keys
+from onboarding_bot.store.aliases import Alias
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.store.keys import SHARDS, Keys, in_shard
@@ -521,6 +522,18 @@ class Ledger:
                 [person_id, broadcast_id, state.value, code, message_sid, *_moments(again)],
             )
         return _count_move(answer)
+
+    def present_id(self, person_id: str) -> str:
+        """Whom this id stands for by now: rows keep the id of a record that was joined to another one since."""
+        met: list[str] = []
+        while person_id not in met:
+            met.append(person_id)
+            with unavailable_on_error():
+                found: Any = self._client.get(self._keys.alias(person_id))
+            alias = Alias.from_value(found or b"")
+            if alias and alias.is_same_person:
+                person_id = alias.person_id
+        return person_id
 
     def suppress(self, person_id: str, code: int) -> None:
         """Write to this person no more: Twilio says that the number is blocked or opted out."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from onboarding_bot.outbound.states import BroadcastStatus, RowState
 from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.identities import _RememberedHolders
-from onboarding_bot.store.protocol import StoredPerson
-from tests.conversation.test_records import CONTACT
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -174,7 +171,7 @@ def test_an_id_that_is_none_links_nothing(app: Flask, by_number: Talker) -> None
 def test_a_registered_owner_is_not_welcomed_anew(by_both: Talker, by_id: Talker, by_number: Talker) -> None:
     by_both.answers_everything().says("YES").hears("token=")
     for talker in (by_id, by_number, by_both):
-        talker.says("Hi").expects_step("completed").does_not_hear("Welcome")
+        talker.says("Hi").expects_step("completed").hears("already registered")
         assert talker.stored.contact.registration["name"] == "Asha Devi"
 
 
@@ -459,7 +456,7 @@ def test_whom_a_release_knew_by_number_is_adopted(
     before, records = asha.stored, person["records"]
     hidden = asha.hiding_the_number()
     assert hidden.stored.session == before.session
-    assert hidden.stored.contact.registration == records["contact"].get("registration", {})
+    assert records["contact"].get("registration", {}).items() <= hidden.stored.contact.registration.items()
     assert (hidden.stored.contact.opt_out is None) == (records["opt_out"] is None)
     if person["last_sid"]:
         hidden.says("what Twilio delivers once more", sid=person["last_sid"])
@@ -575,18 +572,18 @@ def test_who_gets_a_number_sees_nothing_of_the_earlier_one(
 @pytest.mark.parametrize("restarts", [False, True], ids=["one process", "another process each time"])
 def test_a_number_goes_to_and_fro(app: Flask, asha: Talker, ravi: Talker, by_number: Talker, restarts: bool) -> None:
     third = Talker(app, NUMBER, "IN.3")
-    names = {asha: "Asha Devi", ravi: "Ravi Kumar", third: "Meera Shah"}
-    ravi.says_all("Hi", names[ravi])
-    third.says_all("Hi", names[third])
+    names = {ASHA: "Asha Devi", RAVI: "Ravi Kumar", "IN.3": "Meera Shah"}
+    ravi.says_all("Hi", names[RAVI])
+    third.says_all("Hi", names["IN.3"])
     for present in (asha, third, ravi, asha, ravi, third, asha):
         if restarts:
             restart(app)
-        present.says("STATUS").hears(names[present])
-        by_number.says("STATUS").hears(names[present])
-        for talker, name in names.items():
-            contact = talker.hiding_the_number().stored.contact
-            assert contact.address == (NUMBER if talker is present else f"whatsapp:{talker.user_id}")
-            assert talker.hiding_the_number().stored.session.data["name"] == name
+        present.says("STATUS").hears(names[present.user_id])
+        by_number.says("STATUS").hears(names[present.user_id])
+        for talker in (asha, ravi, third):
+            stored = talker.hiding_the_number().stored
+            assert stored.contact.address == (NUMBER if talker is present else f"whatsapp:{talker.user_id}")
+            assert stored.session.data["name"] == names[talker.user_id]
 
 
 def test_a_broadcast_goes_to_nobody_but_the_holder_by_number(asha: Talker, ravi: Talker, parts: Parts) -> None:

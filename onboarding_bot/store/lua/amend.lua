@@ -11,6 +11,8 @@ if ARGV[4] == '' then
   redis.call('DEL', KEYS[4])
 else
   redis.call('SET', KEYS[4], ARGV[4])
+  -- The addresses of whoever opted out are kept as long (see commit.lua).
+  redis.call('PERSIST', KEYS[6])
 end
 if contact then
   local life = redis.call('PTTL', KEYS[2])

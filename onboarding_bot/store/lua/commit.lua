@@ -82,8 +82,14 @@ leave_step(moved, indexes, positions, person, not session)
 count_ended(moved, indexes, positions, now)
 redis.call('ZADD', indexes[tonumber(ARGV[16])], now + life, person)
 
+-- Whoever opted out keeps the addresses as well: without them nobody could tell who gets the number afterwards.
 if link ~= '' then
-  redis.call('SET', KEYS[10], link, 'PX', link_life)
+  redis.call('SET', KEYS[10], link)
+end
+if ARGV[10] == '' then
+  redis.call('PEXPIRE', KEYS[10], contact_left + link_life - contact_life)
+else
+  redis.call('PERSIST', KEYS[10])
 end
 
 local first = 28 + steps

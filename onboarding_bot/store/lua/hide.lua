@@ -10,7 +10,7 @@ if string.sub(session, 1, head) ~= expected_session or string.sub(contact, 1, he
   return 0
 end
 redis.call('SET', ALIAS, alias)
-redis.call('HSET', PERMIT, 'suppressed', 'hidden')
+redis.call('HSETNX', PERMIT, 'suppressed', 'hidden')
 local life = redis.call('PTTL', CONTACT)
 if life > 0 then
   redis.call('PEXPIRE', PERMIT, life)
