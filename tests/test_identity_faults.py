@@ -11,14 +11,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.conversation.contact import NEWS
 from onboarding_bot.store.identities import _RememberedHolders
+from onboarding_bot.store.protocol import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, new_sid, post_signed, webhook_form
 
 ASHA, RAVI, NUMBER = "IN.1349", "IN.77001", "whatsapp:+919876543210"
+GROUP = "IN.ENT.55500"
 # More commands than any message needs.
-LONGEST = 40
+LONGEST = 80
 
 
 class Death:
@@ -83,6 +86,24 @@ class World:
         self.restart()
         return is_answered and not died
 
+    def hands_over(self, token: str) -> int:
+        """How the web app is answered when it turns a login link's token into the sign-up."""
+        headers = {"Authorization": "Bearer handoff-key-of-the-tests"}
+        return self._app.test_client().post("/handoff", json={"token": token}, headers=headers).status_code
+
+    def is_handed_over_before_dying(self, token: str, at: int, *, after: bool) -> bool:
+        """The same as for a message."""
+        self._death.come(at, after=after)
+        is_answered = self.hands_over(token) == 200
+        died = self._death.count >= at
+        self.restart()
+        return is_answered and not died
+
+    def look_up(self, address: str) -> StoredPerson:
+        """Whom this address leads to."""
+        bot: WhatsAppBot = self._app.extensions[BOT]
+        return bot._identities.peek([address])
+
     def owner(self, user_id: str = "") -> Talker:
         return Talker(self._app, NUMBER, user_id)
 
@@ -138,6 +159,11 @@ def test_the_next_delivery_finds_everything(
         if world.is_answered_before_dying(form, command, after=after):
             break
         deaths += 1
+        if has_another:
+            earlier = world.look_up(f"whatsapp:{RAVI}")
+            assert earlier.contact is not None
+            # Nothing goes to a number in the name of somebody who is known to have lost it.
+            assert earlier.contact.address != NUMBER or world.look_up(NUMBER) == earlier, command
         asha = world.owner(ASHA).says("7", sid=sid)
         assert asha.stored.session.data.get("name") == name, command
         assert (asha.stored.contact.opt_out is not None) == stopped, command
@@ -155,4 +181,78 @@ def test_the_next_delivery_finds_everything(
             assert ravi.stored.session.data["name"] == "Ravi Kumar", command
     else:
         pytest.fail("a message needs more commands than are tried")
+    assert deaths >= 3
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the command", "after the command"])
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param({}, id="the number alone"),
+        pytest.param({"From": f"whatsapp:{ASHA}"}, id="the id alone"),
+        pytest.param({"From": f"whatsapp:{ASHA}", "ParentExternalUserId": GROUP}, id="both ids"),
+        pytest.param({"ParentExternalUserId": GROUP}, id="the number with the group's id"),
+    ],
+)
+@pytest.mark.parametrize("before", [False, True], ids=["somebody new", "three records of one person"])
+def test_whichever_address_comes_next_leads_to_the_same_person(
+    before: bool, first: dict[str, str], after: bool
+) -> None:
+    """A process dies over the message that shows all addresses at once; the next message shows only some."""
+    world, deaths = World(), 0
+    for command in range(1, LONGEST):
+        world.begin_again()
+        owner = world.owner()
+        if before:
+            for fields in ({"From": f"whatsapp:{GROUP}"}, {"From": f"whatsapp:{ASHA}"}, {}):
+                owner.says("Hi", **fields)
+                world.clock.pass_(minutes=1)
+            owner.says("Asha Devi")
+            owner.says("STOP", From=f"whatsapp:{GROUP}")
+            world.clock.pass_(minutes=1)
+        world.restart()
+        all_of_them = {"ExternalUserId": ASHA, "ParentExternalUserId": GROUP}
+        form = webhook_form("HELP", NUMBER, new_sid(), **all_of_them)
+        if world.is_answered_before_dying(form, command, after=after):
+            break
+        deaths += 1
+        owner.says("Hi", **first)
+        world.restart()
+        world.clock.pass_(minutes=1)
+        owner.says("Asha Devi", **all_of_them)
+        people = set()
+        for address in (NUMBER, f"whatsapp:{ASHA}", f"whatsapp:{GROUP}"):
+            world.restart()
+            found = world.look_up(address)
+            people.add(found.person_id)
+            assert found.contact is not None
+            assert (found.contact.opt_out is not None) == before, (command, address)
+        assert len(people) == 1, command
+        assert sum(owner.store.add_up(world.clock.moment).sessions.values()) == 1, command
+    else:
+        pytest.fail("a message needs more commands than are tried")
+    assert deaths >= 3
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before the command", "after the command"])
+def test_a_proof_that_was_cut_off_is_taken_up(after: bool) -> None:
+    world, deaths = World(), 0
+    for command in range(1, LONGEST):
+        world.begin_again()
+        world.owner().says_all("Hi", "Asha Devi", "UPDATES")
+        world.clock.pass_(days=61)
+        asha = world.owner(ASHA).says_all("Hi", "Asha Devi", "7", "560001", "1")
+        token = asha.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
+        assert NEWS not in asha.stored.contact.consents
+        world.restart()
+        if world.is_handed_over_before_dying(token, command, after=after):
+            break
+        deaths += 1
+        asha.says("HELP")
+        assert world.hands_over(token) == 200
+        for owner in (world.owner(), asha, asha.hiding_the_number()):
+            assert NEWS in owner.stored.contact.consents, command
+            assert owner.stored.contact.registration["name"] == "Asha Devi", command
+    else:
+        pytest.fail("a proof needs more commands than are tried")
     assert deaths >= 3
