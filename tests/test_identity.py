@@ -140,3 +140,18 @@ def test_a_stop_stands_where_the_release_before_looks_for_it(
     assert redis.exists(identities._keys.opt_out(own))
     asha.says("START")
     assert not redis.exists(identities._keys.opt_out(own))
+
+
+def test_an_erased_persons_id_never_leads_to_who_got_the_number(app: Flask, asha: Talker, clock: MovableClock) -> None:
+    asha.says_all("Hi", "Asha Devi")
+    asha.says_all("DELETE MY DATA", "YES")
+    ravi = Talker(app, user_id=RAVI)
+    ravi.hiding_the_number().says("Hi")
+    ravi.says_all("START", "Ravi Kumar")
+    hidden = asha.hiding_the_number()
+    assert hidden.stored.contact.opt_out is not None
+    hidden.says("Hi").hears("Welcome").expects_data()
+    assert hidden.stored.person_id != ravi.stored.person_id
+    clock.pass_(minutes=1)
+    ravi.says("7").expects_data(name="Ravi Kumar", sector="Retail")
+    assert hidden.says("Asha Devi").expects_data(name="Asha Devi").stored.contact.opt_out is not None

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from onboarding_bot.app import BOT, Parts, build_parts, create_app
 from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.conversation.session import REMEMBERED_FOR
 from onboarding_bot.outbound.definition import Definition
 from onboarding_bot.outbound.states import BroadcastStatus
 from onboarding_bot.store import keys
@@ -111,6 +112,15 @@ class Memory:
             self.people.append(person)
         return person
 
+    def forget(self, address: str) -> None:
+        """Of an erased person every address keeps its own no, and nothing says any more that they belong together."""
+        person = self.holder(address)
+        addresses = [person.number, person.user_id] if person else [address]
+        self.people = [one for one in self.people if one is not person]
+        for address in filter(None, addresses):
+            is_number = address.startswith("whatsapp:+")
+            self.people.append(Person(**{"number" if is_number else "user_id": address}, has_stopped=True))
+
     @staticmethod
     def _passes_on(holder: Person) -> None:
         if holder.address == holder.number:
@@ -123,8 +133,8 @@ class ManyPeople(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock, redis = MovableClock(), fakeredis.FakeRedis()
-        made = {"redis": redis, "otp_service": FakeOtpService(), "clock": self.clock.clock()}
+        self.clock, self.redis = MovableClock(), fakeredis.FakeRedis()
+        made = {"redis": self.redis, "otp_service": FakeOtpService(), "clock": self.clock.clock()}
         self.app: Flask = create_app(tests_settings.settings(), **made)  # type: ignore[arg-type]
         self.parts: Parts = build_parts(tests_settings.settings(), **made)  # type: ignore[arg-type]
         self.memory = Memory()
@@ -171,6 +181,17 @@ class ManyPeople(RuleBasedStateMachine):
         """What the person is asked who would write like this; nothing is remembered of the question."""
         memory, moment = deepcopy(self.memory), self.clock.moment + timedelta(seconds=2)
         return memory.who_writes(*addresses(human, way), moment).step
+
+    @rule(human=humans, by_number=st.booleans())
+    def is_erased(self, human: Human, by_number: bool) -> None:
+        address = human.number if by_number else human.id_address
+        self.clock.pass_(seconds=1)
+        self.parts.people.erase(address)
+        # What still leads to the erased person for a while, for copies of the last messages, has come to its end.
+        for alias in self.redis.keys("*:alias:*"):
+            if 0 < self.redis.pttl(alias) <= REMEMBERED_FOR / timedelta(milliseconds=1):
+                self.redis.delete(alias)
+        self.memory.forget(address)
 
     @rule(days=st.sampled_from([0, 1, 59, 60, 61]))
     def days_pass(self, days: int) -> None:

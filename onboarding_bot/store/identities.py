@@ -41,12 +41,14 @@ class _Holder:
 
     ``alias`` is the address's alias as it stands. When the address ``is_vacant`` nobody has it, and ``person`` has just
     lost it. ``hidden`` is the id of a silent record that stood under the address before. ``unjoined`` are records that
-    a crash, or a release without aliases, has left to be joined to the person's.
+    a crash, or a release without aliases, has left to be joined to the person's. When the alias ``is_stale``, somebody
+    else has what it led to by now, and the address is its own again.
     """
 
     person: StoredPerson
     alias: bytes = b""
     is_vacant: bool = False
+    is_stale: bool = False
     hidden: str = ""
     unjoined: list[StoredPerson] = field(default_factory=list)
 
@@ -123,19 +125,29 @@ class Identities:
     def prove(self, person: StoredPerson, phone: str, now: datetime, commit: Commit) -> None:
         """An OTP was entered for this phone number: a record that was hidden under it is the person's after all."""
         number = f"{CHANNEL}{phone}"
-        if person.link is None or person.link.hidden != self._keys.person_id(number):
-            return
+        for _ in range(MOST_TRIES):
+            if person.link is None or person.link.hidden != self._keys.person_id(number):
+                return
+            if stored := self._commit_proof(person, self._store.load(person.link.hidden), number, now, commit):
+                self.finish(stored, now, commit)
+                return
+            # A message of the person came in between.
+            person = self.follow(person.person_id)
+        raise BusyError("the person's addresses kept changing")
+
+    def _commit_proof(
+        self, person: StoredPerson, hidden: StoredPerson, number: str, now: datetime, commit: Commit
+    ) -> StoredPerson | None:
+        """The person with the state of both records; None when one of them changed meanwhile."""
         try:
-            joined = self._joins.join(person, self._store.load(person.link.hidden), now)
+            joined = self._joins.join(person, hidden, now)
         except OutrunError:
-            # A message of the person came in between; the next OTP proves it.
-            return
+            return None
         if joined.session is None or joined.contact is None or joined.link is None:
-            return
+            return None
         link = replace(joined.link, hidden="").with_addresses((number,))
         stored = commit(replace(joined, link=link, link_is_new=True), joined.session, joined.contact)
-        if isinstance(stored, StoredPerson):
-            self.finish(stored, now, commit)
+        return stored if isinstance(stored, StoredPerson) else None
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
@@ -166,7 +178,8 @@ class Identities:
             return self._person_of_ids(ids, loads) or loads.person(self._new_person_id((number, *ids), [holder]))
         if holder.person.link and holder.person.link.is_somebody_else(ids):
             person = self._person_of_ids(ids, loads) or loads.person(self._keys.person_id(ids[0]))
-            holder.alias = self._take_away(number, holder, person)
+            if person.person_id != holder.person.person_id:
+                holder.alias = self._take_away(number, holder, person)
             return person
         if ids and _may_be_anothers(holder.person, now):
             person = self._person_of_ids(ids, loads) or loads.person(self._keys.person_id(ids[0]))
@@ -207,6 +220,9 @@ class Identities:
             return _Holder(loads.person(alias.person_id), own.alias, is_vacant=True)
         unjoined = [own] if own.is_recorded and alias.is_same_person else []
         person = _followed(loads.person(alias.person_id), loads, unjoined)
+        if is_user_id(address) and person.link and person.link.is_somebody_else((address,)):
+            # After an erasure the id still leads for a while to the hash of a number, which may be passed on meanwhile.
+            return _Holder(own, own.alias, is_stale=True)
         is_hidden = alias.kind is AliasKind.HIDDEN and own.is_recorded
         return _Holder(person, own.alias, hidden=own.person_id if is_hidden else "", unjoined=unjoined)
 
@@ -252,6 +268,11 @@ class Identities:
             if granted == GRANTED:
                 continue
             holder = self._holder(address, loads if granted == OWN else loads.anew())
+            if holder.is_stale:
+                if self._aliases.grant(address, person, holder.alias) != GRANTED:
+                    raise OutrunError
+                holder.person = replace(holder.person, alias=b"")
+                person = holder.person if holder.person.person_id == person.person_id else person
             person = self._joins.join_all(person, [holder.person, *holder.unjoined], now)
         return person
 

@@ -540,6 +540,28 @@ def test_an_otp_proves_whose_the_hidden_record_is(
     assert rows == {present: "pending"} if is_proved else rows[hidden] == "skipped suppressed"
 
 
+def test_a_message_during_the_proof_loses_neither(
+    app: Flask, silent: Talker, by_id: Talker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent.says_all("Hi", "Asha D", "6", "560002", "98765 43210")
+    clock.pass_(minutes=1)
+    token = silent.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
+    bot: WhatsAppBot = app.extensions[BOT]
+    commit, said = bot._commit_unchanged, []
+
+    def write_first(*what: Any) -> Any:
+        if not said:
+            said.append(by_id.says("STOP"))
+        return commit(*what)
+
+    monkeypatch.setattr(bot, "_commit_unchanged", write_first)
+    headers = {"Authorization": "Bearer handoff-key-of-the-tests"}
+    assert app.test_client().post("/handoff", json={"token": token}, headers=headers).status_code == 200
+    contact = silent.stored.contact
+    assert contact.opt_out is not None
+    assert contact.first_inbound_at < clock.moment - timedelta(days=60)
+
+
 # --- numbers that are passed on ------------------------------------------------------------------------------------
 
 FIRST_MET = [pytest.param("by_both", id="met by number"), pytest.param("by_id", id="met by id")]
