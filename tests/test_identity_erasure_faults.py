@@ -115,6 +115,11 @@ def test_an_erasure_is_seen_through(before: Callable[[World], None], comes_again
             ravi = world.owner(RAVI).hiding_the_number()
             assert ravi.stored.session.data == {"name": "Ravi Kumar"}, command
             assert ravi.stored.contact.opt_out is None, command
+        stops = {name.rpartition(":")[2] for name in names if ":optout:" in name}
+        number, own = world.owner().store.identify(NUMBER), world.owner().store.identify(ID)
+        assert own in stops, command
+        assert before is after_another or number in stops, command
+        assert len(stops) == (3 if before is after_a_silent_record else 2), command
         # Whoever writes again begins anew, and is one person.
         world.restart()
         world.owner(ASHA).says("Hi").expects_step("name").expects_data()

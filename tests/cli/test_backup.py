@@ -208,6 +208,60 @@ def test_whoever_came_back_is_kept_when_only_an_old_list_knows_of_the_erasure(
     assert talker_at(new.url, RAVI).stored.contact.opt_out
 
 
+USER_ID = "IN.13491208655302741918"
+
+
+@pytest.mark.parametrize("met_by", [ASHA, f"whatsapp:{USER_ID}"], ids=["met by number", "met by id"])
+def test_a_restored_backup_forgets_a_person_under_every_address(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, met_by: str
+) -> None:
+    first = talker_at(old.url, met_by).says_all("Hi", "Asha Devi")
+    before = Talker(first.app, ASHA, USER_ID).says("7").expects_step("pincode")
+    person = before.stored.person_id
+    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    before.hiding_the_number().says_all("DELETE MY DATA", "YES")
+    assert len(erasures_at(old.url)) == 2
+    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "monday.rdb")]) == 0
+    assert sorted(erasures_at(new.url)) == sorted(erasures_at(old.url))
+    restored = Redis(port=new.port)
+    assert not list(restored.scan_iter("*:link:*"))
+    leading = [name for name in restored.scan_iter("*:alias:*") if restored.pttl(name) > 15 * 60 * 1000]
+    assert not leading, "no address leads to the person for longer than copies may come"
+    for after in (talker_at(new.url, ASHA), talker_at(new.url, f"whatsapp:{USER_ID}")):
+        assert after.stored.session is None
+        assert after.stored.contact.opt_out.source == "erasure"
+    assert talker_at(new.url).store.load(person).session is None
+
+
+def test_whoever_came_back_is_kept_under_every_address(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asha = Talker(talker_at(old.url).app, ASHA, USER_ID).says_all("Hi", "Asha Devi", "DELETE MY DATA", "YES")
+    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    asha.says_all("Hi", "Asha Devi")
+    parts = build_parts(settings(), redis=connect(old.url))
+    parts.erasures.forget_before(parts.now())
+    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "tuesday.rdb")]) == 0
+    after = Talker(talker_at(new.url).app, ASHA, USER_ID)
+    after.hiding_the_number().expects_step("sector").says("7").expects_step("pincode")
+
+
+def test_the_keys_fit_a_backup_of_people_who_are_written_to_under_another_address(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their record stands under the hash of a number that somebody else has by now."""
+    earlier = Talker(talker_at(old.url).app, ASHA, USER_ID).says("Hi")
+    Talker(earlier.app, ASHA, "IN.77001").says("Hi")
+    Redis(port=old.port).delete(earlier.store._keys.contact(earlier.store.identify("whatsapp:IN.77001")))
+    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    work_with(new.url, monkeypatch)
+    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+
+
 def test_a_list_of_erasures_reads_back_what_was_written() -> None:
     at, until = datetime(2026, 11, 22, 10, 0, 0, 123_000, UTC), datetime(2026, 11, 22, 11, tzinfo=UTC)
     erased = ErasureList()

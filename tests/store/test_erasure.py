@@ -26,6 +26,7 @@ from onboarding_bot.store import keys
 from onboarding_bot.store.connection import AnyRedis
 from onboarding_bot.store.encryption import Cipher
 from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, Deletion, Erasures
+from onboarding_bot.store.identities import Identities
 from onboarding_bot.store.ledger import Ledger, Row
 from onboarding_bot.store.protocol import Conflict, StoredPerson
 from onboarding_bot.store.records import Sealer
@@ -536,3 +537,116 @@ def test_what_is_owed_is_let_go_with_the_list_of_erasures(
         erasures.erase(a_whole_person(store).person_id, NOON)
     erasures.forget_before(NOON + timedelta(seconds=1))
     assert where_is(client, ":owed") == []
+
+
+# --- people with several addresses ----------------------------------------------------------------------------------
+
+USER_ID = "whatsapp:IN.13491208655302741918"
+OF_ID = KEYS.person_id(USER_ID)
+
+
+@pytest.fixture
+def identities(client: AnyRedis, sealer: Sealer, store: RedisStore) -> Identities:
+    return Identities(client, KEYS, sealer, store, timedelta(days=180))
+
+
+def write(store: RedisStore, identities: Identities, *addresses: str) -> StoredPerson:
+    """A message with these addresses, from somebody who has said a name."""
+    person = identities.load(addresses, "SM1", NOON)
+    session = UserSession.start(OnboardingStep.SECTOR, NOON, {"name": "Asha Devi"})
+    contact = replace(person.contact or Contact(addresses[0], "en", NOON, NOON), address=addresses[0])
+
+    def commit(known: StoredPerson, session: UserSession, contact: Contact) -> StoredPerson | Conflict:
+        return store.commit(known, session, contact, {}, NOON)
+
+    stored = commit(person, session, contact)
+    assert isinstance(stored, StoredPerson)
+    return identities.finish(stored, NOON, commit)
+
+
+@pytest.mark.parametrize("addresses", [[OWNER, USER_ID], [USER_ID, OWNER]], ids=["number first", "id first"])
+def test_every_address_has_its_own_no_and_its_own_entry(
+    store: RedisStore, identities: Identities, erasures: Erasures, client: AnyRedis, addresses: list[str]
+) -> None:
+    person = write(store, identities, *addresses[:1])
+    person = write(store, identities, *addresses)
+    other = ({PERSON, OF_ID} - {person.person_id}).pop()
+    assert erasures.erase(person.person_id, NOON)
+    for own in (PERSON, OF_ID):
+        contact = store.load(own).contact
+        assert contact is not None
+        assert contact.opt_out == OptOut(NOON, "erasure")
+    assert sorted(erasures.done_since(NOON)) == sorted([(PERSON, NOON), (OF_ID, NOON)])
+    assert where_is(client, person.person_id) == sorted(
+        [KEYS.opt_out(person.person_id), KEYS.erasures(person.person_id), KEYS.alias(other)]
+    )
+    assert 0 < client.pttl(KEYS.alias(other)) <= 15 * 60 * 1000
+    due = [deletion_id for _, deletion_id in store.take_due(NOON + DAY, MINUTE)]
+    found = [deletion for deletion in map(erasures.deletion, due) if deletion]
+    assert sorted(deletion.address for deletion in found) == sorted([OWNER, USER_ID])
+    for deletion in found:
+        erasures.forget(deletion)
+    assert where_is(client, ":owed") == [], "doing it twice changes nothing"
+
+
+def test_the_id_of_an_earlier_holder_is_left_alone(
+    store: RedisStore, identities: Identities, erasures: Erasures
+) -> None:
+    another = f"{USER_ID}2"
+    earlier = write(store, identities, OWNER, USER_ID)
+    holder = write(store, identities, OWNER, another)
+    assert (earlier.person_id, holder.person_id) == (PERSON, KEYS.person_id(another))
+    erasures.erase(holder.person_id, NOON + SECOND)
+    left = identities.peek([USER_ID])
+    assert left.session is not None
+    assert left.contact is not None
+    assert (left.contact.opt_out, left.contact.address) == (None, USER_ID)
+    (vacant,) = identities.people_of(OWNER)
+    assert vacant.person_id == KEYS.vacant_id(OWNER, holder.person_id)
+    assert vacant.contact is not None
+    assert vacant.contact.opt_out == OptOut(NOON + SECOND, "erasure")
+
+
+def test_whoever_was_joined_meanwhile_is_not_erased_by_an_old_decision(
+    store: RedisStore, identities: Identities, erasures: Erasures
+) -> None:
+    known = write(store, identities, USER_ID)
+    write(store, identities, OWNER)
+    person = write(store, identities, OWNER, USER_ID)
+    loser = ({PERSON, OF_ID} - {person.person_id}).pop()
+    conflict = erasures.erase_as_known(replace(known, person_id=loser), NOON)
+    assert conflict is not None
+    assert conflict.newer.alias == f"{person.person_id} joined".encode()
+    assert store.load(person.person_id).session is not None
+
+
+def test_a_person_who_is_joined_during_the_erasure_is_erased_all_the_same(
+    store: RedisStore, identities: Identities, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, identities, USER_ID)
+    write(store, identities, OWNER)
+    loser = max(PERSON, OF_ID)
+    look, looked = erasures._broadcasts, []
+
+    def look_and_join() -> list[str]:
+        if not looked:
+            looked.append(True)
+            write(store, identities, OWNER, USER_ID)
+        return look()
+
+    monkeypatch.setattr(erasures, "_broadcasts", look_and_join)
+    assert erasures.erase(loser, NOON)
+    for own in (PERSON, OF_ID):
+        assert store.load(own).session is None
+
+
+def test_what_an_earlier_release_left_to_be_deleted_is_worked_off(
+    store: RedisStore, erasures: Erasures, client: AnyRedis, sealer: Sealer
+) -> None:
+    deletion_id = keys.nameless_id(3)
+    record = {"address": OWNER, "erased_at": NOON.isoformat()}
+    client.set(KEYS.messages_to_delete(deletion_id), sealer.seal(record, "messages", deletion_id))
+    deletion = erasures.deletion(deletion_id)
+    assert deletion == Deletion(OWNER, NOON)
+    erasures.forget(deletion)
+    assert store.load(PERSON).contact is None
