@@ -121,6 +121,7 @@ def granted_moments(commands: list[str]) -> list[int]:
     return [int(command.removeprefix(gave)) - 1_000_000 // CAP for command in commands if command.startswith(gave)]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("count", [1, 2], ids=["one worker", "two workers"])
 def test_all_workers_together_keep_the_cap(
     world: World, admin: Admin, workers: list[Worker], tmp_path: Path, count: int

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.redis_server
 
 SMALLEST_PIPE = 4096
 # More than a pipe and a backlog take, and enough to reach each worker.
-HUNDREDS, SOME = 300, 30
+HUNDREDS, SOME = 160, 30
 # What somebody else has left in the memory of the machine.
 FULL = "full"
 
