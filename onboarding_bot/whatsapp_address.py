@@ -41,6 +41,10 @@ def is_user_id(address: str) -> bool:
 
 
 def read_user_id(given: str) -> str | None:
-    """The address behind a user id that comes with or without its channel; None when it is none."""
+    """The address behind a user id that comes with or without its channel; None when it is none.
+
+    Meta writes the country in capitals; what says it otherwise was mistyped.
+    """
     address = CHANNEL + given.strip().removeprefix(CHANNEL)
-    return address if is_user_id(address) else None
+    country = address.removeprefix(CHANNEL)[:2]
+    return address if is_user_id(address) and country.isupper() else None

@@ -499,14 +499,14 @@ def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(minutes=5)
-    load = operator._store.load
+    load = operator._store.load_together  # type: ignore[attr-defined]
 
-    def load_and_be_overtaken(person_id: str, message_sid: str = "") -> object:
-        known = load(person_id, message_sid)
+    def load_and_be_overtaken(people: list[str], message_sid: str = "") -> object:
+        known = load(people, message_sid)
         talker.says("Asha Devi")
         return known
 
-    operator._store.load = load_and_be_overtaken  # type: ignore[method-assign, assignment]
+    operator._store.load_together = load_and_be_overtaken  # type: ignore[attr-defined]
     assert fates(operator) == {Fate.ANSWERED: 1}
     assert twilio.heard == []
 

@@ -217,15 +217,15 @@ def test_a_message_at_the_same_moment_loses_nothing(
     app: Flask, talker: Talker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
-    load, words = talker.store.load, iter(["7"])
+    load, words = talker.store.load_together, iter(["7"])
 
-    def look(person_id: str, message_sid: str = "") -> Any:
-        known = load(person_id, message_sid)
+    def look(people: list[str], message_sid: str = "") -> Any:
+        known = load(people, message_sid)
         if not message_sid and (word := next(words, None)):
             talker.says(word)
         return known
 
-    monkeypatch.setattr(talker.store, "load", look)
+    monkeypatch.setattr(talker.store, "load_together", look)
     consent(app, "marketing", given=True)
     talker.expects_data(name="Asha Devi", sector="Retail")
     assert set(talker.stored.contact.consents) == {"service", "marketing"}
