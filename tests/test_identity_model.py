@@ -244,5 +244,5 @@ class ManyPeople(RuleBasedStateMachine):
         assert sum(sums.sessions.values()) == len(live)
 
 
-ManyPeople.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+ManyPeople.TestCase.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
 TestManyPeople = ManyPeople.TestCase

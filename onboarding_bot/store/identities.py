@@ -195,7 +195,8 @@ class Identities:
         """Whom this most likely is, together with what stands under the sender's own hash."""
         hashes = [self._keys.person_id(address) for address in sorted(addresses, key=is_user_id)]
         guess = self._holders.find(hashes) or hashes[0]
-        loads.together([guess, self._keys.person_id(addresses[0])])
+        if guess != (own := self._keys.person_id(addresses[0])):
+            loads.together([guess, own])
         return loads.person(guess)
 
     def _is_settled(self, found: StoredPerson, addresses: Sequence[str], loads: _Loads) -> bool:
@@ -399,7 +400,7 @@ class _Loads:
 
     def together(self, people: Sequence[str]) -> None:
         """Load these people with one look-up, as far as that is possible."""
-        self._found.update(self._store.load_together(list(dict.fromkeys(people)), self._message_sid))
+        self._found.update(self._store.load_together(people, self._message_sid))
 
     def known(self, person_id: str) -> StoredPerson | None:
         """This person, if loaded already."""
