@@ -32,7 +32,7 @@ class ReleaseBefore:
     parts: Parts
     clock: MovableClock
 
-    def hears(self, sender: str, *texts: str) -> None:
+    def takes(self, sender: str, *texts: str) -> None:
         bot = self.parts.bot
         for text in texts:
             self.clock.pass_(seconds=1)
@@ -93,9 +93,9 @@ def met_by_id(by_both: Talker, by_id: Talker, clock: MovableClock) -> Talker:
 def test_whom_that_release_knows_is_adopted_and_known_to_it_again(
     before: ReleaseBefore, by_both: Talker, by_id: Talker
 ) -> None:
-    before.hears(NUMBER, "Hi", "Asha Devi")
+    before.takes(NUMBER, "Hi", "Asha Devi")
     by_both.says("7").expects_step("pincode")
-    before.hears(NUMBER, "560001")
+    before.takes(NUMBER, "560001")
     by_id.expects_step("phone").expects_data(name="Asha Devi", sector="Retail", pincode="560001")
 
 
@@ -109,7 +109,7 @@ def test_a_stop_is_obeyed_by_that_release(
     request.getfixturevalue(way).says("STOP")
     assert before.sends_to() == []
     assert before.knows(NUMBER).opt_out is not None
-    before.hears(NUMBER, "Hi", "Asha Devi")
+    before.takes(NUMBER, "Hi", "Asha Devi")
     assert before.sends_to() == []
     request.getfixturevalue(way).says("HELP")
     assert by_both.stored.contact.opt_out is not None
@@ -119,7 +119,7 @@ def test_a_stop_is_obeyed_by_that_release(
 def test_a_stop_that_release_heard_under_an_alias_is_obeyed(
     app: Flask, before: ReleaseBefore, met_by_id: Talker, by_id: Talker, restarts: bool
 ) -> None:
-    before.hears(NUMBER, "STOP")
+    before.takes(NUMBER, "STOP")
     if restarts:
         bot: WhatsAppBot = app.extensions[BOT]
         bot._identities._holders = _RememberedHolders()
@@ -132,7 +132,7 @@ def test_a_stop_that_release_heard_under_an_alias_is_obeyed(
 def test_what_that_release_heard_under_an_alias_is_joined(
     before: ReleaseBefore, met_by_id: Talker, by_id: Talker, clock: MovableClock
 ) -> None:
-    before.hears(NUMBER, "Hi", "Asha D", "6", "560001")
+    before.takes(NUMBER, "Hi", "Asha D", "6", "560001")
     clock.pass_(seconds=1)
     met_by_id.says("HELP")
     for talker in (met_by_id, by_id):

@@ -327,7 +327,7 @@ class Broadcast:
             self._parts.ledger.record(self.id, person_id, RowState.SENT, message_sid=f"SM{person_id}")
         return address
 
-    def hears(self, person_id: str, status: str, code: int = 0) -> None:
+    def is_told(self, person_id: str, status: str, code: int = 0) -> None:
         """Twilio tells what became of the message."""
         self._parts.callbacks.apply(self.id, person_id, f"SM{person_id}", status, code)
 
@@ -382,10 +382,10 @@ def test_who_got_the_message_under_the_other_record_gets_it_once(
     broadcast = Broadcast(parts)
     broadcast.claims(loser) if state == "sending" else broadcast.sends(loser)
     if state == "delivered":
-        broadcast.hears(loser, "delivered")
+        broadcast.is_told(loser, "delivered")
     by_both.says("7")
     assert broadcast.rows == {winner: "skipped suppressed", loser: state}
-    broadcast.hears(loser, "read")
+    broadcast.is_told(loser, "read")
     assert broadcast.rows[loser] == "read"
     assert broadcast.claims(winner) is None
 
@@ -397,7 +397,7 @@ def test_a_failure_that_is_told_of_later_leaves_no_third_row(
     broadcast = Broadcast(parts)
     broadcast.sends(loser)
     by_both.says("7")
-    broadcast.hears(loser, "undelivered", 63016)
+    broadcast.is_told(loser, "undelivered", 63016)
     assert broadcast.rows == {winner: "skipped suppressed", loser: "failed 63016"}
 
 
@@ -410,11 +410,11 @@ def test_what_twilio_says_of_one_record_holds_for_the_person(
     broadcast = Broadcast(parts)
     broadcast.sends(loser)
     if told == "before the join":
-        broadcast.hears(loser, "failed", code)
+        broadcast.is_told(loser, "failed", code)
         by_both.says("7")
     else:
         by_both.says("7")
-        broadcast.hears(loser, "failed", code)
+        broadcast.is_told(loser, "failed", code)
     # A message of the person's lifts what an error said, but no STOP that Twilio heard; a block has ended the yes.
     is_suppressed = code == 21610 or told == "after it"
     assert Broadcast(parts, NEWS_TEXT).rows == {winner: "skipped suppressed" if is_suppressed else "skipped no_consent"}
@@ -489,7 +489,7 @@ def test_the_rule_of_sixty_days(
 
 
 @pytest.fixture
-def silent(by_number: Talker, by_both: Talker, clock: MovableClock, client: AnyRedis) -> Talker:
+def after_silence(by_number: Talker, by_both: Talker, clock: MovableClock, client: AnyRedis) -> Talker:
     """A number whose registered owner was silent for long, and from which somebody writes with an id now."""
     by_number.answers_everything().says_all("YES", "UPDATES")
     clock.pass_(days=61)
@@ -503,24 +503,24 @@ def _keys(talker: Talker) -> keys.Keys:
     return found
 
 
-def test_what_is_hidden_is_not_used(silent: Talker, by_number: Talker, parts: Parts) -> None:
+def test_what_is_hidden_is_not_used(after_silence: Talker, by_number: Talker, parts: Parts) -> None:
     hidden = by_number.stored.person_id
-    silent.says("Hi").hears("Welcome").does_not_hear("Asha").expects_step("name")
-    assert silent.stored.person_id != hidden
-    assert by_number.stored.person_id == silent.stored.person_id
+    after_silence.says("Hi").hears("Welcome").does_not_hear("Asha").expects_step("name")
+    assert after_silence.stored.person_id != hidden
+    assert by_number.stored.person_id == after_silence.stored.person_id
     for definition in (TEXT, NEWS_TEXT):
         assert Broadcast(parts, definition).rows[hidden] == "skipped suppressed"
-    assert parts.people.look_up(NUMBER).person_id == silent.stored.person_id
+    assert parts.people.look_up(NUMBER).person_id == after_silence.stored.person_id
 
 
 @pytest.mark.parametrize("proves", ["the number", "another number"])
 def test_an_otp_proves_whose_the_hidden_record_is(
-    app: Flask, silent: Talker, by_id: Talker, by_number: Talker, proves: str, parts: Parts, clock: MovableClock
+    app: Flask, after_silence: Talker, by_id: Talker, by_number: Talker, proves: str, parts: Parts, clock: MovableClock
 ) -> None:
     hidden = by_number.stored.person_id
-    silent.says_all("Hi", "Asha D", "6", "560002", "98765 43210" if proves == "the number" else "98123 45678")
+    after_silence.says_all("Hi", "Asha D", "6", "560002", "98765 43210" if proves == "the number" else "98123 45678")
     clock.pass_(minutes=1)
-    token = silent.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
+    token = after_silence.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
     clock.pass_(minutes=1)
     answer = app.test_client().post(
         "/handoff", json={"token": token}, headers={"Authorization": "Bearer handoff-key-of-the-tests"}
@@ -528,24 +528,24 @@ def test_an_otp_proves_whose_the_hidden_record_is(
     assert answer.status_code == 200, answer.get_data(as_text=True)
     assert answer.get_json()["name"] == "Asha D"
     is_proved = proves == "the number"
-    for talker in (silent, by_id, by_number):
+    for talker in (after_silence, by_id, by_number):
         assert (NEWS in talker.stored.contact.consents) == is_proved
         assert talker.stored.contact.registration["name"] == "Asha D"
     again = app.test_client().post(
         "/handoff", json={"token": token}, headers={"Authorization": "Bearer handoff-key-of-the-tests"}
     )
     assert again.status_code == 200
-    present = silent.stored.person_id
+    present = after_silence.stored.person_id
     rows = Broadcast(parts, NEWS_TEXT).rows
     assert rows == {present: "pending"} if is_proved else rows[hidden] == "skipped suppressed"
 
 
 def test_a_message_during_the_proof_loses_neither(
-    app: Flask, silent: Talker, by_id: Talker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    app: Flask, after_silence: Talker, by_id: Talker, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent.says_all("Hi", "Asha D", "6", "560002", "98765 43210")
+    after_silence.says_all("Hi", "Asha D", "6", "560002", "98765 43210")
     clock.pass_(minutes=1)
-    token = silent.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
+    token = after_silence.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
     bot: WhatsAppBot = app.extensions[BOT]
     commit, said = bot._commit_unchanged, []
 
@@ -557,7 +557,7 @@ def test_a_message_during_the_proof_loses_neither(
     monkeypatch.setattr(bot, "_commit_unchanged", write_first)
     headers = {"Authorization": "Bearer handoff-key-of-the-tests"}
     assert app.test_client().post("/handoff", json={"token": token}, headers=headers).status_code == 200
-    contact = silent.stored.contact
+    contact = after_silence.stored.contact
     assert contact.opt_out is not None
     assert contact.first_inbound_at < clock.moment - timedelta(days=60)
 
