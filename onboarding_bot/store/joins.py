@@ -48,6 +48,7 @@ class Joins:
         self._scripts = Scripts(client)
 
     def join_all(self, person: StoredPerson, others: Sequence[StoredPerson], now: datetime) -> StoredPerson:
+        """The person with the state of all these records, each joined once."""
         for other in others:
             if other.person_id != person.person_id and all(
                 known.person_id != other.person_id for known in person.absorbs
