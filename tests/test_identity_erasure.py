@@ -309,3 +309,39 @@ def test_otps_of_the_day_count_under_every_address(app: Flask, asha: Talker, key
     ask(asha)
     for address in (OWNER, ASHAS_ID):
         assert len(asha.store.load(keys.person_id(address)).contact.otp_requests) == 1
+
+
+# --- what admins do by any address ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", [OWNER, ASHAS_ID])
+@pytest.mark.parametrize("met", MET)
+def test_look_up_and_consent_by_any_address_mean_its_present_holder(
+    app: Flask, asha: Talker, clock: MovableClock, met: Callable[..., None], address: str
+) -> None:
+    make(met, asha, clock)
+    person = asha.stored.person_id
+    restarted(app)
+    found = told(app, "/people/lookup", address=address)
+    assert (found["known"], found["person"], found["address"]) == (True, person, OWNER)
+    ravi = Talker(app, user_id=RAVI).hiding_the_number()
+    told(app, "/people/consent", address=address, purpose="service", given=False, note="by letter")
+    for way in ways(asha):
+        restarted(app)
+        assert way.stored.contact.opt_out is not None
+    if met in {with_a_number_that_was_passed_on, with_a_number_that_was_passed_on_twice}:
+        assert ravi.stored.contact.opt_out is None
+        found = told(app, "/people/lookup", address=f"whatsapp:{RAVI}")
+        assert (found["address"], found["opt_out"]) == (f"whatsapp:{RAVI}", None)
+
+
+@pytest.mark.parametrize("address", [OWNER, ASHAS_ID])
+@pytest.mark.parametrize("met", MET)
+def test_the_answer_names_the_person_who_was_erased(
+    app: Flask, asha: Talker, clock: MovableClock, met: Callable[..., None], address: str
+) -> None:
+    make(met, asha, clock)
+    person = asha.stored.person_id
+    answer = told(app, "/people/erase", address=address)
+    assert (answer["person"], answer["erased"]) == (person, True)
+    assert told(app, "/people/erase", address=address)["was_known"] is False

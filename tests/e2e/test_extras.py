@@ -152,8 +152,9 @@ def test_people_are_served_whatever_becomes_of_the_log(world: World, tmp_path: P
         assert requests.get(f"{bot.bot_url}/health/live", timeout=10).status_code == 200
         eventually(lambda: figure(bot.bot_url, "log_lines_dropped_total") > 0, "lines that were lost are counted")
         eventually(lambda: services(bot)["log"] == "unhealthy", "the log is named")
-        assert services(bot)[""] == "degraded"
-        assert figure(bot.bot_url, "health_service_up", service="log") == 0
+        # Each process tells of its own log, and another one may answer.
+        eventually(lambda: services(bot)[""] == "degraded", "the whole is degraded")
+        eventually(lambda: figure(bot.bot_url, "health_service_up", service="log") == 0, "Prometheus is told")
 
         # What needs its line is refused, and not done.
         refusal = requests.post(f"{bot.bot_url}/people/erase", headers=KEY, json={"address": owner}, timeout=10)
