@@ -157,7 +157,7 @@ def running_cluster(folder: Path) -> Iterator[RedisServer]:
     """A cluster of one node: it refuses whatever touches two slots at once, as a large one does."""
     with running_redis(folder, "--cluster-enabled", "yes") as server:
         server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-        _wait_for(lambda: is_cluster_up(server), "the cluster")
+        wait_for(lambda: is_cluster_up(server), "the cluster")
         yield server
 
 
@@ -178,13 +178,13 @@ def running_nodes(
             node.client().execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for node in nodes[1:]:
             node.client().execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
-        _wait_for(lambda: all(_knows(node, len(nodes)) for node in nodes), "nodes that know each other")
+        wait_for(lambda: all(_knows(node, len(nodes)) for node in nodes), "nodes that know each other")
         for number, node in enumerate(nodes[primaries:]):
             primary_id = nodes[number % primaries].client().execute_command("CLUSTER", "MYID")
             node.client().execute_command("CLUSTER", "REPLICATE", primary_id)
-        _wait_for(lambda: all(is_cluster_up(node) for node in nodes), "the cluster")
+        wait_for(lambda: all(is_cluster_up(node) for node in nodes), "the cluster")
         for node in nodes[primaries:]:
-            _wait_for(lambda node=node: node.client().info("replication")["master_link_status"] == "up", "a replica")  # type: ignore[misc]
+            wait_for(lambda node=node: node.client().info("replication")["master_link_status"] == "up", "a replica")  # type: ignore[misc]
         yield nodes
 
 
@@ -215,7 +215,7 @@ def running_sentinel(folder: Path, *options: str) -> Iterator[list[RedisServer]]
         running_redis(folder / "primary", *options) as primary,
         running_redis(folder / "replica", *options, "--replicaof", f"127.0.0.1 {primary.port}") as replica,
     ):
-        _wait_for(lambda: replica.client().info("replication")["master_link_status"] == "up", "the replica")
+        wait_for(lambda: replica.client().info("replication")["master_link_status"] == "up", "the replica")
         config = folder / "sentinel" / "sentinel.conf"
         config.write_text(
             f"sentinel monitor mymaster 127.0.0.1 {primary.port} 1\n"
@@ -225,13 +225,13 @@ def running_sentinel(folder: Path, *options: str) -> Iterator[list[RedisServer]]
         sentinel = RedisServer(folder / "sentinel", free_port(), ("--sentinel",), config)
         try:
             sentinel.start()
-            _wait_for(lambda: len(sentinel.client().sentinel_slaves("mymaster")) == 1, "the sentinel's replica")
+            wait_for(lambda: len(sentinel.client().sentinel_slaves("mymaster")) == 1, "the sentinel's replica")
             yield [primary, replica, sentinel]
         finally:
             sentinel.kill()
 
 
-def _wait_for(condition: Callable[[], object], what: str) -> None:
+def wait_for(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + STARTS_WITHIN_SECONDS
     while not condition():
         assert time.monotonic() < deadline, f"{what} does not come up"

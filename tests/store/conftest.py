@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import fakeredis
 import pytest
+from redis.exceptions import RedisError
 
 from onboarding_bot.store.connection import AnyRedis, connect
 from onboarding_bot.store.encryption import Cipher
@@ -16,7 +17,7 @@ from onboarding_bot.store.records import Sealer
 from onboarding_bot.store.redis_store import RedisStore
 from onboarding_bot.store.slots import Slots
 from tests.servers import cluster_url as url_of_nodes
-from tests.servers import running_cluster, running_nodes, running_redis
+from tests.servers import running_cluster, running_nodes, running_redis, wait_for
 
 KEYS = Keys("person-key-of-the-tests")
 
@@ -35,7 +36,8 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def three_primaries_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_nodes(tmp_path_factory.mktemp("primaries"), primaries=3) as nodes:
+    # On a busy machine nodes are silent for a while, and none of these tests wants one to be given up.
+    with running_nodes(tmp_path_factory.mktemp("primaries"), primaries=3, node_timeout_ms=30_000) as nodes:
         yield url_of_nodes(nodes)
 
 
@@ -51,8 +53,17 @@ def client(request: pytest.FixtureRequest) -> AnyRedis:
     if request.param == "fakeredis":
         return fakeredis.FakeRedis()
     client = connect(request.getfixturevalue(SERVERS[request.param]))
-    client.flushall()
+    wait_for(lambda: is_emptied(client), "a server that answers in time")
     return client
+
+
+def is_emptied(client: AnyRedis) -> bool:
+    """Whether nothing is left of the test before; a busy machine may keep a server from answering."""
+    try:
+        client.flushall()
+    except RedisError:
+        return False
+    return True
 
 
 @pytest.fixture
