@@ -76,10 +76,11 @@ class Identities:
 
         The person may carry records to absorb: see ``finish``. Raises BusyError when others kept changing them.
         """
-        hashes = [self._keys.person_id(address) for address in addresses]
         for _ in range(MOST_TRIES):
+            loads = _Loads(self._store, self._keys, message_sid)
+            hashes = [loads.own_hash(address) for address in addresses]
             try:
-                person = self._identify(addresses, _Loads(self._store, message_sid), now)
+                person = self._identify(addresses, loads, now)
             except _AnsweredBeforeError as found:
                 return found.person
             except OutrunError:
@@ -92,7 +93,7 @@ class Identities:
     def peek(self, addresses: Sequence[str], message_sid: str = "") -> StoredPerson:
         """The same person as ``load`` finds, as far as that is known; nothing is learnt, and nothing written."""
         try:
-            return self._peek(addresses, _Loads(self._store, message_sid))
+            return self._peek(addresses, _Loads(self._store, self._keys, message_sid))
         except _AnsweredBeforeError as found:
             return found.person
 
@@ -106,7 +107,7 @@ class Identities:
 
     def people_of(self, address: str) -> list[StoredPerson]:
         """The records behind one address: its present holder's, and what has yet to be joined to it."""
-        loads = _Loads(self._store)
+        loads = _Loads(self._store, self._keys)
         holder = self._holder(address, loads)
         if holder.is_vacant:
             return [loads.person(self._keys.vacant_id(address, holder.person.person_id))]
@@ -114,7 +115,7 @@ class Identities:
 
     def follow(self, person_id: str) -> StoredPerson:
         """The person that this id stands for by now, if its record was joined to another one."""
-        loads = _Loads(self._store)
+        loads = _Loads(self._store, self._keys)
         person = loads.person(person_id)
         return person if person.is_recorded else _followed(person, loads, [])
 
@@ -193,7 +194,7 @@ class Identities:
 
     def _first_found(self, addresses: Sequence[str], loads: _Loads) -> StoredPerson:
         """Whom this most likely is, together with what stands under the sender's own hash."""
-        hashes = [self._keys.person_id(address) for address in sorted(addresses, key=is_user_id)]
+        hashes = [loads.own_hash(address) for address in sorted(addresses, key=is_user_id)]
         guess = self._holders.find(hashes) or hashes[0]
         if guess != (own := self._keys.person_id(addresses[0])):
             loads.together([guess, own])
@@ -202,7 +203,7 @@ class Identities:
     def _is_settled(self, found: StoredPerson, addresses: Sequence[str], loads: _Loads) -> bool:
         """Whether this is the person, and nothing has to be learnt."""
         # A release that knows no aliases may have written a record there.
-        own = loads.known(self._keys.person_id(addresses[0]))
+        own = loads.known(loads.own_hash(addresses[0]))
         if own and own.is_recorded and _leads_on(own):
             return False
         if _leads_on(found):
@@ -385,10 +386,18 @@ class _AnsweredBeforeError(Exception):
 class _Loads:
     """What was loaded for one message, each person once."""
 
-    def __init__(self, store: RedisStore, message_sid: str = "") -> None:
+    def __init__(self, store: RedisStore, keys: Keys, message_sid: str = "") -> None:
         self._store = store
+        self._keys = keys
         self._message_sid = message_sid
         self._found: dict[str, StoredPerson] = {}
+        self._hashes: dict[str, str] = {}
+
+    def own_hash(self, address: str) -> str:
+        """The address's own hash, made once for each message."""
+        if address not in self._hashes:
+            self._hashes[address] = self._keys.person_id(address)
+        return self._hashes[address]
 
     def person(self, person_id: str) -> StoredPerson:
         """What is stored of this person."""
@@ -408,7 +417,7 @@ class _Loads:
 
     def anew(self) -> _Loads:
         """The same message, with nothing loaded yet: something changed in between."""
-        return _Loads(self._store, self._message_sid)
+        return _Loads(self._store, self._keys, self._message_sid)
 
 
 class _RememberedHolders:
