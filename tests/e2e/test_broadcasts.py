@@ -126,7 +126,7 @@ def granted_moments(commands: list[str]) -> list[int]:
 def test_all_workers_together_keep_the_cap(
     world: World, admin: Admin, workers: list[Worker], tmp_path: Path, count: int
 ) -> None:
-    people = people_at(world, 5 * CAP)
+    people = people_at(world, 7 * CAP)
     world.set_fault(**BULK)
     for number in range(count):
         folder = tmp_path / str(number)
@@ -138,11 +138,12 @@ def test_all_workers_together_keep_the_cap(
     sent = admin.sent()
     assert (sent.total, sent.by_recipient_more_than_once) == (len(people), 0)
     assert sent.max_in_any_second <= 1.05 * CAP
+    # In most seconds: this machine may stand still for a moment, and what is missed then is not made up for.
+    assert median(sent.per_second[:-1]) >= 0.95 * CAP
     # What Redis granted by its own clock is the same on a machine that lets everybody wait.
     granted = granted_moments(monitor.commands)
     assert len(granted) >= sent.total
     assert min(later - earlier for earlier, later in pairwise(granted)) >= 1_000_000 // CAP
-    # In most seconds: this machine may stand still for a moment, and what is missed then is not made up for.
     in_each_second = Counter((moment - granted[0]) // 1_000_000 for moment in granted)
     assert median(list(in_each_second.values())[:-1]) >= 0.95 * CAP
 
