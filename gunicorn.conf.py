@@ -15,16 +15,16 @@ from gunicorn.workers.workertmp import WorkerTmp  # type: ignore[import-untyped]
 
 from onboarding_bot.config import METRICS_FOLDER, load_settings, read_environment
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.line_output import STANDARD_ERROR, protect_standard_streams
-from onboarding_bot.listening import all_addresses
-from onboarding_bot.logs import LineHandler, describe
-from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
+from onboarding_bot.listen_addresses import all_addresses
+from onboarding_bot.observability.line_output import STANDARD_ERROR, protect_standard_streams
+from onboarding_bot.observability.logs import LineHandler, describe
+from onboarding_bot.observability.metrics_folder import folder_of_this_process, make_anew, remove
 
 # The library looks at this when it is first imported.
 _metrics_folder = folder_of_this_process("web", os.environ.get(METRICS_FOLDER, ""))
 os.environ[METRICS_FOLDER] = str(_metrics_folder)
 
-from onboarding_bot.metrics_files import process_ended  # noqa: E402
+from onboarding_bot.observability.metrics_files import process_ended  # noqa: E402
 
 _FIRST_PROCESS = os.getpid()
 # This one comes with its words in it; behind the kind of fault stands what was there instead of a request.

@@ -9,7 +9,7 @@ from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.config import all_warnings, load_settings, read_environment
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.logs import configure_logs, logger
+from onboarding_bot.observability.logs import configure_logs, logger
 
 __all__ = ["OnboardingStep", "UserSession", "WhatsAppBot", "app", "bot"]
 

@@ -29,9 +29,9 @@ from redis.exceptions import RedisError
 
 from bench.worker_classes import free_port, process, wait_for
 from onboarding_bot.conversation.contact import Contact
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.records import Sealer
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.records import Sealer
 
 CAP = 40
 UNCAPPED = 10_000

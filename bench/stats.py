@@ -29,19 +29,19 @@ from redis import Redis
 
 from bench.broadcast import answers_ping, until
 from bench.worker_classes import free_port, process
-from onboarding_bot.analytics.circles import CIRCLES
+from onboarding_bot.analytics.counter_layout import NAMES, position_of
 from onboarding_bot.analytics.histograms import STEP_SECONDS, WEBHOOK_MILLISECONDS, bucket_of
-from onboarding_bot.analytics.positions import NAMES, position_of
+from onboarding_bot.analytics.postal_circles import CIRCLES
 from onboarding_bot.app import create_app
 from onboarding_bot.config import load_settings
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep, UserSession
-from onboarding_bot.logs import configure_logs
-from onboarding_bot.store.day_counters import day_at
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.keys import SHARDS, Keys, counters_of, day_of_shard, shard_of
-from onboarding_bot.store.records import Sealer
+from onboarding_bot.observability.logs import configure_logs
+from onboarding_bot.storage.day_counters import day_at
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.keys import SHARDS, Keys, counters_of, day_of_shard, shard_of
+from onboarding_bot.storage.records import Sealer
 
 SIZES = (1_000, 100_000, 1_000_000)
 DAYS = 90

@@ -24,7 +24,7 @@ from onboarding_bot.conversation.session import (
     SESSION_LIFETIME,
     OnboardingStep,
 )
-from onboarding_bot.texts.catalogue import CATALOGUES
+from onboarding_bot.languages.catalogue import FOLDER
 
 PAGE = Path(__file__).with_name("conversation.md")
 LANGUAGES = {"en": "English", "hi": "Hindi"}
@@ -171,7 +171,7 @@ def _all_texts(catalogues: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 
 def _texts(language: str) -> dict[str, str]:
-    entries = polib.pofile(str(CATALOGUES / f"{language}.po"))
+    entries = polib.pofile(str(FOLDER / language / "messages.po"))
     return {entry.msgid: "\n\n".join(_forms(entry)) for entry in entries}
 
 

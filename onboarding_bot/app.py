@@ -15,69 +15,69 @@ import structlog
 from flask import Blueprint, Flask, Response, g, request
 from prometheus_client.metrics_core import Metric
 
-from onboarding_bot import metrics
 from onboarding_bot.bot import Clock, OtpService, WhatsAppBot
-from onboarding_bot.broadcast.audience import Audience
-from onboarding_bot.broadcast.callbacks import Callbacks
-from onboarding_bot.broadcast.office import BroadcastOffice
-from onboarding_bot.broadcast.pump import Pump
+from onboarding_bot.broadcasts.audience import Audience
+from onboarding_bot.broadcasts.sender import BroadcastSender
+from onboarding_bot.broadcasts.service import BroadcastService
+from onboarding_bot.broadcasts.status_callbacks import StatusCallbacks
 from onboarding_bot.catch_up import CatchUp
 from onboarding_bot.config import Environment, Settings, metrics_folder, read_environment
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import Milestone
+from onboarding_bot.languages.catalogue import Texts
 from onboarding_bot.login_link import LoginLinks
-from onboarding_bot.logs import audit_log, logger
-from onboarding_bot.nudges import Nudges
-from onboarding_bot.outbound.due import Timetable
-from onboarding_bot.outbound.states import RowState
+from onboarding_bot.observability import metrics
+from onboarding_bot.observability.logs import audit_log, logger
+from onboarding_bot.observability.tracing import follow, read_request_id, read_traceparent
+from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.due_work import Timetable
 from onboarding_bot.people.consent_review import ConsentReview
-from onboarding_bot.people.deletions import MessageDeletions
-from onboarding_bot.people.office import PeopleOffice
+from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.people.retention import RetentionRound
+from onboarding_bot.people.service import PeopleService
+from onboarding_bot.reminders import Reminders
 from onboarding_bot.rendering import ReplyRenderer
+from onboarding_bot.services.approved_templates import Templates
 from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.content_api import Content, ContentApi
 from onboarding_bot.services.message_log import MessageLog
 from onboarding_bot.services.template_files import load_templates
-from onboarding_bot.services.templates import Templates
-from onboarding_bot.services.twilio import SignatureVerifier
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
-from onboarding_bot.store.connection import AnyRedis, connect
-from onboarding_bot.store.consent_marks import ConsentMarks
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.identities import Identities
-from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.ledger import Ledger
-from onboarding_bot.store.protocol import SessionStore
-from onboarding_bot.store.records import Sealer
-from onboarding_bot.store.redis_store import RedisStore
-from onboarding_bot.store.sign_ins import SignIns
-from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
-from onboarding_bot.store.slots import Slots
-from onboarding_bot.store.write_probe import WriteProbe
-from onboarding_bot.texts.catalogue import Texts
-from onboarding_bot.tracing import follow, read_request_id, read_traceparent
-from onboarding_bot.web.audit import outcome_of
-from onboarding_bot.web.broadcasts import broadcast_routes
-from onboarding_bot.web.callers import Callers
+from onboarding_bot.services.twilio_webhooks import SignatureVerifier
+from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.consent_marks import ConsentMarks
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.heartbeats import Heartbeat, HeartbeatRecorder, Heartbeats
+from onboarding_bot.storage.identities import Identities
+from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.ledger import Ledger
+from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
+from onboarding_bot.storage.send_slots import SendSlots
+from onboarding_bot.storage.session_store import SessionStore
+from onboarding_bot.storage.sign_ins import SignIns
+from onboarding_bot.storage.write_probe import WriteProbe
+from onboarding_bot.web.api.audit import outcome_of
+from onboarding_bot.web.api.broadcasts import broadcast_routes
+from onboarding_bot.web.api.callers import Callers
+from onboarding_bot.web.api.handoff import handoff_routes
+from onboarding_bot.web.api.health import HealthCheck
+from onboarding_bot.web.api.limits import limit_requests
+from onboarding_bot.web.api.metrics_page import metrics_routes
+from onboarding_bot.web.api.ops import ops_routes
+from onboarding_bot.web.api.people import people_routes
+from onboarding_bot.web.api.problems import register_problems
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
-from onboarding_bot.web.extras import extras, services_up
-from onboarding_bot.web.handoff import handoff_routes
-from onboarding_bot.web.health import HealthCheck
-from onboarding_bot.web.limits import limit_requests
-from onboarding_bot.web.metrics_page import metrics_routes
-from onboarding_bot.web.ops import ops_routes
-from onboarding_bot.web.people import people_routes
-from onboarding_bot.web.problems import register_problems
-from onboarding_bot.web.signature import CALLED_BY_TWILIO
-from onboarding_bot.web.status_callback import status_callback_routes
-from onboarding_bot.web.vital_signs import VitalSigns
-from onboarding_bot.web.webhook import webhook_routes
+from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
+from onboarding_bot.web.observability_checks import extras, services_up
+from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
+from onboarding_bot.web.webhooks.status_callback import status_callback_routes
+from onboarding_bot.web.webhooks.webhook import webhook_routes
 from onboarding_bot.web.whole_body import WholeBodyRequest
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ if TYPE_CHECKING:
 # How long a job may wait for Twilio's list of templates.
 CONTENT_API_SECONDS = 5.0
 LARGEST_BODY = 64 * 1024
-HASTY_SECONDS = 0.5
+SHORT_TIMEOUT_SECONDS = 0.5
 BOT = "whatsapp_bot"
 
 
@@ -100,20 +100,20 @@ class Parts:
 
     bot: WhatsAppBot
     health: HealthCheck
-    signs: SignsOfLife
-    sign_keeper: SignKeeper
-    vital_signs: VitalSigns
+    signs: Heartbeats
+    heartbeat_recorder: HeartbeatRecorder
+    heartbeat_checks: HeartbeatChecks
     store: SessionStore
     erasures: Erasures
     ledger: Ledger
-    slots: Slots
+    slots: SendSlots
     audience: Audience
-    office: BroadcastOffice
-    callbacks: Callbacks
-    pump: Pump
-    nudges: Nudges
+    broadcasts: BroadcastService
+    callbacks: StatusCallbacks
+    pump: BroadcastSender
+    reminders: Reminders
     message_deletions: MessageDeletions
-    people: PeopleOffice
+    people: PeopleService
     consent_review: ConsentReview
     retention: RetentionRound
     sign_ins: SignIns
@@ -124,7 +124,7 @@ class Parts:
     languages: list[str]
     now: Callable[[], datetime]
     keys: Keys
-    hasty_redis: AnyRedis
+    short_timeout_redis: AnyRedis
 
 
 def build_parts(
@@ -141,25 +141,25 @@ def build_parts(
     sealer = Sealer(Cipher(settings.session_encryption_keys))
     lives = (timedelta(days=settings.contact_retention_days), timedelta(days=settings.draft_retention_days))
     client = redis or connect(settings.redis_url)
-    store = RedisStore(client, keys, sealer, *lives)
+    store = RedisSessionStore(client, keys, sealer, *lives)
     erasures = Erasures(client, keys, sealer, store)
     identities = Identities(client, keys, sealer, store, lives[0])
     # The fallback and the limits ask over connections of their own, which give up sooner and never try twice.
-    hasty_client = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS, retries=0)
-    hasty_store = RedisStore(hasty_client, keys, sealer, *lives)
+    short_timeout_client = redis or connect(settings.redis_url, answer_seconds=SHORT_TIMEOUT_SECONDS, retries=0)
+    short_timeout_store = RedisSessionStore(short_timeout_client, keys, sealer, *lives)
     # Health gives up as soon, but tries once more, as the work does: after a failover that finds the new server.
-    probed = redis or connect(settings.redis_url, answer_seconds=HASTY_SECONDS)
-    probed_queue = redis or connect(settings.queue_url, answer_seconds=HASTY_SECONDS)
-    signs = SignsOfLife(client, probed_queue)
-    sign_keeper = SignKeeper(signs, clock.now)
+    probed = redis or connect(settings.redis_url, answer_seconds=SHORT_TIMEOUT_SECONDS)
+    probed_queue = redis or connect(settings.queue_url, answer_seconds=SHORT_TIMEOUT_SECONDS)
+    signs = Heartbeats(client, probed_queue)
+    heartbeat_recorder = HeartbeatRecorder(signs, clock.now)
     is_real = settings.environment is Environment.PRODUCTION
-    vital_signs = VitalSigns(SignsOfLife(probed, probed_queue), clock.now, expects_webhooks=is_real)
+    heartbeat_checks = HeartbeatChecks(Heartbeats(probed, probed_queue), clock.now, expects_webhooks=is_real)
     auth_api = AuthApi(settings.auth_api_url, settings.auth_api_otp_path, settings.auth_api_deadline_seconds)
     texts = _texts(settings)
     renderer = ReplyRenderer(texts)
     engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute, settings.verify_url)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
-    ledger, slots = Ledger(client, keys, sealer), Slots(client)
+    ledger, slots = Ledger(client, keys, sealer), SendSlots(client)
     messages = TwilioMessages(
         settings.twilio_api_base_url,
         settings.twilio_account_sid,
@@ -185,7 +185,7 @@ def build_parts(
         bot=WhatsAppBot(
             store=store,
             identities=identities,
-            hasty_identities=Identities(hasty_client, keys, sealer, hasty_store, lives[0]),
+            fallback_identities=Identities(short_timeout_client, keys, sealer, short_timeout_store, lives[0]),
             erasures=erasures,
             otp_service=otp_service or auth_api,
             login_links=LoginLinks(
@@ -201,12 +201,12 @@ def build_parts(
         health=HealthCheck(
             WriteProbe(probed).refusing,
             auth_api.is_healthy,
-            vital_signs=vital_signs,
+            heartbeat_checks=heartbeat_checks,
             extras=partial(extras, metrics_folder(read_environment())),
         ),
         signs=signs,
-        sign_keeper=sign_keeper,
-        vital_signs=vital_signs,
+        heartbeat_recorder=heartbeat_recorder,
+        heartbeat_checks=heartbeat_checks,
         store=store,
         erasures=erasures,
         ledger=ledger,
@@ -214,21 +214,21 @@ def build_parts(
         audience=Audience(
             ledger, slots, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now
         ),
-        office=BroadcastOffice(ledger, clock.now),
-        callbacks=Callbacks(ledger, clock.now),
-        pump=Pump(
+        broadcasts=BroadcastService(ledger, clock.now),
+        callbacks=StatusCallbacks(ledger, clock.now),
+        pump=BroadcastSender(
             ledger,
             slots,
             messages,
             messages_per_second=settings.messages_per_second,
             daily_limit=settings.whatsapp_daily_limit,
-            rest_hours=settings.quiet_hours,
+            quiet_hours=settings.quiet_hours,
             now=clock.now,
-            accepted=lambda: sign_keeper.note(Sign.MESSAGE),
+            accepted=lambda: heartbeat_recorder.note(Heartbeat.MESSAGE),
         ),
-        nudges=Nudges(store, engine, timetable, renderer, send_now, clock.now),
+        reminders=Reminders(store, engine, timetable, renderer, send_now, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
-        people=PeopleOffice(store, identities, erasures, lives[0], clock.now),
+        people=PeopleService(store, identities, erasures, lives[0], clock.now),
         consent_review=ConsentReview(store, ConsentMarks(client, keys), _note_review),
         retention=RetentionRound(
             store,
@@ -259,7 +259,7 @@ def build_parts(
         languages=texts.languages,
         now=clock.now,
         keys=keys,
-        hasty_redis=hasty_client,
+        short_timeout_redis=short_timeout_client,
     )
 
 
@@ -280,13 +280,15 @@ def create_app(
     verifier = SignatureVerifier(settings.twilio_auth_tokens, settings.public_base_url)
     access = Access(parts.sign_ins, settings.admin_keys, is_https=settings.public_base_url.startswith("https:"))
     for routes in (
-        webhook_routes(parts.bot, verifier, heard=lambda: parts.sign_keeper.note(Sign.WEBHOOK)),
-        status_callback_routes(parts.callbacks, verifier, heard=lambda: parts.sign_keeper.note(Sign.STATUS_CALLBACK)),
+        webhook_routes(parts.bot, verifier, note_heartbeat=lambda: parts.heartbeat_recorder.note(Heartbeat.WEBHOOK)),
+        status_callback_routes(
+            parts.callbacks, verifier, note_heartbeat=lambda: parts.heartbeat_recorder.note(Heartbeat.STATUS_CALLBACK)
+        ),
         handoff_routes(parts.bot, settings.handoff_api_key),
         ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
-        _metrics_routes(settings, lambda: [*parts.vital_signs.metrics(), *parts.health.metrics()]),
+        _metrics_routes(settings, lambda: [*parts.heartbeat_checks.metrics(), *parts.health.metrics()]),
         broadcast_routes(
-            parts.office,
+            parts.broadcasts,
             parts.audience,
             settings.admin_keys,
             parts.languages,
@@ -296,8 +298,8 @@ def create_app(
         people_routes(parts.people, settings.admin_keys, parts.now),
         dashboard_routes(
             access,
-            Overview(parts.bot.figures, parts.office, parts.health),
-            parts.office,
+            Overview(parts.bot.figures, parts.broadcasts, parts.health),
+            parts.broadcasts,
             parts.audience,
             parts.approved_templates,
             parts.languages,
@@ -313,7 +315,7 @@ def create_app(
     callers = Callers(
         settings.admin_keys, settings.handoff_api_key, access.visitor, settings.trusted_proxies, parts.keys.address_id
     )
-    limit_requests(app, parts.hasty_redis, callers)
+    limit_requests(app, parts.short_timeout_redis, callers)
     return app
 
 

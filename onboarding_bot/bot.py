@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from onboarding_bot import metrics
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.analytics.figures import Figures, figures
 from onboarding_bot.analytics.period import period_figures
@@ -26,13 +25,14 @@ from onboarding_bot.conversation.turn import (
 )
 from onboarding_bot.errors import BusyError, LoginLinkExpiredError, StoreUnavailableError
 from onboarding_bot.login_link import Handoff, LoginLinks
-from onboarding_bot.logs import describe, logger
-from onboarding_bot.outbound.due import DueWork, Timetable
+from onboarding_bot.observability import metrics
+from onboarding_bot.observability.logs import describe, logger
+from onboarding_bot.observability.tracing import Trace, current_trace, follow
+from onboarding_bot.outbound.due_work import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.identities import Identities
-from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
-from onboarding_bot.tracing import Trace, current_trace, follow
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.identities import Identities
+from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 
 # Twilio waits 15 s in all. What is left is for the network, and for the last commit.
 TURN_SECONDS = 12.0
@@ -71,15 +71,15 @@ _WORTH_TELLING = frozenset({OtpResult.SENT, OtpResult.REFUSED, OtpResult.REFUSED
 class WhatsAppBot:
     """One for each process; it keeps nothing of a person in memory.
 
-    ``identities`` finds the person behind a message's addresses; ``hasty_identities`` does so with less patience, for
-    the fallback that has one second in all.
+    ``identities`` finds the person behind a message's addresses; ``fallback_identities`` does so with a 0.5 s time-out
+    and no retry, for the fallback, which has one second in all.
     """
 
     def __init__(
         self,
         store: SessionStore,
         identities: Identities,
-        hasty_identities: Identities,
+        fallback_identities: Identities,
         erasures: Erasures,
         otp_service: OtpService,
         login_links: LoginLinks,
@@ -90,7 +90,7 @@ class WhatsAppBot:
     ) -> None:
         self._store = store
         self._identities = identities
-        self._hasty_identities = hasty_identities
+        self._fallback_identities = fallback_identities
         self._erasures = erasures
         self._otp_service = otp_service
         self._login_links = login_links
@@ -186,7 +186,7 @@ class WhatsAppBot:
         language = None
         try:
             while True:
-                person = self._hasty_identities.peek(message.addresses, message.sid)
+                person = self._fallback_identities.peek(message.addresses, message.sid)
                 language = _language(person)
                 known = _answered_before(person, message)
                 if known and known.reply is not None:

@@ -11,18 +11,18 @@ from enum import StrEnum
 
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.missed import MissedMessage, is_word_of_consent
 from onboarding_bot.conversation.otp import is_left_behind
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
-from onboarding_bot.outbound.due import IN_HAND, WINDOW, Timetable
+from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_consent
+from onboarding_bot.outbound.due_work import IN_HAND, WINDOW, Timetable
 from onboarding_bot.outbound.error_codes import Verdict, verdict_on
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.identities import Identities
-from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.identities import Identities
+from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 from onboarding_bot.whatsapp_address import is_whatsapp
 
 LONGEST = timedelta(hours=24)

@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
 from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environment, read_dotenv
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.line_output import protect_standard_streams
-from onboarding_bot.rest_hours import RestHours
+from onboarding_bot.observability.line_output import protect_standard_streams
+from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.setting_rules import (
     BAD_PER_CENT,
     REFERENCE,
@@ -181,18 +181,18 @@ def _percentages(raw: str) -> tuple[int, ...]:
     return tuple(sorted(shares))
 
 
-def _rest_hours(raw: str) -> RestHours | None:
+def _quiet_hours(raw: str) -> QuietHours | None:
     if raw.lower() == "off":
         return None
     try:
         refuse_other_than_ascii(raw)
-        # Times of day have no zone; RestHours says which one is meant.
+        # Times of day have no zone; QuietHours says which one is meant.
         begin, end = (datetime.strptime(part.strip(), "%H:%M").time() for part in raw.split("-"))  # noqa: DTZ007
     except ValueError:
         raise ValueError("must be off, or two times of day like 21:00-09:00") from None
     if begin == end:
         raise ValueError("must end at another time than it begins")
-    return RestHours(begin, end)
+    return QuietHours(begin, end)
 
 
 def _networks(raw: str) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -292,7 +292,7 @@ class Settings:
     queue_redis_url: str = _setting("QUEUE_REDIS_URL", _redis_url, secret=True)
     messages_per_second: int = _setting("TWILIO_MESSAGES_PER_SECOND", _number(1, 10_000), "40")
     whatsapp_daily_limit: int = _setting("WHATSAPP_DAILY_LIMIT", _number(1, 10_000_000), "250")
-    quiet_hours: RestHours | None = _setting("QUIET_HOURS", _rest_hours, "21:00-09:00")
+    quiet_hours: QuietHours | None = _setting("QUIET_HOURS", _quiet_hours, "21:00-09:00")
     broadcast_waves: tuple[int, ...] = _setting("BROADCAST_WAVES", _percentages, "2,10")
     nudge_after: timedelta | None = _setting("NUDGE_AFTER", _span_or_off(LATEST_NUDGE), "2h")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onboarding_bot.conversation.reply import Link, Part, Reply, TextRef, Value
-from onboarding_bot.texts.catalogue import Texts, harmless
+from onboarding_bot.languages.catalogue import Texts, harmless
 
 
 class ReplyRenderer:

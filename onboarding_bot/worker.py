@@ -27,19 +27,19 @@ from dramatiq.middleware import CurrentMessage, Middleware
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from onboarding_bot.app import Parts, build_parts, create_metrics_app
-from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
-from onboarding_bot.broadcast.sweep import Sweep
+from onboarding_bot.broadcasts.scheduler import BroadcastScheduler
+from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
 from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.errors import BotError, SettingsError, StoreUnavailableError
-from onboarding_bot.line_output import protect_standard_streams
-from onboarding_bot.listening import all_addresses
-from onboarding_bot.logs import configure_logs, describe, logger
-from onboarding_bot.metrics_folder import folder_of_this_process, make_anew, remove
-from onboarding_bot.outbound.due import DueWork
-from onboarding_bot.store.connection import AnyRedis, connect
-from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE
-from onboarding_bot.store.signs_of_life import Sign
-from onboarding_bot.tracing import current_trace, follow, read_traceparent
+from onboarding_bot.listen_addresses import all_addresses
+from onboarding_bot.observability.line_output import protect_standard_streams
+from onboarding_bot.observability.logs import configure_logs, describe, logger
+from onboarding_bot.observability.metrics_folder import folder_of_this_process, make_anew, remove
+from onboarding_bot.observability.tracing import current_trace, follow, read_traceparent
+from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.heartbeats import Heartbeat
+from onboarding_bot.storage.keys import QUEUE, QUEUE_NAMESPACE
 
 MODULE = "onboarding_bot.worker"
 PROCESSES = 2
@@ -56,7 +56,7 @@ NEAR_ENOUGH = timedelta(seconds=5)
 # Due work that nobody finished by then is put into the queue again.
 DUE_LEASE = timedelta(seconds=60)
 # How late a session that has ended is counted.
-BOOKS_EVERY_SECONDS = 60.0
+EXPIRED_SESSIONS_EVERY_SECONDS = 60.0
 # How late something goes whose time is over.
 RETENTION_EVERY_SECONDS = 3600.0
 # How late the log gets a line that it could not take; whoever erased somebody writes it at once where that is possible.
@@ -223,10 +223,10 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     enrol = job("enrol", enrol_and_go_on, ROWS)
     pump = job("pump", pump_and_go_on, BULK)
     due = {
-        DueWork.NUDGE: job("nudge", parts.nudges.remind, URGENT),
+        DueWork.NUDGE: job("nudge", parts.reminders.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
         DueWork.MESSAGES: job("delete_messages", parts.message_deletions.go_on, BULK),
-        DueWork.BROADCAST: job("begin", parts.office.begin, URGENT),
+        DueWork.BROADCAST: job("begin", parts.broadcasts.begin, URGENT),
     }
     broker.add_middleware(OwnLines(settings.log_level))
     broker.add_middleware(CurrentMessage())
@@ -242,17 +242,17 @@ def _sweeping(
 ) -> Callable[[], None]:
     worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     without_rows: defaultdict[str, list[int]] = defaultdict(list)
-    sweep = Sweep(
+    sweep = BroadcastScheduler(
         parts.ledger,
         enrol=lambda broadcast_id, shard: without_rows[broadcast_id].append(shard),
         pump=lambda broadcast_id, shard: _put(pump, broadcast_id, shard),
         is_marketing=parts.is_marketing,
         waves=settings.broadcast_waves,
-        rest_hours=settings.quiet_hours,
+        quiet_hours=settings.quiet_hours,
         now=parts.now,
     )
 
-    books = _Every(BOOKS_EVERY_SECONDS, lambda: parts.store.close_books(parts.now()))
+    books = _Every(EXPIRED_SESSIONS_EVERY_SECONDS, lambda: parts.store.count_expired_sessions(parts.now()))
     rounds = _Every(RETENTION_EVERY_SECONDS, lambda: _put(retention))
     owed_lines = _Every(
         OWED_LINES_EVERY_SECONDS, lambda: parts.erasures.write_owed_lines(parts.now() - OWED_LINES_AFTER)
@@ -277,7 +277,7 @@ def _sweeping(
         # Last, and only where jobs can be put in: a sweep that gets stuck or sends nothing is no sign of a worker.
         parts.signs.write_into_queue()
         try:
-            parts.signs.write({Sign.WORKER: parts.now()})
+            parts.signs.write({Heartbeat.WORKER: parts.now()})
         except StoreUnavailableError as error:
             # The work itself has said whether it can be done.
             logger().warning("signs_not_written", **describe(error))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot import logs
+from onboarding_bot.observability import logs
 
 # What no outage, no Twilio and no stored value brings: only a mistake in the code, or in a test's own fake.
 MISTAKES = (AssertionError, AttributeError, LookupError, NameError, NotImplementedError, TypeError, ZeroDivisionError)

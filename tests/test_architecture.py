@@ -86,8 +86,8 @@ def test_only_config_reads_the_environment() -> None:
 
 def test_only_the_factory_builds_the_parts() -> None:
     parts = {
-        *("WhatsAppBot", "RedisStore", "AuthApi", "Texts", "LoginLinks", "Cipher", "Keys", "Engine", "Flask"),
-        *("Ledger", "Erasures", "TwilioMessages", "Audience", "BroadcastOffice", "Callbacks", "Pump"),
+        *("WhatsAppBot", "RedisSessionStore", "AuthApi", "Texts", "LoginLinks", "Cipher", "Keys", "Engine", "Flask"),
+        *("Ledger", "Erasures", "TwilioMessages", "Audience", "BroadcastService", "StatusCallbacks", "BroadcastSender"),
     }
     builders = {(name_of(path), name) for path in MODULES for name in calls(tree_of(path)) if name in parts}
     assert {path for path, _ in builders} == {"onboarding_bot/app.py"}

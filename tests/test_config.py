@@ -27,7 +27,7 @@ from onboarding_bot.config import (
     setting_names,
 )
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.rest_hours import RestHours
+from onboarding_bot.quiet_hours import QuietHours
 from tests.settings import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
@@ -73,7 +73,7 @@ def test_defaults() -> None:
     assert settings.queue_url == settings.redis_url
     assert settings.messages_per_second == 40
     assert settings.whatsapp_daily_limit == 250
-    assert settings.quiet_hours == RestHours(time(21), time(9))
+    assert settings.quiet_hours == QuietHours(time(21), time(9))
     assert settings.broadcast_waves == (2, 10)
     assert settings.nudge_after == timedelta(hours=2)
     assert settings.warnings == []
@@ -131,7 +131,7 @@ def test_defaults() -> None:
         pytest.param("TWILIO_MESSAGES_PER_SECOND", "400", "messages_per_second", 400, id="a faster sender"),
         pytest.param("WHATSAPP_DAILY_LIMIT", "100000", "whatsapp_daily_limit", 100_000, id="a good reputation"),
         pytest.param("QUIET_HOURS", "off", "quiet_hours", None, id="no rest"),
-        pytest.param("QUIET_HOURS", "22:30 - 7:05", "quiet_hours", RestHours(time(22, 30), time(7, 5)), id="rest"),
+        pytest.param("QUIET_HOURS", "22:30 - 7:05", "quiet_hours", QuietHours(time(22, 30), time(7, 5)), id="rest"),
         pytest.param("BROADCAST_WAVES", "OFF", "broadcast_waves", (), id="no waves"),
         pytest.param("BROADCAST_WAVES", "5", "broadcast_waves", (5,), id="one wave before all"),
         pytest.param("BROADCAST_WAVES", "10, 2,10", "broadcast_waves", (2, 10), id="waves in any order"),

@@ -15,12 +15,12 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.analytics.positions import named
+from onboarding_bot.analytics.counter_layout import named
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import Clock
 from onboarding_bot.conversation.turn import OtpResult
-from onboarding_bot.store.connection import AnyRedis, connect
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.servers import running_redis
 from tests.settings import settings

@@ -12,12 +12,12 @@ from flask import Flask
 from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import MessageKind, OtpResult
-from onboarding_bot.nudges import Nudges
-from onboarding_bot.outbound.definition import Definition, Purpose
-from onboarding_bot.outbound.due import DueWork
+from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
+from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.reminders import Reminders
 from onboarding_bot.services.twilio_messages import SendResult, Sent
-from onboarding_bot.store import keys
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -33,8 +33,8 @@ class Worker:
         self.parts = parts
         self.clock = clock
         self.heard: list[tuple[str, str]] = []
-        built = parts.nudges
-        self.nudges = Nudges(built._store, built._engine, built._timetable, built._renderer, self._send, parts.now)
+        built = parts.reminders
+        self.nudges = Reminders(built._store, built._engine, built._timetable, built._renderer, self._send, parts.now)
 
     def _send(self, address: str, text: str) -> Sent:
         self.heard.append((address, text))

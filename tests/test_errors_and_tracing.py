@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from onboarding_bot import errors
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.tracing import Trace, current_trace, follow, read_traceparent
+from onboarding_bot.observability.tracing import Trace, current_trace, follow, read_traceparent
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 

@@ -20,15 +20,15 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
-from onboarding_bot.store.signs_of_life import Sign, SignKeeper, SignsOfLife
-from onboarding_bot.web.extras import services_up
-from onboarding_bot.web.limits import _SharedRedis
-from tests.broadcast.world import World
+from onboarding_bot.storage.heartbeats import Heartbeat, HeartbeatRecorder, Heartbeats
+from onboarding_bot.web.api.limits import _SharedRedis
+from onboarding_bot.web.observability_checks import services_up
+from tests.broadcasts.world import World
 from tests.conversation.test_own_data import is_unknown
 from tests.fakes import NOON, MovableClock
+from tests.observability.test_logs import recorded
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import OWNER, Talker
-from tests.test_logs import recorded
 from tests.web.visitor import Visitor
 
 KEY = {"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}
@@ -143,7 +143,7 @@ def test_the_line_is_written_before_the_deed(app: Flask, talker: Talker, monkeyp
             seen.extend(lines())
             raise SystemExit("the process dies here")
 
-        monkeypatch.setattr("onboarding_bot.people.office.PeopleOffice.erase", erase)
+        monkeypatch.setattr("onboarding_bot.people.service.PeopleService.erase", erase)
         with pytest.raises(SystemExit):
             post(app, "/people/erase", {"address": OWNER})
     (line,) = seen
@@ -183,8 +183,8 @@ def test_limits_that_cannot_be_counted_refuse_nobody(
 def test_a_sign_without_a_thread_waits_for_the_next_one(
     redis: fakeredis.FakeRedis, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signs = SignsOfLife(redis, redis)
-    keeper = SignKeeper(signs, clock.clock().now)
+    signs = Heartbeats(redis, redis)
+    keeper = HeartbeatRecorder(signs, clock.clock().now)
 
     def fail(_timer: threading.Timer) -> None:
         raise RuntimeError("can't start new thread")
@@ -192,12 +192,12 @@ def test_a_sign_without_a_thread_waits_for_the_next_one(
     started: list[threading.Timer] = []
     with monkeypatch.context() as without_threads:
         without_threads.setattr(threading.Timer, "start", fail)
-        keeper.note(Sign.WEBHOOK)
+        keeper.note(Heartbeat.WEBHOOK)
     monkeypatch.setattr(threading.Timer, "start", lambda timer: started.append(timer))  # noqa: PLW0108 - a builtin would not be bound
     clock.pass_(seconds=5)
-    keeper.note(Sign.WEBHOOK)
+    keeper.note(Heartbeat.WEBHOOK)
     started[0].function()
-    assert signs.read() == {Sign.WEBHOOK: NOON + timedelta(seconds=5)}
+    assert signs.read() == {Heartbeat.WEBHOOK: NOON + timedelta(seconds=5)}
 
 
 @pytest.mark.parametrize(("status", "value"), [("healthy", 1), ("waiting", 1), ("unhealthy", 0), ("degraded", 0)])

@@ -11,13 +11,13 @@ import fakeredis
 import pytest
 import time_machine
 
-from onboarding_bot.analytics.positions import named
+from onboarding_bot.analytics.counter_layout import named
 from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.bot import Clock
-from onboarding_bot.conversation.missed import MissedMessage
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import InboundMessage, OptOutType, OtpResult
-from onboarding_bot.outbound.due import DueWork
+from onboarding_bot.conversation.unanswered import MissedMessage
+from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from tests.fakes import NOON, FakeOtpService
 from tests.settings import settings
@@ -52,7 +52,7 @@ class Town:
             otp_service=self.otp_service,
             clock=Clock(now, monotonic=time.time, sleep=travel.shift),
         )
-        self.parts.nudges._send = lambda _address, _text: Sent(SendResult.ACCEPTED)
+        self.parts.reminders._send = lambda _address, _text: Sent(SendResult.ACCEPTED)
 
     def act(self) -> None:
         (what,) = self.chance.choices(list(ACTS), list(ACTS.values()))
@@ -61,7 +61,7 @@ class Town:
             "are looked after": self.look_after,
             "are erased": lambda: self.parts.people.erase(self.chance.choice(PEOPLE)),
             "are caught up with": self.catch_up,
-            "are counted": lambda: self.parts.store.close_books(now()),
+            "are counted": lambda: self.parts.store.count_expired_sessions(now()),
             "wait": lambda: self.travel.shift(self.chance.choice(PAUSES)),
         }[what]()
 
@@ -77,7 +77,7 @@ class Town:
     def look_after(self) -> None:
         for work, person_id in self.parts.store.take_due(now(), timedelta(minutes=1)):
             if work is DueWork.NUDGE:
-                self.parts.nudges.remind(person_id)
+                self.parts.reminders.remind(person_id)
             elif work is DueWork.OTP:
                 self.parts.bot.try_otp_again(person_id)
 

@@ -10,7 +10,7 @@ from flask import Flask
 
 from onboarding_bot.app import BOT
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.store.identities import Identities
+from onboarding_bot.storage.identities import Identities
 from tests.fakes import MovableClock
 from tests.talker import OWNER, Talker
 

@@ -11,10 +11,10 @@ from flask import Flask
 
 from onboarding_bot.app import BOT
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.store.aliases import Alias
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.identities import Identities, _RememberedHolders
-from onboarding_bot.store.keys import Keys
+from onboarding_bot.storage.aliases import Alias
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.identities import Identities, _RememberedHolders
+from onboarding_bot.storage.keys import Keys
 from tests.fakes import MovableClock
 from tests.talker import OWNER, Talker
 from tests.web.test_people import told

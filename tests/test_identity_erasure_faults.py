@@ -9,9 +9,9 @@ import pytest
 
 from onboarding_bot.app import BOT
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.people.deletions import MessageDeletions
+from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.services.message_log import LoggedMessage
-from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.storage.erasure import Erasures
 from tests.fakes import NOON
 from tests.talker import new_sid, webhook_form
 from tests.test_identity_faults import ASHA, LONGEST, NUMBER, RAVI, World, met_by_both_addresses_apart

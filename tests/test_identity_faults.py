@@ -12,8 +12,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import NEWS
-from onboarding_bot.store.identities import _RememberedHolders
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, new_sid, post_signed, webhook_form

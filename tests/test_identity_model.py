@@ -15,10 +15,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from onboarding_bot.app import BOT, Parts, build_parts, create_app
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.session import REMEMBERED_FOR
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.store import keys
-from onboarding_bot.store.identities import _RememberedHolders
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.identities import _RememberedHolders
 from tests import settings as tests_settings
 from tests.fakes import FakeOtpService, MovableClock
 from tests.talker import Talker

@@ -12,11 +12,11 @@ from onboarding_bot.app import BOT, Parts, build_parts
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.turn import InboundMessage
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.store import keys
-from onboarding_bot.store.identities import _RememberedHolders
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, new_sid

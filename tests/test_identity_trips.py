@@ -12,8 +12,8 @@ from flask import Flask
 
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.store.connection import connect
-from onboarding_bot.store.identities import _RememberedHolders
+from onboarding_bot.storage.connection import connect
+from onboarding_bot.storage.identities import _RememberedHolders
 from tests.fakes import FakeOtpService
 from tests.servers import cluster_url, running_nodes, running_redis
 from tests.settings import settings

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from onboarding_bot.app import create_app
-from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
+from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from tests.fakes import NOON
 from tests.servers import missing
 from tests.settings import ENVIRONMENT, settings
@@ -29,7 +29,7 @@ FUNCTIONS = {"histogram_quantile"}
 def counted() -> set[str]:
     """The names that /metrics shows."""
     redis = fakeredis.FakeRedis()
-    SignsOfLife(redis, redis).write(dict.fromkeys(Sign, NOON))
+    Heartbeats(redis, redis).write(dict.fromkeys(Heartbeat, NOON))
     client = create_app(settings(), redis=redis).test_client()
     text = client.get("/metrics", headers={"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}).text
     families = list(text_string_to_metric_families(text))

@@ -6,8 +6,8 @@ import pytest
 
 from onboarding_bot.conversation.reply import Link, Part, TextRef
 from onboarding_bot.errors import CatalogueError
+from onboarding_bot.languages.catalogue import Texts
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.texts.catalogue import Texts
 
 STANDING = {"support_contact": "+91 80 5550 0100", "draft_days": "7", "contact_days": "180"}
 

@@ -18,19 +18,19 @@ import pytest
 import structlog
 
 from onboarding_bot import app as app_module
-from onboarding_bot import logs
-from onboarding_bot.analytics.positions import named
-from onboarding_bot.broadcast.pump import PUMP, PUMP_LEASE
+from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.due import DueWork
-from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.store import keys
-from onboarding_bot.store.connection import AnyRedis, connect
-from onboarding_bot.store.signs_of_life import Sign
-from tests.broadcast.people import add_many, sender_of
-from tests.broadcast.world import FakeTwilio
+from onboarding_bot.observability import logs
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.heartbeats import Heartbeat
+from tests.broadcasts.people import add_many, sender_of
+from tests.broadcasts.world import FakeTwilio
 from tests.fakes import MovableClock
 from tests.servers import running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -317,9 +317,9 @@ def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
             away.setattr(parts.signs, "write_into_queue", gone)
         with pytest.raises(StoreUnavailableError):
             sweep_of(broker)._tick()
-        assert Sign.WORKER not in parts.signs.read()
+        assert Heartbeat.WORKER not in parts.signs.read()
     sweep_of(broker)._tick()
-    assert Sign.WORKER in parts.signs.read()
+    assert Heartbeat.WORKER in parts.signs.read()
 
 
 # --- extras --------------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def test_the_sweep_writes_lines_that_are_owed(
 ) -> None:
     broker, parts = declared(redis)
     with pytest.MonkeyPatch.context() as without_log:
-        without_log.setattr("onboarding_bot.store.erasure.audit", lambda *_, **__: False)
+        without_log.setattr("onboarding_bot.storage.erasure.audit", lambda *_, **__: False)
         parts.erasures.erase("0" * 32, clock.moment)
     clock.pass_(seconds=60)
     sweep_of(broker)._tick()

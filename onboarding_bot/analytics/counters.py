@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from onboarding_bot.analytics.circles import circle_of
 from onboarding_bot.analytics.histograms import STEP_SECONDS, WEBHOOK_MILLISECONDS, bucket_of
+from onboarding_bot.analytics.postal_circles import circle_of
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Literal
 
-from onboarding_bot.analytics.circles import CIRCLES
+from onboarding_bot.analytics.counter_layout import add_rows, named
 from onboarding_bot.analytics.counters import COMPLETED, FAILURES, STARTED, WEBHOOKS
 from onboarding_bot.analytics.histograms import OVER, STEP_SECONDS, WEBHOOK_MILLISECONDS, quantile
-from onboarding_bot.analytics.positions import add_rows, named
+from onboarding_bot.analytics.postal_circles import CIRCLES
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import OtpResult
@@ -43,7 +43,7 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """Sign-ups of one language, sector or circle; small counts are not told, since they may point to a person."""
+    """Heartbeat-ups of one language, sector or circle; small counts are not told, since they may point to a person."""
 
     started: Shown
     completed: Shown

@@ -13,10 +13,10 @@ from onboarding_bot.app import build_parts
 from onboarding_bot.cli.erasure_list import beside, written
 from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.logs import configure_logs
-from onboarding_bot.store.connection import connect
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.snapshot import take_snapshot
+from onboarding_bot.observability.logs import configure_logs
+from onboarding_bot.storage.connection import connect
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.snapshot import take_snapshot
 
 # Where backups go that were given no name; these alone are cleared away.
 PREFIX = "backup-"

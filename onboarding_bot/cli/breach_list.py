@@ -16,8 +16,8 @@ from onboarding_bot.app import build_parts
 from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.logs import audit_line, configure_logs
-from onboarding_bot.store.ledger import KnownPerson
+from onboarding_bot.observability.logs import audit_line, configure_logs
+from onboarding_bot.storage.ledger import KnownPerson
 
 COLUMNS = ("address", "phone", "language", "first_message_at", "last_message_at", "opted_out")
 ACTION = "list everybody for a breach"

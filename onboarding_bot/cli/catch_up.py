@@ -10,7 +10,7 @@ from onboarding_bot.app import build_parts
 from onboarding_bot.catch_up import FAILED, LONGEST, TOLD, Fate, Report
 from onboarding_bot.config import load_settings, read_environment, span
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.logs import configure_logs
+from onboarding_bot.observability.logs import configure_logs
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ import sys
 from onboarding_bot.app import build_parts
 from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.logs import configure_logs
+from onboarding_bot.observability.logs import configure_logs
 from onboarding_bot.people.consent_review import ReviewReport
 
 # So much of a person's keyed hash is printed: enough to find the audit line, too little for anything else.

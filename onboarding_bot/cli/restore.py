@@ -16,11 +16,11 @@ from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.cli.erasure_list import SUFFIX, ErasureList, beside
 from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.logs import configure_logs
-from onboarding_bot.store.aliases import Alias
-from onboarding_bot.store.connection import AnyRedis, connect
-from onboarding_bot.store.protocol import SessionStore, StoredPerson
-from onboarding_bot.store.snapshot import SnapshotError, copy, loaded, refuse_unless_empty, snapshot_files
+from onboarding_bot.observability.logs import configure_logs
+from onboarding_bot.storage.aliases import Alias
+from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.session_store import SessionStore, StoredPerson
+from onboarding_bot.storage.snapshot import SnapshotError, copy, loaded, refuse_unless_empty, snapshot_files
 
 ANSWER_SECONDS = 60.0
 # So many records are opened to see whether the keys fit: single ones may be older than the oldest key.
@@ -115,7 +115,7 @@ def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     for person_id, at in again.items():
         # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
         parts.erasures.erase_again(person_id, at)
-    return len(again), len(parts.office.pause_all())
+    return len(again), len(parts.broadcasts.pause_all())
 
 
 def _is_back(parts: Parts, person_id: str, erased_at: datetime) -> bool:

@@ -20,6 +20,7 @@ from onboarding_bot.conversation.commands import (
     is_yes,
 )
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact
+from onboarding_bot.conversation.context import Context
 from onboarding_bot.conversation.flow import FLOW, QUESTIONS, Question, first_unanswered, shown_answer
 from onboarding_bot.conversation.intents import Refusal, is_question, refusal_in
 from onboarding_bot.conversation.names import Verdict, read_name
@@ -27,10 +28,9 @@ from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.questions import answers_so_far
 from onboarding_bot.conversation.refusals import obey_refusal
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
+from onboarding_bot.conversation.text_normalization import words
 from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
-from onboarding_bot.conversation.typed import words
 from onboarding_bot.conversation.validators import InvalidInput, indian_mobile
 from onboarding_bot.languages.lexicon import spellings
 
@@ -52,72 +52,72 @@ _FIELDS = Phrases(
 _AROUND_A_CHANGE = Phrases({_AROUND: (*_CHANGE_WORDS, *_AROUND_A_FIELD)})
 
 
-def take_answer(scene: Scene) -> Turn:
+def take_answer(context: Context) -> Turn:
     """The turn of a text that is no command."""
-    if refused := obey_refusal(scene):
+    if refused := obey_refusal(context):
         return refused
-    if scene.otp_is_being_requested:
-        return scene.turn(TurnResult.COMMAND, Part("otp.in_progress"))
-    return _RULES.get(scene.step, _collect)(scene)
+    if context.otp_is_being_requested:
+        return context.turn(TurnResult.COMMAND, Part("otp.in_progress"))
+    return _RULES.get(context.step, _collect)(context)
 
 
-def understands(scene: Scene) -> bool:
+def understands(context: Context) -> bool:
     """Whether the message answers what is asked in this step; of a name nobody can tell."""
-    text = scene.message.text
-    match scene.step:
+    text = context.message.text
+    match context.step:
         case OnboardingStep.WELCOME:
             return chosen(text, _continue_or_not) in {CONTINUE, START_OVER}
         case OnboardingStep.CONFIRMATION:
-            number = chosen(text, _field_to_change, _AROUND_A_CHANGE) if scene.session.choosing else None
+            number = chosen(text, _field_to_change, _AROUND_A_CHANGE) if context.session.choosing else None
             return is_yes(text) or is_no(text) or number is not None
         case OnboardingStep.NAME:
             return is_yes(text) or is_no(text)
         case OnboardingStep.COMPLETED:
             return False
-    question = QUESTIONS[scene.step]
+    question = QUESTIONS[context.step]
     try:
-        question.validate(_meant(question, scene))
+        question.validate(_meant(question, context))
     except InvalidInput:
         return False
     return True
 
 
-def decline_media(scene: Scene) -> Turn:
+def decline_media(context: Context) -> Turn:
     """A kind word for what cannot be read; who speaks twice in a row gets somebody to speak to."""
-    is_voice = scene.message.kind is MessageKind.VOICE
-    voice_notes = scene.session.voice_notes + 1 if is_voice else 0
-    parts = [Part(f"media.{scene.message.kind}")]
+    is_voice = context.message.kind is MessageKind.VOICE
+    voice_notes = context.session.voice_notes + 1 if is_voice else 0
+    parts = [Part(f"media.{context.message.kind}")]
     if voice_notes >= SUPPORT_AFTER_VOICE_NOTES:
         parts.append(Part("support"))
-    return scene.turn_and_question(TurnResult.NO_TEXT, *parts, voice_notes=voice_notes)
+    return context.turn_and_question(TurnResult.NO_TEXT, *parts, voice_notes=voice_notes)
 
 
-def _collect(scene: Scene) -> Turn:
-    question = QUESTIONS[scene.step]
-    if scene.session.doubtful_name and (settled := _settle_doubt(scene, scene.session.doubtful_name)):
+def _collect(context: Context) -> Turn:
+    question = QUESTIONS[context.step]
+    if context.session.doubtful_name and (settled := _settle_doubt(context, context.session.doubtful_name)):
         return settled
     try:
-        value = question.validate(_meant(question, scene))
+        value = question.validate(_meant(question, context))
     except InvalidInput as fault:
-        if is_question(scene.message.text):
-            return _refer_to_people(scene)
-        scene = replace(scene, session=replace(scene.session, doubtful_name=None))
-        if question.step is OnboardingStep.NAME and is_no(scene.message.text):
-            return _reject(scene, Part("name.declined"))
-        again = scene.question() if question.asks_again else ()
-        return _reject(scene, Part(fault.code, fault.values), *again)
+        if is_question(context.message.text):
+            return _refer_to_people(context)
+        context = replace(context, session=replace(context.session, doubtful_name=None))
+        if question.step is OnboardingStep.NAME and is_no(context.message.text):
+            return _reject(context, Part("name.declined"))
+        again = context.question() if question.asks_again else ()
+        return _reject(context, Part(fault.code, fault.values), *again)
     if question.step is OnboardingStep.NAME and read_name(value).verdict is not Verdict.NAME:
-        return _doubt(scene, value)
-    return _take(scene, question, value)
+        return _doubt(context, value)
+    return _take(context, question, value)
 
 
-def _settle_doubt(scene: Scene, name: str) -> Turn | None:
+def _settle_doubt(context: Context, name: str) -> Turn | None:
     """The turn of a yes or a no to "Is … your name?"; any other text is a new answer."""
-    if _chooses(scene.message.text, "1", is_yes):
-        session = replace(scene.session, confirmed_name=name)
-        return _take(replace(scene, session=session), QUESTIONS[OnboardingStep.NAME], name)
-    if _chooses(scene.message.text, "2", is_no):
-        return scene.turn_and_question(TurnResult.REJECTED, doubtful_name=None)
+    if _chooses(context.message.text, "1", is_yes):
+        session = replace(context.session, confirmed_name=name)
+        return _take(replace(context, session=session), QUESTIONS[OnboardingStep.NAME], name)
+    if _chooses(context.message.text, "2", is_no):
+        return context.turn_and_question(TurnResult.REJECTED, doubtful_name=None)
     return None
 
 
@@ -127,29 +127,29 @@ def _chooses(text: str, number: str, says: Callable[[str], bool]) -> bool:
     return says(text) or (first == number and (not rest or says(rest)))
 
 
-def _doubt(scene: Scene, name: str) -> Turn:
+def _doubt(context: Context, name: str) -> Turn:
     """Ask before anything is kept or counts as a yes."""
-    turn = scene.turn_and_question(TurnResult.REJECTED, doubtful_name=name)
+    turn = context.turn_and_question(TurnResult.REJECTED, doubtful_name=name)
     return replace(turn, fault="name.doubtful")
 
 
-def _refer_to_people(scene: Scene) -> Turn:
+def _refer_to_people(context: Context) -> Turn:
     """The turn of a question that only people can answer."""
-    return scene.turn_and_question(TurnResult.COMMAND, Part("support"))
+    return context.turn_and_question(TurnResult.COMMAND, Part("support"))
 
 
-def _take(scene: Scene, question: Question, value: str) -> Turn:
-    data = {**scene.session.data, question.field: value}
-    session = scene.session
+def _take(context: Context, question: Question, value: str) -> Turn:
+    data = {**context.session.data, question.field: value}
+    session = context.session
     if data != session.data:
-        session = replace(otp.without_intention(session, scene.contact), data=data)
+        session = replace(otp.without_intention(session, context.contact), data=data)
     next_step = first_unanswered(data)
     # The summary names every answer anyway.
     named = Part(f"{question.field}.accepted", {question.field: shown_answer(question.field, value)})
-    return replace(scene, session=session).turn_and_question(
+    return replace(context, session=session).turn_and_question(
         TurnResult.ACCEPTED,
         *([named] if next_step in QUESTIONS else []),
-        contact=_consenting(scene) if _is_first_name(scene, question) else scene.contact,
+        contact=_consenting(context) if _is_first_name(context, question) else context.contact,
         current_step=next_step,
         changing=False,
         wrong_answers=0,
@@ -157,10 +157,10 @@ def _take(scene: Scene, question: Question, value: str) -> Turn:
     )
 
 
-def _meant(question: Question, scene: Scene) -> str:
+def _meant(question: Question, context: Context) -> str:
     """The text, or the sender's own number where "1" was offered for it."""
-    own = indian_mobile(scene.message.sender) if question.offers_own_number else None
-    return own if own and chosen(scene.message.text, _own_number) == OWN_NUMBER else scene.message.text
+    own = indian_mobile(context.message.sender) if question.offers_own_number else None
+    return own if own and chosen(context.message.text, _own_number) == OWN_NUMBER else context.message.text
 
 
 def _own_number(text: str) -> int | None:
@@ -169,41 +169,41 @@ def _own_number(text: str) -> int | None:
     return OWN_NUMBER if is_own or is_yes(text) else None
 
 
-def _is_first_name(scene: Scene, question: Question) -> bool:
+def _is_first_name(context: Context, question: Question) -> bool:
     """Whether this answers the notice; a name that is corrected later, and any other answer, agrees to nothing."""
-    before = scene.session.data.get("name")
+    before = context.session.data.get("name")
     return question.step is OnboardingStep.NAME and (before is None or read_name(before).verdict is Verdict.NONE)
 
 
-def _consenting(scene: Scene) -> Contact:
+def _consenting(context: Context) -> Contact:
     """Going on after the notice allows messages about this sign-up (Meta: an answer within the conversation)."""
-    contact = scene.contact
+    contact = context.contact
     known = contact.consents.get(SERVICE)
     if contact.notice_version is None or (known and known.wording == contact.notice_version):
         return contact
-    consent = Consent(scene.now, scene.message.sid, contact.notice_version)
+    consent = Consent(context.now, context.message.sid, contact.notice_version)
     return replace(contact, consents={**contact.consents, SERVICE: consent})
 
 
-def _reject(scene: Scene, reason: Part, *parts: Part) -> Turn:
-    wrong_answers = scene.session.wrong_answers + 1
+def _reject(context: Context, reason: Part, *parts: Part) -> Turn:
+    wrong_answers = context.session.wrong_answers + 1
     support = (Part("support"),) if wrong_answers >= SUPPORT_AFTER_WRONG_ANSWERS else ()
-    turn = scene.turn(TurnResult.REJECTED, reason, *parts, *support, wrong_answers=wrong_answers)
+    turn = context.turn(TurnResult.REJECTED, reason, *parts, *support, wrong_answers=wrong_answers)
     return replace(turn, fault=reason.code)
 
 
-def _continue_or_start_over(scene: Scene) -> Turn:
-    choice = chosen(scene.message.text, _continue_or_not)
-    draft = scene.contact.draft
+def _continue_or_start_over(context: Context) -> Turn:
+    choice = chosen(context.message.text, _continue_or_not)
+    draft = context.contact.draft
     if choice == START_OVER or draft is None:
-        return start_over(scene)
+        return start_over(context)
     if choice != CONTINUE:
-        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, *scene.question())
+        return _refer_to_people(context) if is_question(context.message.text) else _reject(context, *context.question())
     data = _without_refused_name(draft.data)
     step = first_unanswered(data)
-    session = replace(scene.session, current_step=step, data=data, wrong_answers=0)
+    session = replace(context.session, current_step=step, data=data, wrong_answers=0)
     known = () if step is OnboardingStep.CONFIRMATION else answers_so_far(session)
-    return replace(scene, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
+    return replace(context, session=session).turn_and_question(TurnResult.ACCEPTED, Part("draft.continued"), *known)
 
 
 def _continue_or_not(text: str) -> int | None:
@@ -219,26 +219,28 @@ def _without_refused_name(data: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _confirm(scene: Scene) -> Turn:
-    if is_yes(scene.message.text):
-        return otp.ask_for_otp(replace(scene, session=replace(scene.session, choosing=False)), OtpPurpose.SIGN_UP)
-    if scene.session.choosing:
-        return _choose_what_to_change(scene)
-    if number := _field_to_change(scene.message.text, is_asked=False):
-        return _change(FLOW[number - 1], scene)
+def _confirm(context: Context) -> Turn:
+    if is_yes(context.message.text):
+        return otp.ask_for_otp(replace(context, session=replace(context.session, choosing=False)), OtpPurpose.SIGN_UP)
+    if context.session.choosing:
+        return _choose_what_to_change(context)
+    if number := _field_to_change(context.message.text, is_asked=False):
+        return _change(FLOW[number - 1], context)
     # The number in the summary may be the wrong one.
-    if is_no(scene.message.text) or refusal_in(scene.message.text) is Refusal.WRONG_NUMBER:
-        return scene.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
-    if is_question(scene.message.text):
-        return _refer_to_people(scene)
-    return _reject(scene, Part("confirmation.unclear"))
+    if is_no(context.message.text) or refusal_in(context.message.text) is Refusal.WRONG_NUMBER:
+        return context.turn_and_question(TurnResult.ACCEPTED, choosing=True, wrong_answers=0)
+    if is_question(context.message.text):
+        return _refer_to_people(context)
+    return _reject(context, Part("confirmation.unclear"))
 
 
-def _choose_what_to_change(scene: Scene) -> Turn:
-    number = chosen(scene.message.text, _field_to_change, _AROUND_A_CHANGE)
+def _choose_what_to_change(context: Context) -> Turn:
+    number = chosen(context.message.text, _field_to_change, _AROUND_A_CHANGE)
     if number is None or not 1 <= number <= len(FLOW):
-        return _refer_to_people(scene) if is_question(scene.message.text) else _reject(scene, Part("change.unclear"))
-    return _change(FLOW[number - 1], scene)
+        return (
+            _refer_to_people(context) if is_question(context.message.text) else _reject(context, Part("change.unclear"))
+        )
+    return _change(FLOW[number - 1], context)
 
 
 def _field_to_change(text: str, *, is_asked: bool = True) -> int | None:
@@ -248,19 +250,19 @@ def _field_to_change(text: str, *, is_asked: bool = True) -> int | None:
     return named[0] if len(named) == 1 and (is_asked or _CHANGE in kinds) else None
 
 
-def _change(question: Question, scene: Scene) -> Turn:
-    return scene.turn_and_question(
+def _change(question: Question, context: Context) -> Turn:
+    return context.turn_and_question(
         TurnResult.ACCEPTED, current_step=question.step, choosing=False, changing=True, wrong_answers=0
     )
 
 
-def _say_what_is_possible(scene: Scene) -> Turn:
-    if is_question(scene.message.text):
-        return _refer_to_people(scene)
-    return scene.turn(TurnResult.GREETED, *scene.question())
+def _say_what_is_possible(context: Context) -> Turn:
+    if is_question(context.message.text):
+        return _refer_to_people(context)
+    return context.turn(TurnResult.GREETED, *context.question())
 
 
-_RULES: Mapping[OnboardingStep, Callable[[Scene], Turn]] = {
+_RULES: Mapping[OnboardingStep, Callable[[Context], Turn]] = {
     OnboardingStep.WELCOME: _continue_or_start_over,
     OnboardingStep.CONFIRMATION: _confirm,
     OnboardingStep.COMPLETED: _say_what_is_possible,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onboarding_bot.conversation.phrases import Phrases
-from onboarding_bot.conversation.typed import plain, words
+from onboarding_bot.conversation.text_normalization import plain, words
 from onboarding_bot.languages.lexicon import spellings
 
 LINES_MAX = 12

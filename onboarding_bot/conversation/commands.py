@@ -8,7 +8,7 @@ from itertools import groupby
 
 from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.stopping import Ending, asked_to_end
-from onboarding_bot.conversation.typed import plain, words
+from onboarding_bot.conversation.text_normalization import plain, words
 from onboarding_bot.languages.lexicon import Spellings, spellings
 
 

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from onboarding_bot.conversation import otp, pace
+from onboarding_bot.conversation import otp, rate_limit
 from onboarding_bot.conversation.answer_rules import decline_media, take_answer
 from onboarding_bot.conversation.command_rules import follow, heard_by_twilio
 from onboarding_bot.conversation.commands import Command, find_command
 from onboarding_bot.conversation.contact import USUAL_RETENTION, Contact, Draft, Retention
+from onboarding_bot.conversation.context import Context
 from onboarding_bot.conversation.intents import refusal_in
-from onboarding_bot.conversation.missed import MissedMessage, hear_consent
 from onboarding_bot.conversation.own_data import ABOUT_OWN_DATA, erase_or_keep, is_asked_whether_to_erase
 from onboarding_bot.conversation.refusals import obey_refusal
 from onboarding_bot.conversation.reply import Link, Part, Reply
-from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, UserSession
 from onboarding_bot.conversation.taps import as_meant
 from onboarding_bot.conversation.turn import (
@@ -29,6 +28,7 @@ from onboarding_bot.conversation.turn import (
     Turn,
     TurnResult,
 )
+from onboarding_bot.conversation.unanswered import MissedMessage, hear_consent
 
 # Changes when the notice or PRIVACY say something else about what is kept, why, how long, or what one can do about it.
 # Later versions sort behind earlier ones: a release never shows its notice to somebody who knows a later one.
@@ -56,27 +56,27 @@ class Engine:
         Not for a message that the session remembers a reply for; one whose turn was left behind is taken up.
         """
         contact = _seen(contact, message, now)
-        message = as_meant(Scene(session, contact, message, now) if session else None, message)
+        message = as_meant(Context(session, contact, message, now) if session else None, message)
         if session is None and not message.opt_out:
             return _remembered(_informed(self._open(contact, message, now), message), message, now)
         if session and (known := session.recall(message.sid)):
-            turn = otp.take_up(Scene(session, contact, message, now), known)
+            turn = otp.take_up(Context(session, contact, message, now), known)
             return _remembered(_timed(turn, session, now), message, now)
-        session = pace.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
-        scene = Scene(session, contact, message, now, self.retention, self.verify_url)
+        session = rate_limit.counted(session, now) if session else UserSession.start(OnboardingStep.WELCOME, now)
+        context = Context(session, contact, message, now, self.retention, self.verify_url)
         if message.opt_out:
-            turn = heard_by_twilio(scene)
-        elif pace.is_too_fast(session, self.messages_per_minute):
-            turn = pace.hold_back(scene)
+            turn = heard_by_twilio(context)
+        elif rate_limit.is_too_fast(session, self.messages_per_minute):
+            turn = rate_limit.hold_back(context)
         else:
-            turn = _timed(_answer(scene), session, now)
+            turn = _timed(_answer(context), session, now)
         return _remembered(_informed(turn, message), message, now)
 
     def nudge(self, session: UserSession, contact: Contact, number: int, now: datetime) -> Turn:
         """The first or the second reminder of the pending question; nobody wrote, so nothing else changes."""
         reminder = Part("nudge.first") if number == 1 else Part("nudge.last")
-        scene = Scene(session, contact, InboundMessage("", contact.address), now)
-        return scene.turn_and_question(TurnResult.NUDGE, reminder, nudges=number)
+        context = Context(session, contact, InboundMessage("", contact.address), now)
+        return context.turn_and_question(TurnResult.NUDGE, reminder, nudges=number)
 
     def catch_up(
         self,
@@ -99,26 +99,28 @@ class Engine:
         is_owed = is_reachable and not is_answered and (stops or heard.opt_out is None)
         if not is_owed and heard == seen:
             return None
-        scene = Scene(session or _at_rest(heard, at), heard, message, at, self.retention)
+        context = Context(session or _at_rest(heard, at), heard, message, at, self.retention)
         if stops or not is_owed:
-            turn = scene.turn(TurnResult.CAUGHT_UP, *(confirmation if stops and is_reachable else ()))
+            turn = context.turn(TurnResult.CAUGHT_UP, *(confirmation if stops and is_reachable else ()))
         else:
-            turn = self._welcome_back(scene, session, confirmation)
+            turn = self._welcome_back(context, session, confirmation)
         return turn if is_answered else _caught_up(turn, message, at)
 
-    def _welcome_back(self, scene: Scene, session: UserSession | None, confirmation: Reply) -> Turn:
+    def _welcome_back(self, context: Context, session: UserSession | None, confirmation: Reply) -> Turn:
         """The pending question for somebody known, the notice for anybody who has not had it."""
-        if session is None or _notice_is_owed(scene):
-            opened = self._open(scene.contact, replace(scene.message, text="Hi", kind=MessageKind.TEXT), scene.now)
+        if session is None or _notice_is_owed(context):
+            opened = self._open(
+                context.contact, replace(context.message, text="Hi", kind=MessageKind.TEXT), context.now
+            )
             if Milestone.STARTED in opened.milestones:
                 return replace(opened, reply=(*confirmation, *opened.reply))
-            scene = replace(scene, session=opened.session)
-        turn = scene.turn_and_question(TurnResult.CAUGHT_UP, Part("catch_up.back"), *confirmation)
+            context = replace(context, session=opened.session)
+        turn = context.turn_and_question(TurnResult.CAUGHT_UP, Part("catch_up.back"), *confirmation)
         return _with_notice(turn) if _has_older_notice(turn) else turn
 
     def try_again(self, session: UserSession, contact: Contact, now: datetime) -> Turn | None:
         """Take up an OTP intention that an outage left open; None when there is nothing to do (any more)."""
-        return otp.try_again(Scene(session, contact, InboundMessage("", contact.address), now))
+        return otp.try_again(Context(session, contact, InboundMessage("", contact.address), now))
 
     def settle_late(
         self,
@@ -133,7 +135,7 @@ class Engine:
         message = InboundMessage("", sender)
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
-        turn = _settled(Scene(session, contact, message, now), request, outcome)
+        turn = _settled(Context(session, contact, message, now), request, outcome)
         contact = _with_draft(turn.contact, turn.session, now)
         return replace(turn, contact=contact, result=TurnResult.LATE_OUTCOME)
 
@@ -150,7 +152,7 @@ class Engine:
         is_known = contact is not None
         contact = contact or _seen(None, message, now)
         session = session or UserSession.start(OnboardingStep.NAME, now)
-        turn = _settled(Scene(session, contact, message, now), request, outcome)
+        turn = _settled(Context(session, contact, message, now), request, outcome)
         return _remembered(_informed(turn, message) if is_known else turn, message, now)
 
     def _open(self, contact: Contact, message: InboundMessage, now: datetime) -> Turn:
@@ -158,32 +160,34 @@ class Engine:
         draft = contact.draft
         if draft and draft.data and now - draft.saved_at < self.retention.draft:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            scene = Scene(session, contact, message, now, self.retention, self.verify_url)
+            context = Context(session, contact, message, now, self.retention, self.verify_url)
             return (
-                _answer(scene)
+                _answer(context)
                 if _is_command(message) or _refuses(message)
-                else scene.turn(TurnResult.GREETED, *scene.question())
+                else context.turn(TurnResult.GREETED, *context.question())
             )
         if contact.registration:
             session = UserSession.start(OnboardingStep.COMPLETED, now, contact.registration)
-            return _answer(Scene(session, contact, message, now, self.retention, self.verify_url))
+            return _answer(Context(session, contact, message, now, self.retention, self.verify_url))
         if find_command(message.text) in ABOUT_OWN_DATA:
             session = UserSession.start(OnboardingStep.WELCOME, now)
-            return _answer(Scene(session, replace(contact, draft=None), message, now, self.retention, self.verify_url))
-        scene = Scene(
+            return _answer(
+                Context(session, replace(contact, draft=None), message, now, self.retention, self.verify_url)
+            )
+        context = Context(
             UserSession.start(OnboardingStep.WELCOME, now),
             replace(contact, draft=None),
             message,
             now,
             verify_url=self.verify_url,
         )
-        return _refused_unasked(scene) or _welcome(
-            replace(scene, session=UserSession.start(OnboardingStep.NAME, now), contact=contact)
+        return _refused_unasked(context) or _welcome(
+            replace(context, session=UserSession.start(OnboardingStep.NAME, now), contact=contact)
         )
 
 
-def _settled(scene: Scene, request: RequestOtp, outcome: OtpOutcome) -> Turn:
-    turn = _timed(otp.settle(scene, request, outcome), scene.session, scene.now)
+def _settled(context: Context, request: RequestOtp, outcome: OtpOutcome) -> Turn:
+    turn = _timed(otp.settle(context, request, outcome), context.session, context.now)
     return replace(turn, otp_result=outcome.result)
 
 
@@ -194,38 +198,38 @@ def _timed(turn: Turn, before: UserSession, now: datetime) -> Turn:
     return replace(turn, session=replace(turn.session, entered_at=now))
 
 
-def _answer(scene: Scene) -> Turn:
-    answered = erase_or_keep(scene) if is_asked_whether_to_erase(scene) else None
-    return answered or _go_on(scene)
+def _answer(context: Context) -> Turn:
+    answered = erase_or_keep(context) if is_asked_whether_to_erase(context) else None
+    return answered or _go_on(context)
 
 
-def _go_on(scene: Scene) -> Turn:
-    command = find_command(scene.message.text)
-    if _notice_is_owed(scene) and command not in ABOUT_OWN_DATA:
+def _go_on(context: Context) -> Turn:
+    command = find_command(context.message.text)
+    if _notice_is_owed(context) and command not in ABOUT_OWN_DATA:
         # All that came so far was answered by Twilio itself, or was about what is kept: the notice is still owed.
-        refused = _refused_unasked(scene)
-        return refused or _welcome(replace(scene, session=replace(scene.session, current_step=OnboardingStep.NAME)))
-    if scene.message.kind is not MessageKind.TEXT:
-        return decline_media(scene)
-    scene = replace(scene, session=replace(scene.session, voice_notes=0))
-    if otp.looks_like_otp(scene):
-        return otp.warn_of_otp_in_chat(scene)
-    return follow(command, scene) if command else take_answer(scene)
+        refused = _refused_unasked(context)
+        return refused or _welcome(replace(context, session=replace(context.session, current_step=OnboardingStep.NAME)))
+    if context.message.kind is not MessageKind.TEXT:
+        return decline_media(context)
+    context = replace(context, session=replace(context.session, voice_notes=0))
+    if otp.looks_like_otp(context):
+        return otp.warn_of_otp_in_chat(context)
+    return follow(command, context) if command else take_answer(context)
 
 
-def _refused_unasked(scene: Scene) -> Turn | None:
+def _refused_unasked(context: Context) -> Turn | None:
     """The turn of a refusal before the notice was read; whoever comes back gets the notice then."""
-    if _is_command(scene.message) or not _refuses(scene.message):
+    if _is_command(context.message) or not _refuses(context.message):
         return None
-    return obey_refusal(scene)
+    return obey_refusal(context)
 
 
 def _refuses(message: InboundMessage) -> bool:
     return message.kind is MessageKind.TEXT and refusal_in(message.text) is not None
 
 
-def _notice_is_owed(scene: Scene) -> bool:
-    return scene.step is OnboardingStep.WELCOME and scene.contact.draft is None
+def _notice_is_owed(context: Context) -> bool:
+    return context.step is OnboardingStep.WELCOME and context.contact.draft is None
 
 
 def _at_rest(contact: Contact, now: datetime) -> UserSession:
@@ -245,20 +249,20 @@ def _is_command(message: InboundMessage) -> bool:
     return message.kind is MessageKind.TEXT and find_command(message.text) is not None
 
 
-def _welcome(scene: Scene) -> Turn:
+def _welcome(context: Context) -> Turn:
     """Who we are, and then the notice, before the first question and whatever the first message says.
 
     A word of consent counts.
     """
-    contact = replace(scene.contact, notice_version=NOTICE_VERSION, draft=None)
-    check = Part("welcome.page", {"url": Link(scene.verify_url)}) if scene.verify_url else Part("welcome.people")
-    welcome = (Part("welcome"), check, Part("notice"), *scene.question())
-    command = find_command(scene.message.text)
+    contact = replace(context.contact, notice_version=NOTICE_VERSION, draft=None)
+    check = Part("welcome.page", {"url": Link(context.verify_url)}) if context.verify_url else Part("welcome.people")
+    welcome = (Part("welcome"), check, Part("notice"), *context.question())
+    command = find_command(context.message.text)
     if command in {Command.STOP, Command.START, Command.UPDATES, Command.STOP_UPDATES}:
-        followed = follow(command, replace(scene, contact=contact))
+        followed = follow(command, replace(context, contact=contact))
         confirmed = followed.reply[:1] if command is not Command.START else ()
         contact, welcome = followed.contact, (*confirmed, *welcome)
-    turn = scene.turn(TurnResult.GREETED, *welcome, contact=contact)
+    turn = context.turn(TurnResult.GREETED, *welcome, contact=contact)
     return replace(turn, step=OnboardingStep.WELCOME, milestones=frozenset({Milestone.STARTED}))
 
 

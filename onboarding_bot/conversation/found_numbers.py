@@ -6,7 +6,7 @@ import re
 
 from onboarding_bot.conversation.choices import digits_spelt_out
 from onboarding_bot.conversation.phrases import Phrases
-from onboarding_bot.conversation.typed import plain, words
+from onboarding_bot.conversation.text_normalization import plain, words
 from onboarding_bot.languages.lexicon import spellings
 
 PINCODE_DIGITS = 6

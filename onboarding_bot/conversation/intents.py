@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from onboarding_bot.conversation.commands import is_no, is_yes
-from onboarding_bot.conversation.typed import one_line, words
+from onboarding_bot.conversation.text_normalization import one_line, words
 from onboarding_bot.languages.lexicon import spellings
 
 # What stands further back changes nothing any more, and costs time.

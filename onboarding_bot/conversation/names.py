@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from onboarding_bot.conversation.intents import READ_CHARACTERS, Remark, said, vocabulary
-from onboarding_bot.conversation.typed import one_line
+from onboarding_bot.conversation.text_normalization import one_line
 from onboarding_bot.languages.lexicon import common_words, known_names, spellings
 
 # An unknown word of fewer letters tells nothing by how it begins or ends.

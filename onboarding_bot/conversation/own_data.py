@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from onboarding_bot.conversation.commands import Command, is_no, is_yes
 from onboarding_bot.conversation.contact import NEWS, OTP_DAY, SERVICE, Contact
+from onboarding_bot.conversation.context import Context
 from onboarding_bot.conversation.questions import all_answers, answers_so_far
 from onboarding_bot.conversation.reply import Part, Reply
-from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep
 from onboarding_bot.conversation.turn import Turn, TurnResult
-from onboarding_bot.rest_hours import INDIA
+from onboarding_bot.quiet_hours import INDIA
 
 # Answered at once, even before somebody has read the notice: what was kept of them in earlier times is theirs.
 ABOUT_OWN_DATA = frozenset({Command.MY_DATA, Command.DELETE_MY_DATA})
@@ -20,69 +20,69 @@ ABOUT_OWN_DATA = frozenset({Command.MY_DATA, Command.DELETE_MY_DATA})
 YES_COUNTS_FOR = timedelta(minutes=15)
 
 
-def show_own_data(scene: Scene) -> Turn:
+def show_own_data(context: Context) -> Turn:
     """The turn of MY DATA: all that is kept, in plain words, and until when."""
-    contact = scene.contact
+    contact = context.contact
     address = {"address": contact.address.removeprefix("whatsapp:"), "first": _day(contact.first_inbound_at)}
     kept = (
         Part("own_data.kept"),
-        *_answers(scene),
-        *_earlier_answers(scene),
+        *_answers(context),
+        *_earlier_answers(context),
         Part("own_data.address", address),
         *_consents(contact),
-        *_otp_requests(scene),
-        *_until(scene),
+        *_otp_requests(context),
+        *_until(context),
         Part("own_data.more"),
     )
-    if _owes_notice(scene):
-        return scene.turn(TurnResult.COMMAND, *kept)
-    return scene.turn_and_question(TurnResult.COMMAND, *kept)
+    if _owes_notice(context):
+        return context.turn(TurnResult.COMMAND, *kept)
+    return context.turn_and_question(TurnResult.COMMAND, *kept)
 
 
-def ask_before_erasing(scene: Scene) -> Turn:
+def ask_before_erasing(context: Context) -> Turn:
     """The turn of DELETE MY DATA: what it means, and whether it is meant."""
-    return scene.turn(TurnResult.COMMAND, Part("erasure.ask"))
+    return context.turn(TurnResult.COMMAND, Part("erasure.ask"))
 
 
-def is_asked_whether_to_erase(scene: Scene) -> bool:
+def is_asked_whether_to_erase(context: Context) -> bool:
     """Whether the last word of the bot was that question, a moment ago."""
-    last = scene.session.remembered[-1] if scene.session.remembered else None
-    if last is None or scene.session.nudges or scene.now - last.at >= YES_COUNTS_FOR:
+    last = context.session.remembered[-1] if context.session.remembered else None
+    if last is None or context.session.nudges or context.now - last.at >= YES_COUNTS_FOR:
         return False
     return last.reply is not None and any(part.code == "erasure.ask" for part in last.reply)
 
 
-def erase_or_keep(scene: Scene) -> Turn | None:
+def erase_or_keep(context: Context) -> Turn | None:
     """The turn of the answer to that question; None when it is neither a yes nor a no, and nothing is erased."""
-    if is_yes(scene.message.text):
-        turn = scene.turn(TurnResult.COMMAND, Part("erasure.done"))
+    if is_yes(context.message.text):
+        turn = context.turn(TurnResult.COMMAND, Part("erasure.done"))
         return replace(turn, erases=True)
-    if not is_no(scene.message.text):
+    if not is_no(context.message.text):
         return None
-    if _owes_notice(scene):
-        return scene.turn(TurnResult.COMMAND, Part("erasure.not_done"))
-    return scene.turn_and_question(TurnResult.COMMAND, Part("erasure.not_done"))
+    if _owes_notice(context):
+        return context.turn(TurnResult.COMMAND, Part("erasure.not_done"))
+    return context.turn_and_question(TurnResult.COMMAND, Part("erasure.not_done"))
 
 
-def _owes_notice(scene: Scene) -> bool:
-    return scene.step is OnboardingStep.WELCOME and scene.contact.draft is None
+def _owes_notice(context: Context) -> bool:
+    return context.step is OnboardingStep.WELCOME and context.contact.draft is None
 
 
-def _answers(scene: Scene) -> Reply:
+def _answers(context: Context) -> Reply:
     """The answers of this conversation; where it waits for the summary's yes, that shows them anyway."""
-    is_summary_next = scene.step is OnboardingStep.CONFIRMATION and not scene.session.choosing
-    return () if is_summary_next else answers_so_far(scene.session)
+    is_summary_next = context.step is OnboardingStep.CONFIRMATION and not context.session.choosing
+    return () if is_summary_next else answers_so_far(context.session)
 
 
-def _earlier_answers(scene: Scene) -> Reply:
+def _earlier_answers(context: Context) -> Reply:
     """A finished sign-up, and unfinished answers; whoever has the phone by now chooses before the latter are shown."""
-    contact, parts = scene.contact, []
+    contact, parts = context.contact, []
     if contact.registration and contact.completed_at:
         since = {"at": _day(contact.completed_at)}
-        is_shown = contact.registration == scene.session.data
+        is_shown = contact.registration == context.session.data
         answers = {} if is_shown else all_answers(contact.registration)
         parts.append(Part("own_data.registered" if is_shown else "own_data.registration", answers | since))
-    if contact.draft and scene.step is OnboardingStep.WELCOME:
+    if contact.draft and context.step is OnboardingStep.WELCOME:
         counted = len(contact.draft.data)
         parts.append(Part("own_data.draft", {"count": counted, "at": _day(contact.draft.saved_at)}))
     return tuple(parts)
@@ -99,13 +99,13 @@ def _consents(contact: Contact) -> Reply:
     return tuple(part for part in said if part)
 
 
-def _otp_requests(scene: Scene) -> Reply:
-    requests = [request for request in scene.contact.otp_requests if scene.now - request.at < OTP_DAY]
+def _otp_requests(context: Context) -> Reply:
+    requests = [request for request in context.contact.otp_requests if context.now - request.at < OTP_DAY]
     return (Part("own_data.otp_requests", {"count": len(requests)}),) if requests else ()
 
 
-def _until(scene: Scene) -> Reply:
-    wrote_at, retention = scene.contact.last_inbound_at, scene.retention
+def _until(context: Context) -> Reply:
+    wrote_at, retention = context.contact.last_inbound_at, context.retention
     days = {
         "last": _day(wrote_at),
         "session": _day(wrote_at + SESSION_LIFETIME),

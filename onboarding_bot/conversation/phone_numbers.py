@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onboarding_bot.conversation.typed import plain
+from onboarding_bot.conversation.text_normalization import plain
 
 MOBILE_DIGITS = 10
 

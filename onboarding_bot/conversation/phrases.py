@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from onboarding_bot.conversation.typed import words
+from onboarding_bot.conversation.text_normalization import words
 
 
 def no_other(_word: str) -> str | None:

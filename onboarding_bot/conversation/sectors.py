@@ -8,7 +8,7 @@ from rapidfuzz import fuzz, process
 
 from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.reply import TextRef
-from onboarding_bot.conversation.typed import words
+from onboarding_bot.conversation.text_normalization import words
 from onboarding_bot.languages.lexicon import Spellings, spellings
 
 # Below this likeness a typing mistake and another word cannot be told apart; shorter words must be exact.

@@ -15,7 +15,7 @@ from itertools import groupby
 from rapidfuzz import fuzz, process
 
 from onboarding_bot.conversation.phrases import Phrases
-from onboarding_bot.conversation.typed import undressed, words
+from onboarding_bot.conversation.text_normalization import undressed, words
 from onboarding_bot.languages.lexicon import spellings
 
 # What each table of [stop] holds, as one letter in the pattern of a message:

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from onboarding_bot.conversation.answer_rules import understands
 from onboarding_bot.conversation.commands import Command, find_command, is_no, is_yes
+from onboarding_bot.conversation.context import Context
 from onboarding_bot.conversation.own_data import is_asked_whether_to_erase
-from onboarding_bot.conversation.scene import Scene
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind
 
 _ENDINGS = frozenset({Command.STOP, Command.STOP_UPDATES})
 
 
-def as_meant(scene: Scene | None, message: InboundMessage) -> InboundMessage:
-    """The message with the text that counts; ``scene`` is None for somebody without a session.
+def as_meant(context: Context | None, message: InboundMessage) -> InboundMessage:
+    """The message with the text that counts; ``context`` is None for somebody without a session.
 
     A typed message stays as it is. A wish to hear no more counts wherever it stands. The ids of our own templates are
     commands. Beyond those, what the person saw comes before an id that whoever made the button was free to choose.
@@ -28,21 +28,23 @@ def as_meant(scene: Scene | None, message: InboundMessage) -> InboundMessage:
     for text in (message.text, message.shown):
         if find_command(text):
             return replace(message, text=text)
-    if scene is None:
+    if context is None:
         return replace(message, text=message.shown)
-    if _answers(scene, message.shown) or not (_is_plain(message.text) and _answers(scene, message.text)):
+    if _answers(context, message.shown) or not (_is_plain(message.text) and _answers(context, message.text)):
         answered = replace(message, text=message.shown)
         return (
-            answered if scene.step is not OnboardingStep.NAME or _answers(scene, message.shown) else _unread(answered)
+            answered
+            if context.step is not OnboardingStep.NAME or _answers(context, message.shown)
+            else _unread(answered)
         )
     return message
 
 
-def _answers(scene: Scene, text: str) -> bool:
-    scene = replace(scene, message=replace(scene.message, text=text))
-    if is_asked_whether_to_erase(scene):
+def _answers(context: Context, text: str) -> bool:
+    context = replace(context, message=replace(context.message, text=text))
+    if is_asked_whether_to_erase(context):
         return is_yes(text) or is_no(text)
-    return understands(scene)
+    return understands(context)
 
 
 def _is_plain(tapped: str) -> bool:

@@ -13,7 +13,7 @@ from onboarding_bot.conversation.names import Verdict, read_name
 from onboarding_bot.conversation.phone_numbers import NotAMobile, NotAMobileError, parse_indian_mobile
 from onboarding_bot.conversation.reply import Value
 from onboarding_bot.conversation.sectors import SECTORS, Sector, find_sector, find_sector_among_words
-from onboarding_bot.conversation.typed import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, one_line, plain
+from onboarding_bot.conversation.text_normalization import ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER, one_line, plain
 from onboarding_bot.whatsapp_address import CHANNEL
 
 NAME_LETTERS_MIN, NAME_LETTERS_MAX = 2, 80

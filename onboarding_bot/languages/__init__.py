@@ -1,1 +1,1 @@
-"""What owners write in each language: the spellings behind commands, answers and sectors."""
+"""What the bot writes and what owners write in each language: one folder of texts and spellings for each."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from onboarding_bot.conversation.consent_basis import service_yes_holds
 from onboarding_bot.conversation.contact import SERVICE, Contact
-from onboarding_bot.store.consent_marks import ConsentMarks
-from onboarding_bot.store.protocol import Conflict, SessionStore, StoredPerson
+from onboarding_bot.storage.consent_marks import ConsentMarks
+from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from onboarding_bot.logs import logger
-from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.ledger import BroadcastRecord, Ledger
-from onboarding_bot.store.protocol import SessionStore
+from onboarding_bot.observability.logs import logger
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.ledger import BroadcastRecord, Ledger
+from onboarding_bot.storage.session_store import SessionStore
 
 _HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
 

@@ -15,11 +15,11 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from onboarding_bot import metrics
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
-from onboarding_bot.logs import logger
+from onboarding_bot.observability import metrics
+from onboarding_bot.observability.logs import logger
+from onboarding_bot.observability.tracing import current_trace
 from onboarding_bot.services.breaker import CircuitBreaker
-from onboarding_bot.tracing import current_trace
 
 CONNECT_SECONDS = 2.0
 PAUSE_SECONDS = 0.5

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 import requests
 
 from onboarding_bot.errors import BotError
-from onboarding_bot.tracing import current_trace
+from onboarding_bot.observability.tracing import current_trace
 
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 20.0

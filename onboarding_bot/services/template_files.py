@@ -14,7 +14,7 @@ from typing import Any
 
 from onboarding_bot.errors import CatalogueError
 
-FOLDER = Path(__file__).parents[1] / "templates"
+FOLDER = Path(__file__).parents[1] / "whatsapp_templates"
 # Other products may keep templates in the same account.
 PREFIX = "msmebazaar"
 

@@ -17,7 +17,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from onboarding_bot.tracing import current_trace
+from onboarding_bot.observability.tracing import current_trace
 from onboarding_bot.whatsapp_address import is_whatsapp
 
 CONNECT_SECONDS = 3.0

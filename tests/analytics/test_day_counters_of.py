@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from onboarding_bot.analytics.counter_layout import NAMES
 from onboarding_bot.analytics.counters import day_counters_of
-from onboarding_bot.analytics.positions import NAMES
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.conversation.turn import Milestone, OtpResult, RequestOtp, Turn, TurnResult

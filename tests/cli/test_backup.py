@@ -21,9 +21,9 @@ from redis import Redis
 from onboarding_bot.app import build_parts, create_app
 from onboarding_bot.cli import backup, restore
 from onboarding_bot.cli.erasure_list import ErasureList, written
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.store import keys
-from onboarding_bot.store.connection import connect
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.connection import connect
 from tests.fakes import FakeOtpService
 from tests.servers import RedisServer, free_port, missing, running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -98,7 +98,7 @@ def test_lives_end_when_they_would_have_ended(
     assert restore.main([str(tmp_path / "night.rdb")]) == 0
     for name in names:
         assert abs(Redis(port=new.port).pttl(name) - redis.pttl(name)) < 5_000
-    assert set(Redis(port=new.port).keys()) == set(redis.keys()) - {keys.SIGNS_OF_LIFE.encode()}
+    assert set(Redis(port=new.port).keys()) == set(redis.keys()) - {keys.HEARTBEATS.encode()}
 
 
 def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
@@ -278,18 +278,18 @@ def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sent after the backup is not in the backup, and must not go out again by itself."""
-    office = build_parts(settings(), redis=connect(old.url)).office
-    broadcast_id = office.create(Definition(message="The fair opens on Monday."), None).record.id
+    service = build_parts(settings(), redis=connect(old.url)).broadcasts
+    broadcast_id = service.create(Definition(message="The fair opens on Monday."), None).record.id
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     work_with(new.url, monkeypatch)
     assert restore.main([str(tmp_path / "night.rdb")]) == 0
-    assert build_parts(settings(), redis=connect(new.url)).office.view(broadcast_id).record.status == "paused"
+    assert build_parts(settings(), redis=connect(new.url)).broadcasts.view(broadcast_id).record.status == "paused"
 
 
 def test_what_is_made_anew_is_neither_restored_nor_in_the_way(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew = {"{dramatiq}:outbound": "jobs", keys.SIGNS_OF_LIFE: "a minute ago", keys.SWEEPER: "this one"}
+    anew = {"{dramatiq}:outbound": "jobs", keys.HEARTBEATS: "a minute ago", keys.SWEEPER: "this one"}
     Redis(port=old.port).mset(anew | {"{s1}:counters": "x"})
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     work_with(new.url, monkeypatch)

@@ -13,8 +13,8 @@ from flask import Flask
 
 from onboarding_bot import app as app_module
 from onboarding_bot.cli import breach_list
-from onboarding_bot.store import keys
-from tests.broadcast.people import add_many
+from onboarding_bot.storage import keys
+from tests.broadcasts.people import add_many
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT
 from tests.talker import Talker
@@ -70,7 +70,7 @@ def test_only_who_wrote_since_a_moment(app: Flask, clock: MovableClock) -> None:
 
 def test_a_shard_with_more_than_a_batch_is_listed_whole(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Talker(app, ASHA).store
-    monkeypatch.setattr("onboarding_bot.store.ledger.BATCH", 3)
+    monkeypatch.setattr("onboarding_bot.storage.ledger.BATCH", 3)
     add_many(store, 400)
     assert len(Run().rows) == 400
 

@@ -22,7 +22,7 @@ from onboarding_bot.conversation.commands import (
     is_no,
     is_yes,
 )
-from onboarding_bot.conversation.typed import words
+from onboarding_bot.conversation.text_normalization import words
 
 COMMANDS = [(spelling, command) for command, table in SPELLINGS.items() for spelling in table]
 

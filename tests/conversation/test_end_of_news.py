@@ -6,10 +6,10 @@ import fakeredis
 import pytest
 
 from onboarding_bot.app import Parts, build_parts
-from onboarding_bot.conversation.missed import MissedMessage
 from onboarding_bot.conversation.turn import InboundMessage
-from onboarding_bot.outbound.definition import Definition, Purpose
-from onboarding_bot.people.office import StoppedError
+from onboarding_bot.conversation.unanswered import MissedMessage
+from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
+from onboarding_bot.people.service import StoppedError
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import OWNER, Talker

@@ -10,7 +10,7 @@ from onboarding_bot.conversation.choices import LINES_MAX
 from onboarding_bot.conversation.commands import Command
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.stopping import KINDS, Ending, asked_to_end
-from onboarding_bot.conversation.typed import words
+from onboarding_bot.conversation.text_normalization import words
 from onboarding_bot.languages.lexicon import LANGUAGES, Lexicon, lexicons, spellings
 
 TABLES = {

@@ -11,9 +11,9 @@ from flask import Flask
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import Contact, Draft
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.missed import MissedMessage
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.conversation.turn import InboundMessage, Turn
+from onboarding_bot.conversation.unanswered import MissedMessage
 from tests.conversation.test_story import forget_session
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings

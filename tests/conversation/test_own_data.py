@@ -11,7 +11,7 @@ from flask import Flask
 from onboarding_bot.app import BOT
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.errors import StoreUnavailableError
-from onboarding_bot.store.erasure import Erasures
+from onboarding_bot.storage.erasure import Erasures
 from tests.fakes import FakeOtpService, MovableClock
 from tests.talker import Talker, message_in, new_sid, post_signed, webhook_form
 

@@ -21,7 +21,7 @@ from onboarding_bot.conversation.validators import (
     validate_pincode,
     validate_sector,
 )
-from onboarding_bot.texts.catalogue import Texts
+from onboarding_bot.languages.catalogue import Texts
 
 ZWNJ, ZWJ = "\u200c", "\u200d"
 VALIDATORS = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from redis import Redis
 
-from onboarding_bot.store.keys import SWEEPER
+from onboarding_bot.storage.keys import SWEEPER
 from tests.deploy.clones import PATIENCE_SECONDS, Clone, end_processes, free_ports, status_of, wait_until
 from tests.deploy.test_verbs import GOOD_SETTINGS
 from tests.servers import RedisServer, running_redis

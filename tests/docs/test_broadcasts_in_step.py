@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from onboarding_bot.outbound import definition, error_codes
-from onboarding_bot.outbound.states import BroadcastStatus, RowState, SkipReason
-from onboarding_bot.store.scripts import FOLDER
+from onboarding_bot.outbound import broadcast_definition, error_codes
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState, SkipReason
+from onboarding_bot.storage.scripts import FOLDER
 from tests.docs.pages import ROOT, rows, section, text_of
 
 PAGE = ROOT / "docs" / "broadcasts.md"
@@ -27,7 +27,7 @@ def first_column(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        (section(PAGE, "Starting one"), definition.FIELDS),
+        (section(PAGE, "Starting one"), broadcast_definition.FIELDS),
         (part("The state of a recipient"), RowState),
         (part("Skipped"), SkipReason),
     ],
@@ -49,4 +49,4 @@ def test_every_error_code_that_the_bot_knows_has_its_line() -> None:
 
 def test_the_architecture_names_every_script() -> None:
     page = text_of(ROOT / "docs" / "architecture.md")
-    assert [script.name for script in FOLDER.glob("*.lua") if f"store/lua/{script.name}" not in page] == []
+    assert [script.name for script in FOLDER.glob("*.lua") if f"storage/lua/{script.name}" not in page] == []

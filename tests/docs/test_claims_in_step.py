@@ -8,8 +8,8 @@ from dataclasses import fields
 
 import pytest
 
-from onboarding_bot.broadcast.again import AFTER_DAILY_LIMIT, BACK_OFF, LATER, LIMITED_AT_MOST
-from onboarding_bot.broadcast.pump import STRIKES
+from onboarding_bot.broadcasts.retry_schedule import AFTER_DAILY_LIMIT, BACK_OFF, LATER, LIMITED_AT_MOST
+from onboarding_bot.broadcasts.sender import STRIKES
 from onboarding_bot.cli import breach_list
 from onboarding_bot.config import Settings
 from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on

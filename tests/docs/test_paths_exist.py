@@ -12,7 +12,7 @@ from tests.docs.pages import PAGES, ROOT, named, text_of, without_code_blocks
 # Pictures that the browser test takes.
 PICTURES = {ROOT / "docs" / "chat.png", ROOT / "docs" / "chat-phone.png"}
 # What a path in a document may be relative to.
-HOMES = (ROOT, ROOT / "onboarding_bot", ROOT / "onboarding_bot" / "texts" / "catalogues")
+HOMES = (ROOT, ROOT / "onboarding_bot")
 MADE_AT_RUN_TIME = (".venv", "var")
 SUFFIXES = (".py", ".md", ".toml", ".txt", ".lua", ".po", ".sh", ".yaml", ".yml", ".conf", ".json")
 

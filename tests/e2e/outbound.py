@@ -19,9 +19,9 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
-from onboarding_bot.broadcast.pump import PUMP
-from onboarding_bot.store.keys import broadcast
-from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
+from onboarding_bot.broadcasts.sender import PUMP
+from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
+from onboarding_bot.storage.keys import broadcast
 from tests.e2e.world import PATIENCE_SECONDS, Process, World
 from tests.settings import ENVIRONMENT
 
@@ -163,10 +163,10 @@ class Admin:
 
     def wait_for_sweeps(self, count: int = 3) -> None:
         """Return when a worker has looked after everything so many times more."""
-        signs = SignsOfLife(self.world.redis_client(), self.world.redis_client())
+        signs = Heartbeats(self.world.redis_client(), self.world.redis_client())
         for _ in range(count + 1):  # one of them may have been under way
-            before = signs.read().get(Sign.WORKER)
-            wait_for(lambda before=before: signs.read().get(Sign.WORKER) != before, "a sweep")  # type: ignore[misc]
+            before = signs.read().get(Heartbeat.WORKER)
+            wait_for(lambda before=before: signs.read().get(Heartbeat.WORKER) != before, "a sweep")  # type: ignore[misc]
 
     def slots_taken(self, broadcast_id: str) -> int:
         """For how many recipients the moment has been reserved: so many are out, or may still get out."""

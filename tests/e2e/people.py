@@ -9,19 +9,19 @@ from datetime import UTC, datetime, timedelta
 
 from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
-from onboarding_bot.store.connection import connect
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.records import Sealer
-from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.storage.connection import connect
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from tests.settings import ENVIRONMENT
 
 
-def store_at(redis_url: str) -> RedisStore:
+def store_at(redis_url: str) -> RedisSessionStore:
     """The bot's own store, with the keys of the tests."""
     cipher = Cipher([base64.urlsafe_b64decode(ENVIRONMENT["SESSION_ENCRYPTION_KEYS"])])
     keys = Keys(ENVIRONMENT["PERSON_ID_KEY"])
-    return RedisStore(connect(redis_url), keys, Sealer(cipher), timedelta(days=180), timedelta(days=7))
+    return RedisSessionStore(connect(redis_url), keys, Sealer(cipher), timedelta(days=180), timedelta(days=7))
 
 
 def address(number: int) -> str:
@@ -30,7 +30,7 @@ def address(number: int) -> str:
 
 
 def settle(
-    store: RedisStore,
+    store: RedisSessionStore,
     people: Sequence[str],
     *,
     wrote_ago: timedelta = timedelta(minutes=5),

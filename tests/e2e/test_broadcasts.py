@@ -13,7 +13,7 @@ from statistics import median
 import pytest
 
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.store.keys import SLOTS
+from onboarding_bot.storage.keys import SLOTS
 from tests.e2e.outbound import BULK, Admin, Monitor, Worker, wait_for
 from tests.e2e.people import address, settle, store_at
 from tests.e2e.world import World, running_world

@@ -14,12 +14,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
 
 from onboarding_bot.config import load_settings
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
 from onboarding_bot.services.content_api import ContentApi
-from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
-from tests.broadcast.people import add, add_many, sender_of
-from tests.broadcast.world import World as Broadcasts
+from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
+from tests.broadcasts.people import add, add_many, sender_of
+from tests.broadcasts.world import World as Broadcasts
 from tests.e2e.people_of_a_week import let_them_sign_up
 from tests.e2e.world import ROOT, World, running_world
 from tests.fakes import MovableClock
@@ -128,8 +128,8 @@ def fill_with_a_week(broadcasts: Broadcasts) -> str:
     """People, and broadcasts in every state; the id of the one under way."""
     let_them_sign_up(broadcasts.redis, per_day=24)  # type: ignore[arg-type]
     # As if a worker looked after its work, and Twilio called back.
-    heard = dict.fromkeys((Sign.WORKER, Sign.STATUS_CALLBACK), datetime.now(UTC))
-    SignsOfLife(broadcasts.redis, broadcasts.redis).write(heard)
+    heard = dict.fromkeys((Heartbeat.WORKER, Heartbeat.STATUS_CALLBACK), datetime.now(UTC))
+    Heartbeats(broadcasts.redis, broadcasts.redis).write(heard)
     add_many(broadcasts.store, 30, first=60_000, wrote_at=broadcasts.now())
     add(broadcasts.store, sender_of(70_000), wrote_at=broadcasts.now(), has_stopped=True)
     done = broadcasts.sending(Definition(message="Our help desk is open on Sunday too, 10 to 4."))
@@ -138,7 +138,7 @@ def fill_with_a_week(broadcasts: Broadcasts) -> str:
         broadcasts.sweep.tick()
         broadcasts.clock.pass_(seconds=1)
     assert broadcasts.status(done) is BroadcastStatus.COMPLETED
-    broadcasts.office.cancel(broadcasts.create(Definition(message="The portal is down tonight from 23:00.")))
+    broadcasts.service.cancel(broadcasts.create(Definition(message="The portal is down tonight from 23:00.")))
     stopped = broadcasts.sending(Definition(content_sid="HX" + "a" * 32, content_variables={"1": "Asha"}))
     broadcasts.ledger.move(stopped, BroadcastStatus.STOPPED, list(BroadcastStatus), "Twilio error 63041")
     broadcasts.create(

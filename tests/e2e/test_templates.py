@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from onboarding_bot.config import load_settings
+from onboarding_bot.services.approved_templates import Templates
 from onboarding_bot.services.content_api import ContentApi
 from onboarding_bot.services.template_files import load_templates
-from onboarding_bot.services.templates import Templates
 from tests.e2e.world import PATIENCE_SECONDS, ROOT, World
 
 
@@ -24,7 +24,7 @@ def quick_meta(world: World) -> Iterator[World]:
 
 
 def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onboarding_bot.services.templates", "sync", *options]
+    command = [sys.executable, "-m", "onboarding_bot.services.approved_templates", "sync", *options]
     return subprocess.run(
         command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from onboarding_bot.store.keys import SHARDS, SIGNS_OF_LIFE, due_in
+from onboarding_bot.storage.keys import HEARTBEATS, SHARDS, due_in
 from tests.e2e.outbound import Worker, wait_for
 from tests.e2e.world import PATIENCE_SECONDS, World
 from tests.talker import new_sid, signature, webhook_form
@@ -96,8 +96,8 @@ def test_a_turn_is_followed_through_web_auth_api_and_worker(world: World, worker
 
 def test_every_line_of_every_process_is_one_json_object(world: World, worker: Worker) -> None:
     """gunicorn's and Dramatiq's own lines as well, in starting and in stopping."""
-    world.redis_client().delete(SIGNS_OF_LIFE)
-    wait_for(lambda: bool(world.redis_client().exists(SIGNS_OF_LIFE)), "a worker at work")
+    world.redis_client().delete(HEARTBEATS)
+    wait_for(lambda: bool(world.redis_client().exists(HEARTBEATS)), "a worker at work")
     assert worker.stop() == 0
     world.restart_bot()
     for log in (world.bot.log, worker.process.log):

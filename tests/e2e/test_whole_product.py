@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from onboarding_bot.store import keys
+from onboarding_bot.storage import keys
 from tests.e2e.world import PATIENCE_SECONDS, World, eventually
 from tests.talker import new_sid
 
@@ -106,7 +106,7 @@ def commands_during(world: World, act: Callable[[], object]) -> list[str]:
             if "the end" in line["command"]:
                 return seen
             # Off the path of any message, each process notes now and then that it heard from Twilio.
-            if line["client_type"] != "lua" and keys.SIGNS_OF_LIFE not in line["command"]:
+            if line["client_type"] != "lua" and keys.HEARTBEATS not in line["command"]:
                 seen.append(line["command"].split()[0])
     raise AssertionError("MONITOR ended")
 

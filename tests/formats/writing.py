@@ -22,8 +22,8 @@ from onboarding_bot import __version__
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
-from onboarding_bot.logs import configure_logs
-from onboarding_bot.store.protocol import StoredPerson
+from onboarding_bot.observability.logs import configure_logs
+from onboarding_bot.storage.session_store import StoredPerson
 from tests.conversation.test_records import CONTACT, DRAFT, NOW, OPT_OUT, SESSION
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from onboarding_bot.outbound.states import STATE_BY_CALLBACK, BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RowState
 from onboarding_bot.outbound.waves import WaveResult, reason_to_pause, wave_limits
 
 

@@ -10,14 +10,14 @@ import fakeredis
 import pytest
 import requests
 
-from onboarding_bot.people.deletions import MessageDeletions
+from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.services import message_log
 from onboarding_bot.services.message_log import MessageLog
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.erasure import MESSAGES_DELETED_AFTER, Erasures
-from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.records import Sealer
-from onboarding_bot.store.redis_store import RedisStore
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, Erasures
+from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from tests.e2e.outbound import wait_for
 from tests.simulator.running_simulator import ACCOUNT, TOKEN, RunningSimulator, running_simulator
 
@@ -54,7 +54,9 @@ def test_nothing_of_the_person_is_left_at_twilio(
     media = f"{simulator.url}/2010-04-01/Accounts/{ACCOUNT}/Messages/{picture.sid}/Media.json"
     assert len(requests.get(media, auth=(ACCOUNT, TOKEN), timeout=120).json()["media_list"]) == 1
 
-    store = RedisStore(redis, Keys("a person key"), Sealer(Cipher([b"k" * 32])), timedelta(days=180), timedelta(days=7))
+    store = RedisSessionStore(
+        redis, Keys("a person key"), Sealer(Cipher([b"k" * 32])), timedelta(days=180), timedelta(days=7)
+    )
     erasures = Erasures(redis, Keys("a person key"), Sealer(Cipher([b"k" * 32])), store)
     now = datetime.now(UTC)
     erasures.erase(store.identify(ASHA), now, ASHA)

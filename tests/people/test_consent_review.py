@@ -12,9 +12,9 @@ from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.cli import consent
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
-from onboarding_bot.outbound.definition import Definition, Purpose
-from onboarding_bot.store.protocol import Conflict, StoredPerson
-from tests.broadcast.people import sender_of
+from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
+from onboarding_bot.storage.session_store import Conflict, StoredPerson
+from tests.broadcasts.people import sender_of
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker

@@ -6,15 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.people.retention import RetentionRound
-from onboarding_bot.store.encryption import Cipher
-from onboarding_bot.store.erasure import Erasures
-from onboarding_bot.store.keys import Keys
-from onboarding_bot.store.records import Sealer
-from tests.broadcast.people import add, add_many, sender_of
-from tests.broadcast.world import TEXT, World
+from onboarding_bot.storage.encryption import Cipher
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.records import Sealer
+from tests.broadcasts.people import add, add_many, sender_of
+from tests.broadcasts.world import TEXT, World
 from tests.fakes import NOON
 
 DAY = timedelta(days=1)
@@ -93,7 +93,7 @@ def test_a_newer_one_and_its_people_stay(world: World, retention: RetentionRound
 def test_one_that_is_held_for_as_long_is_cancelled_and_goes(world: World, retention: RetentionRound, held: str) -> None:
     add_many(world.store, 5)
     broadcast_id = world.sending()
-    getattr(world.office, held)(broadcast_id)
+    getattr(world.service, held)(broadcast_id)
     world.clock.pass_(days=91)
     retention.run()
     assert names(world, broadcast_id) == []
@@ -121,7 +121,7 @@ def test_one_that_took_very_long_is_kept_from_its_end_on(world: World, retention
 
 def test_one_for_a_day_far_ahead_waits_for_it(world: World, retention: RetentionRound) -> None:
     broadcast_id = world.create(Definition(message="Happy new year!", schedule_at=NOON + 120 * DAY))
-    world.office.pause(broadcast_id)
+    world.service.pause(broadcast_id)
     world.clock.pass_(days=100)
     retention.run()
     assert world.status(broadcast_id) is BroadcastStatus.PAUSED
@@ -132,7 +132,7 @@ def test_a_round_that_was_interrupted_is_repeated(
 ) -> None:
     add_many(world.store, 5)
     broadcast_id = world.sending(TEXT)
-    world.office.cancel(broadcast_id)
+    world.service.cancel(broadcast_id)
     world.clock.pass_(days=91)
     with monkeypatch.context() as patch:
         patch.setattr(world.ledger._scripts, "run", lambda *_: 1 / 0)

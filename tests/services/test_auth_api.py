@@ -23,9 +23,9 @@ import structlog
 
 from onboarding_bot.conversation.session import Reservation
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
+from onboarding_bot.observability.tracing import Trace, follow
 from onboarding_bot.services.auth_api import IN_VAIN_IN_A_ROW, IN_VAIN_SECONDS, LONGEST_BODY, PAUSE_SECONDS, AuthApi
 from onboarding_bot.services.breaker import CircuitBreaker
-from onboarding_bot.tracing import Trace, follow
 
 URL = "https://auth.example.in"
 SEND_OTP = f"{URL}/api/send-otp"

@@ -20,8 +20,8 @@ from werkzeug.serving import make_server
 from onboarding_bot.app import create_app
 from onboarding_bot.services import doctor
 from onboarding_bot.services.doctor import Doctor, Finding
-from onboarding_bot.store.keys import SIGNS_OF_LIFE
-from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
+from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
+from onboarding_bot.storage.keys import HEARTBEATS
 from tests.settings import ENVIRONMENT, settings
 
 SID = ENVIRONMENT["TWILIO_ACCOUNT_SID"]
@@ -80,7 +80,7 @@ def test_the_bot_itself_takes_the_signed_requests_and_no_conversation_begins() -
     port = free_port()
     changes = {"PUBLIC_BASE_URL": f"http://127.0.0.1:{port}"}
     redis = fakeredis.FakeRedis()
-    SignsOfLife(redis, redis).write(dict.fromkeys(Sign, datetime.now(UTC)))
+    Heartbeats(redis, redis).write(dict.fromkeys(Heartbeat, datetime.now(UTC)))
     server = make_server("127.0.0.1", port, create_app(settings(**changes), redis=redis), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -94,7 +94,7 @@ def test_the_bot_itself_takes_the_signed_requests_and_no_conversation_begins() -
         assert wrong_token
         assert all(finding.is_well for finding in well), well
         assert all("refuses the signature" in finding.advice for finding in wrong_token)
-        assert redis.keys() == [SIGNS_OF_LIFE.encode()]
+        assert redis.keys() == [HEARTBEATS.encode()]
     finally:
         server.shutdown()
 

@@ -12,8 +12,8 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from onboarding_bot.web.dashboard.compose import TYPED
-from tests.broadcast.people import add_many
-from tests.broadcast.world import World
+from tests.broadcasts.people import add_many
+from tests.broadcasts.world import World
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT
 from tests.talker import OWNER

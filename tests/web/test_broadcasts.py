@@ -20,14 +20,14 @@ from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.outbound.definition import Definition, Purpose
-from onboarding_bot.outbound.states import BroadcastStatus, RowState
-from onboarding_bot.store.keys import idempotency, shard_of
-from onboarding_bot.store.ledger import Ledger, Row
-from tests.broadcast.people import add, add_many, sender_of
-from tests.broadcast.world import TEXT, World
+from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.storage.keys import idempotency, shard_of
+from onboarding_bot.storage.ledger import Ledger, Row
+from tests.broadcasts.people import add, add_many, sender_of
+from tests.broadcasts.world import TEXT, World
 from tests.fakes import NOON, FakeOtpService, MovableClock
-from tests.outbound.test_definition import FAULTS, SID
+from tests.outbound.test_broadcast_definition import FAULTS, SID
 from tests.settings import ENVIRONMENT, settings
 
 S = BroadcastStatus

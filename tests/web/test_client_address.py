@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from onboarding_bot.web.client_address import client_address
+from onboarding_bot.web.api.client_address import client_address
 
 OWN_PROXY = (ip_network("127.0.0.1"),)
 TWO_PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))

@@ -9,11 +9,11 @@ import pytest
 from flask import Flask
 
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.outbound.definition import Definition, Purpose
+from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.services.content_api import Approval, Content, ContentApiError
-from onboarding_bot.web.dashboard.formatting import as_whatsapp, plain
-from tests.broadcast.people import add, add_many, sender_of
-from tests.broadcast.world import World
+from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp, plain
+from tests.broadcasts.people import add, add_many, sender_of
+from tests.broadcasts.world import World
 from tests.fakes import NOON, MovableClock
 from tests.web.visitor import Visitor
 

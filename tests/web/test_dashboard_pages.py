@@ -16,13 +16,13 @@ from flask import Flask
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation import validators
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus, RowState
-from onboarding_bot.web.dashboard.code_words import refused
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.web.api.health import HealthReport
+from onboarding_bot.web.dashboard.explanations import refused
 from onboarding_bot.web.dashboard.health_rows import health_rows
-from onboarding_bot.web.health import HealthReport
-from tests.broadcast.people import add, add_many
-from tests.broadcast.world import TEMPLATE, World
+from tests.broadcasts.people import add, add_many
+from tests.broadcasts.world import TEMPLATE, World
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker
@@ -92,7 +92,7 @@ def test_each_chart_has_its_table(admin: Visitor, talker: Talker) -> None:
     talker.says("Hi")
     admin.opens("/dashboard?days=30")
     assert admin.html.count('role="img" aria-label="') == 4
-    for title in ("Messages", "Sign-ups", "Time to reply", "Error rate"):
+    for title in ("Messages", "Heartbeat-ups", "Time to reply", "Error rate"):
         table = admin.html.partition(f'aria-label="Table: {title}"')[2].partition("</table>")[0]
         assert table.count('<th scope="row">') == 30
     assert "Messages 1 in 30 days" in admin.text
@@ -216,7 +216,7 @@ def test_what_comes_too_late_is_said_on_a_page(admin: Visitor, world: World) -> 
     broadcast_id = world.create()
     place = f"/dashboard/broadcasts/{broadcast_id}"
     admin.opens(place)
-    world.office.cancel(broadcast_id)
+    world.service.cancel(broadcast_id)
     admin.submits(f"{place}/pause", status=409)
     assert "The broadcast is cancelled" in admin.text
 
@@ -382,7 +382,7 @@ def test_an_unexpected_error_is_a_page_with_a_reference(
     def break_down(*_: object) -> None:
         raise RuntimeError(KEY)
 
-    monkeypatch.setattr("onboarding_bot.broadcast.office.BroadcastOffice.newest", break_down)
+    monkeypatch.setattr("onboarding_bot.broadcasts.service.BroadcastService.newest", break_down)
     admin.opens("/dashboard", status=500)
     reference = admin.text.partition("under the reference ")[2].partition(".")[0]
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "unexpected_error" in line]

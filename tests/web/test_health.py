@@ -15,10 +15,10 @@ from flask import Flask
 from onboarding_bot import __version__
 from onboarding_bot.app import create_app
 from onboarding_bot.errors import StoreUnavailableError
-from onboarding_bot.store.signs_of_life import Sign, SignsOfLife
-from onboarding_bot.web import health
-from onboarding_bot.web.health import ANSWER_SECONDS, AUTH_API_CACHE_SECONDS, PROBE_SECONDS, HealthCheck
-from onboarding_bot.web.vital_signs import VitalSigns
+from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
+from onboarding_bot.web.api import health
+from onboarding_bot.web.api.health import ANSWER_SECONDS, AUTH_API_CACHE_SECONDS, PROBE_SECONDS, HealthCheck
+from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
 from tests.settings import settings
 from tests.talker import post_signed, webhook_form
 
@@ -51,9 +51,9 @@ def server() -> fakeredis.FakeServer:
     return fakeredis.FakeServer()
 
 
-def heard_of(server: fakeredis.FakeServer, *signs: Sign) -> None:
+def heard_of(server: fakeredis.FakeServer, *signs: Heartbeat) -> None:
     redis = fakeredis.FakeRedis(server=server)
-    SignsOfLife(redis, redis).write(dict.fromkeys(signs, datetime.now(UTC)))
+    Heartbeats(redis, redis).write(dict.fromkeys(signs, datetime.now(UTC)))
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def auth_api() -> Iterator[responses.RequestsMock]:
 
 def test_all_is_well(app: Flask, server: fakeredis.FakeServer, auth_api: responses.RequestsMock) -> None:
     auth_api.get(AUTH_HEALTH, json={"status": "ok"})
-    heard_of(server, Sign.WORKER, Sign.WEBHOOK)
+    heard_of(server, Heartbeat.WORKER, Heartbeat.WEBHOOK)
     response = app.test_client().get("/health")
     body = response.get_json()
     assert response.status_code == 200
@@ -254,7 +254,7 @@ def test_without_a_worker_it_is_degraded_and_200(
     app: Flask, server: fakeredis.FakeServer, auth_api: responses.RequestsMock
 ) -> None:
     auth_api.get(AUTH_HEALTH, json={"status": "ok"})
-    heard_of(server, Sign.WEBHOOK)
+    heard_of(server, Heartbeat.WEBHOOK)
     response = app.test_client().get("/health")
     body = response.get_json()
     assert (response.status_code, body["status"]) == (200, "degraded")
@@ -264,22 +264,24 @@ def test_without_a_worker_it_is_degraded_and_200(
 def test_a_demo_that_nobody_wrote_to_is_healthy(server: fakeredis.FakeServer, auth_api: responses.RequestsMock) -> None:
     auth_api.get(AUTH_HEALTH, json={"status": "ok"})
     app = create_app(settings(FLASK_ENV="development"), redis=fakeredis.FakeRedis(server=server))
-    heard_of(server, Sign.WORKER)
+    heard_of(server, Heartbeat.WORKER)
     body = app.test_client().get("/health").get_json()
     assert body["services"]["webhook"]["status"] == body["services"]["status_callback"]["status"] == "waiting"
     assert body["status"] == "healthy"
 
 
 def test_a_queue_that_is_gone_alone_is_degraded() -> None:
-    class Gone(SignsOfLife):
+    class Gone(Heartbeats):
         def oldest_job(self) -> None:
             raise StoreUnavailableError("nobody answers")
 
     redis = fakeredis.FakeRedis()
     signs = Gone(redis, redis)
-    signs.write({Sign.WORKER: datetime.now(UTC)})
+    signs.write({Heartbeat.WORKER: datetime.now(UTC)})
     check = HealthCheck(
-        well, lambda _timeout: True, vital_signs=VitalSigns(signs, lambda: datetime.now(UTC), expects_webhooks=False)
+        well,
+        lambda _timeout: True,
+        heartbeat_checks=HeartbeatChecks(signs, lambda: datetime.now(UTC), expects_webhooks=False),
     )
     report = check.report()
     assert (report.status, report.services["queue"]["status"]) == ("degraded", "unhealthy")
@@ -289,6 +291,6 @@ def test_a_signed_webhook_is_remembered(app: Flask, server: fakeredis.FakeServer
     redis = fakeredis.FakeRedis(server=server)
     post_signed(app.test_client(), webhook_form("Hi", "whatsapp:+919800000009"))
     deadline = time.monotonic() + 120
-    while Sign.WEBHOOK not in SignsOfLife(redis, redis).read():
+    while Heartbeat.WEBHOOK not in Heartbeats(redis, redis).read():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app, create_metrics_app
-from onboarding_bot.store.connection import AnyRedis, connect
+from onboarding_bot.storage.connection import AnyRedis, connect
+from tests.observability.test_logs import recorded
 from tests.servers import running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import new_sid, post_signed, webhook_form
-from tests.test_logs import recorded
 
 OPS, MARKETING, GUESS = "key-of-the-operators", "key-of-the-marketing", "a-guess-at-somebodys-key"
 KEYS = f"ops:read:{OPS},marketing:read+send:{MARKETING}"

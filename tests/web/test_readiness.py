@@ -16,8 +16,8 @@ from flask import Flask
 from redis import Redis
 
 from onboarding_bot.app import create_app
-from onboarding_bot.store import write_probe
-from onboarding_bot.store.keys import Keys, shard_of
+from onboarding_bot.storage import write_probe
+from onboarding_bot.storage.keys import Keys, shard_of
 from tests.servers import RedisServer, cluster_url, is_cluster_up, missing, running_nodes, running_redis
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import post_signed, webhook_form

@@ -12,8 +12,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from onboarding_bot.app import create_app
+from tests.observability.test_logs import recorded
 from tests.settings import settings
-from tests.test_logs import recorded
 
 KEYS = {"ops": "key-of-the-operators", "marketing": "key-of-the-marketing", "privacy": "key-of-the-data-officer"}
 ROLES = {"ops": "read", "marketing": "read+send", "privacy": "data"}

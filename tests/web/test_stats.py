@@ -157,20 +157,20 @@ def test_an_otp_that_a_limit_is_in_the_way_of(app: Flask, talker: Talker, clock:
 # --- giving up -----------------------------------------------------------------------------------------------------
 
 
-def close_books(app: Flask, clock: MovableClock) -> None:
+def count_expired_sessions(app: Flask, clock: MovableClock) -> None:
     """What the worker does once a minute."""
-    app.extensions[BOT]._store.close_books(clock.moment)
+    app.extensions[BOT]._store.count_expired_sessions(clock.moment)
 
 
 def test_who_is_silent_for_a_day_has_given_up_where_the_question_was(app: Flask, clock: MovableClock) -> None:
     for number, talker in enumerate(people(app, 4)):
         talker.says_all("Hi", *["Asha Devi", "7", "560001"][:number])
     Talker(app, "whatsapp:+919876599999").answers_everything().says("YES")
-    close_books(app, clock)
+    count_expired_sessions(app, clock)
     assert moved(app, "given_up") == {}
     clock.pass_(hours=24, minutes=1)
-    close_books(app, clock)
-    close_books(app, clock)
+    count_expired_sessions(app, clock)
+    count_expired_sessions(app, clock)
     assert moved(app, "given_up") == {"name": 1, "sector": 1, "pincode": 1, "phone": 1}
     clock.pass_(hours=24)
     assert moved(app, "given_up", days=1) == {}
@@ -183,7 +183,7 @@ def test_who_comes_back_had_given_up_once(app: Flask, talker: Talker, clock: Mov
     redis.delete(*redis.keys("*:session:*"))  # as it expires in Redis
     talker.says("Hi").expects_step("welcome")
     assert moved(app, "given_up") == {"sector": 1}
-    close_books(app, clock)
+    count_expired_sessions(app, clock)
     assert moved(app, "given_up") == {"sector": 1}
     talker.says("1").expects_step("sector")
     assert moved(app, "completed")["welcome"] == 1

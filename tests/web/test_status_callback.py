@@ -14,13 +14,13 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
-from onboarding_bot.outbound.states import RowState
+from onboarding_bot.outbound.broadcast_states import RowState
 from onboarding_bot.services.twilio_messages import TwilioMessages
-from onboarding_bot.store.keys import SIGNS_OF_LIFE
+from onboarding_bot.storage.keys import HEARTBEATS
 from simulator.callbacks import CallbackPost
 from simulator.settings import load_settings
-from tests.broadcast.people import add
-from tests.broadcast.world import World
+from tests.broadcasts.people import add
+from tests.broadcasts.world import World
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import signature
@@ -85,7 +85,7 @@ def test_what_twilio_tells_moves_the_row(
     response = tell(client, path_of(*row), **fields)
     assert (response.status_code, response.get_data()) == (204, b"")
     assert world.row(*row).state is expected
-    assert world.office.view(row[0]).sent_count == 1
+    assert world.service.view(row[0]).sent_count == 1
 
 
 def test_shuffled_and_repeated_callbacks_end_where_they_should(
@@ -143,7 +143,7 @@ def test_what_we_know_nothing_of_changes_nothing(
     client: FlaskClient, redis: fakeredis.FakeRedis, path: str, status: str
 ) -> None:
     assert tell(client, path, MessageStatus=status, ErrorCode="21610").status_code == 204
-    assert set(redis.keys()) <= {SIGNS_OF_LIFE.encode()}, "only that Twilio called"
+    assert set(redis.keys()) <= {HEARTBEATS.encode()}, "only that Twilio called"
 
 
 def test_another_persons_row_is_not_touched(client: FlaskClient, world: World, row: tuple[str, str]) -> None:

@@ -11,9 +11,9 @@ import fakeredis
 import pytest
 from dramatiq.brokers.redis import RedisBroker
 
-from onboarding_bot.store.keys import QUEUE, QUEUE_NAMESPACE, SIGNS_OF_LIFE
-from onboarding_bot.store.signs_of_life import WRITTEN_AFTER_SECONDS, Sign, SignKeeper, SignsOfLife
-from onboarding_bot.web.vital_signs import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, VitalSigns
+from onboarding_bot.storage.heartbeats import WRITTEN_AFTER_SECONDS, Heartbeat, HeartbeatRecorder, Heartbeats
+from onboarding_bot.storage.keys import HEARTBEATS, QUEUE, QUEUE_NAMESPACE
+from onboarding_bot.web.heartbeat_checks import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, HeartbeatChecks
 from tests.fakes import NOON, MovableClock
 
 SECOND = timedelta(seconds=1)
@@ -25,17 +25,17 @@ def server() -> fakeredis.FakeServer:
 
 
 @pytest.fixture
-def signs(server: fakeredis.FakeServer) -> SignsOfLife:
+def signs(server: fakeredis.FakeServer) -> Heartbeats:
     redis = fakeredis.FakeRedis(server=server)
-    return SignsOfLife(redis, redis)
+    return Heartbeats(redis, redis)
 
 
-def vital_signs(signs: SignsOfLife, now: datetime = NOON, *, expects_webhooks: bool = True) -> VitalSigns:
-    return VitalSigns(signs, lambda: now, expects_webhooks=expects_webhooks)
+def heartbeat_checks(signs: Heartbeats, now: datetime = NOON, *, expects_webhooks: bool = True) -> HeartbeatChecks:
+    return HeartbeatChecks(signs, lambda: now, expects_webhooks=expects_webhooks)
 
 
-def statuses(signs: SignsOfLife, **how: bool) -> Mapping[str, str]:
-    return {name: finding["status"] for name, finding in vital_signs(signs, **how).findings().items()}
+def statuses(signs: Heartbeats, **how: bool) -> Mapping[str, str]:
+    return {name: finding["status"] for name, finding in heartbeat_checks(signs, **how).findings().items()}
 
 
 def ago(span: timedelta) -> datetime:
@@ -49,16 +49,16 @@ def ago(span: timedelta) -> datetime:
     ("silent_for", "status"),
     [(timedelta(), "healthy"), (WORKER_SILENT, "healthy"), (WORKER_SILENT + SECOND, "unhealthy"), (None, "unhealthy")],
 )
-def test_a_worker_tells_of_itself_all_the_time(signs: SignsOfLife, silent_for: timedelta | None, status: str) -> None:
+def test_a_worker_tells_of_itself_all_the_time(signs: Heartbeats, silent_for: timedelta | None, status: str) -> None:
     if silent_for is not None:
-        signs.write({Sign.WORKER: ago(silent_for)})
+        signs.write({Heartbeat.WORKER: ago(silent_for)})
     assert statuses(signs)["worker"] == status
 
 
-def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: SignsOfLife) -> None:
+def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: Heartbeats) -> None:
     assert statuses(signs, expects_webhooks=True)["webhook"] == "unhealthy", "production, before the first webhook"
     assert statuses(signs, expects_webhooks=False)["webhook"] == "waiting", "the demo, before the first webhook"
-    signs.write({Sign.WEBHOOK: ago(timedelta(days=40))})
+    signs.write({Heartbeat.WEBHOOK: ago(timedelta(days=40))})
     assert statuses(signs)["webhook"] == "healthy", "nights are quiet; the alert knows when they should not be"
 
 
@@ -75,25 +75,25 @@ def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: S
     ],
 )
 def test_callbacks_are_missed_only_by_who_sent_something(
-    signs: SignsOfLife, message: timedelta | None, callback: timedelta | None, status: str
+    signs: Heartbeats, message: timedelta | None, callback: timedelta | None, status: str
 ) -> None:
-    spans = {Sign.MESSAGE: message, Sign.STATUS_CALLBACK: callback}
+    spans = {Heartbeat.MESSAGE: message, Heartbeat.STATUS_CALLBACK: callback}
     if times := {sign: ago(span) for sign, span in spans.items() if span is not None}:
         signs.write(times)
     assert statuses(signs)["status_callback"] == status
 
 
-def test_each_says_when_it_was_last_seen(signs: SignsOfLife) -> None:
-    signs.write({Sign.WEBHOOK: ago(90 * SECOND)})
-    findings = vital_signs(signs).findings()
+def test_each_says_when_it_was_last_seen(signs: Heartbeats) -> None:
+    signs.write({Heartbeat.WEBHOOK: ago(90 * SECOND)})
+    findings = heartbeat_checks(signs).findings()
     assert findings["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
     assert findings["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
 
 
-def test_a_damaged_sign_was_never_seen(signs: SignsOfLife, server: fakeredis.FakeServer) -> None:
-    signs.write({Sign.WORKER: NOON, Sign.WEBHOOK: NOON})
-    fakeredis.FakeRedis(server=server).hset(SIGNS_OF_LIFE, Sign.WEBHOOK, "damaged")
-    assert signs.read() == {Sign.WORKER: NOON}
+def test_a_damaged_sign_was_never_seen(signs: Heartbeats, server: fakeredis.FakeServer) -> None:
+    signs.write({Heartbeat.WORKER: NOON, Heartbeat.WEBHOOK: NOON})
+    fakeredis.FakeRedis(server=server).hset(HEARTBEATS, Heartbeat.WEBHOOK, "damaged")
+    assert signs.read() == {Heartbeat.WORKER: NOON}
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------
@@ -123,23 +123,23 @@ def put(broker: RedisBroker, since: datetime) -> None:
     ],
 )
 def test_the_queue_is_as_old_as_its_oldest_job(
-    signs: SignsOfLife, broker: RedisBroker, waited: list[timedelta], status: str, seconds: float | None
+    signs: Heartbeats, broker: RedisBroker, waited: list[timedelta], status: str, seconds: float | None
 ) -> None:
     for span in waited:
         put(broker, ago(span))
-    assert vital_signs(signs).queue() == {"status": status, "oldest_job_seconds": seconds}
+    assert heartbeat_checks(signs).queue() == {"status": status, "oldest_job_seconds": seconds}
 
 
-def test_prometheus_reads_the_same(signs: SignsOfLife, broker: RedisBroker, server: fakeredis.FakeServer) -> None:
-    signs.write({Sign.WORKER: ago(SECOND)})
+def test_prometheus_reads_the_same(signs: Heartbeats, broker: RedisBroker, server: fakeredis.FakeServer) -> None:
+    signs.write({Heartbeat.WORKER: ago(SECOND)})
     put(broker, ago(5 * SECOND))
-    told = {sample.name: sample.value for family in vital_signs(signs).metrics() for sample in family.samples}
+    told = {sample.name: sample.value for family in heartbeat_checks(signs).metrics() for sample in family.samples}
     assert told == {
         "worker_last_heartbeat_timestamp_seconds": ago(SECOND).timestamp(),
         "queue_oldest_job_age_seconds": 5.0,
     }
     server.connected = False
-    assert list(vital_signs(signs).metrics()) == []
+    assert list(heartbeat_checks(signs).metrics()) == []
 
 
 # --- noting --------------------------------------------------------------------------------------------------------
@@ -153,34 +153,34 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Timer]:
     return started
 
 
-def test_many_signs_are_one_write(signs: SignsOfLife, clock: MovableClock, timers: list[threading.Timer]) -> None:
-    keeper = SignKeeper(signs, clock.clock().now)
-    keeper.note(Sign.WEBHOOK)
+def test_many_signs_are_one_write(signs: Heartbeats, clock: MovableClock, timers: list[threading.Timer]) -> None:
+    keeper = HeartbeatRecorder(signs, clock.clock().now)
+    keeper.note(Heartbeat.WEBHOOK)
     assert signs.read() == {}, "nobody waited for Redis"
     assert timers.pop().interval == 0, "a first sign may be waited for"
     keeper.write()
     for _ in range(3):
         clock.pass_(seconds=1)
-        keeper.note(Sign.WEBHOOK)
+        keeper.note(Heartbeat.WEBHOOK)
     (timer,) = timers
     assert timer.interval == WRITTEN_AFTER_SECONDS
-    assert signs.read() == {Sign.WEBHOOK: NOON}
+    assert signs.read() == {Heartbeat.WEBHOOK: NOON}
     timer.function()
-    assert signs.read() == {Sign.WEBHOOK: NOON + 3 * SECOND}
+    assert signs.read() == {Heartbeat.WEBHOOK: NOON + 3 * SECOND}
     timer.function()
-    keeper.note(Sign.WEBHOOK)
+    keeper.note(Heartbeat.WEBHOOK)
     assert len(timers) == 2
 
 
 def test_what_redis_did_not_take_is_written_with_the_next(
-    signs: SignsOfLife, server: fakeredis.FakeServer, clock: MovableClock, timers: list[threading.Timer]
+    signs: Heartbeats, server: fakeredis.FakeServer, clock: MovableClock, timers: list[threading.Timer]
 ) -> None:
-    keeper = SignKeeper(signs, clock.clock().now)
-    keeper.note(Sign.WEBHOOK)
+    keeper = HeartbeatRecorder(signs, clock.clock().now)
+    keeper.note(Heartbeat.WEBHOOK)
     server.connected = False
     timers[0].function()
     server.connected = True
     clock.pass_(seconds=5)
-    keeper.note(Sign.STATUS_CALLBACK)
+    keeper.note(Heartbeat.STATUS_CALLBACK)
     timers[1].function()
-    assert signs.read() == {Sign.WEBHOOK: NOON, Sign.STATUS_CALLBACK: NOON + 5 * SECOND}
+    assert signs.read() == {Heartbeat.WEBHOOK: NOON, Heartbeat.STATUS_CALLBACK: NOON + 5 * SECOND}

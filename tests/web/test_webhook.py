@@ -19,12 +19,12 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from onboarding_bot import bot as bot_module
-from onboarding_bot import metrics
 from onboarding_bot.app import BOT, LARGEST_BODY, create_app
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.errors import BusyError, StoreUnavailableError
-from onboarding_bot.web.references import REFERENCE_ALPHABET, REFERENCE_LENGTH
+from onboarding_bot.observability import metrics
+from onboarding_bot.web.api.references import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import OWNER, Talker, message_in, new_sid, post_signed, signature, webhook_form
@@ -428,7 +428,7 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
     bot = app.extensions[BOT]
     sid = new_sid()
     states = []
-    load = bot._hasty_identities.peek
+    load = bot._fallback_identities.peek
 
     def look(person_id: str, message_sid: str) -> object:
         states.append(load(person_id, message_sid))
@@ -444,14 +444,14 @@ def test_the_fallback_finds_the_reply_that_arrives_meanwhile(
         done.session.current_step, done.session.created_at, done.session.updated_at, remembered=tuple(running)
     )
     views = itertools.chain([type(done)(done.person_id, session, done.contact)], itertools.repeat(done))
-    monkeypatch.setattr(bot._hasty_identities, "peek", look)
+    monkeypatch.setattr(bot._fallback_identities, "peek", look)
     assert fall_back(app, sid) == talker.reply
     assert len(states) == 2
 
 
 def test_the_fallback_apologises_whatever_breaks(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the last that Twilio asks: after it nobody answers the person any more."""
-    monkeypatch.setattr(app.extensions[BOT]._hasty_identities, "peek", broken)
+    monkeypatch.setattr(app.extensions[BOT]._fallback_identities, "peek", broken)
     with structlog.testing.capture_logs() as lines:
         response = post_signed(app.test_client(), webhook_form("Hi"), "/webhook/fallback")
     assert response.status_code == 200

@@ -13,8 +13,8 @@ from flask import Response, abort, g, redirect, render_template, request, url_fo
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import AdminKey, AdminKeys, Role
-from onboarding_bot.store.sign_ins import SIGN_IN_LIFE, SignIns
-from onboarding_bot.web.audit import begin_audit
+from onboarding_bot.storage.sign_ins import SIGN_IN_LIFE, SignIns
+from onboarding_bot.web.api.audit import begin_audit
 
 View = Callable[..., ResponseReturnValue]
 CSRF_FIELD = "csrf_token"

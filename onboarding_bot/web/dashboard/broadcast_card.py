@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from onboarding_bot.broadcast.office import BroadcastView
-from onboarding_bot.outbound.definition import Definition
-from onboarding_bot.outbound.states import BroadcastStatus
-from onboarding_bot.web.dashboard.code_words import reason_to_stop
-from onboarding_bot.web.dashboard.formatting import plain
+from onboarding_bot.broadcasts.service import BroadcastView
+from onboarding_bot.outbound.broadcast_definition import Definition
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.web.dashboard.display_formats import excerpt
+from onboarding_bot.web.dashboard.explanations import reason_to_stop
 from onboarding_bot.web.dashboard.progress import Progress, progress
-from onboarding_bot.web.dashboard.wording import excerpt
+from onboarding_bot.web.dashboard.whatsapp_markup import plain
 
 _RUNNING = frozenset({BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING})
 _HELD = frozenset({BroadcastStatus.PAUSED, BroadcastStatus.STOPPED})

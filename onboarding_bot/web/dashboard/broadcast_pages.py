@@ -10,20 +10,20 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import Role
-from onboarding_bot.broadcast.office import BroadcastOffice
-from onboarding_bot.web.audit import audit_broadcast, audit_deed, audit_detail
-from onboarding_bot.web.authentication import current_admin
+from onboarding_bot.broadcasts.service import BroadcastService
+from onboarding_bot.web.api.audit import audit_broadcast, audit_deed, audit_detail
+from onboarding_bot.web.api.authentication import current_admin
+from onboarding_bot.web.api.recipients_file import recipients_file
 from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.broadcast_card import card
-from onboarding_bot.web.dashboard.code_words import error_meaning
+from onboarding_bot.web.dashboard.explanations import error_meaning
 from onboarding_bot.web.dashboard.forms import check_form
-from onboarding_bot.web.recipients_file import recipients_file
 
 PAGE_SIZE = 20
 PAGE_MAX = 100_000
 
 
-def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffice) -> None:
+def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastService) -> None:
     """Everything under ``/dashboard/broadcasts`` that concerns one or all of those that were made."""
 
     @routes.get("/broadcasts")
@@ -32,7 +32,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
         given = request.args.get("page", "1")
         page = min(max(int(given), 1), PAGE_MAX) if given.isascii() and given.isdigit() and len(given) < 9 else 1
         # One more than the page shows tells whether there is a next one.
-        views = office.newest((page - 1) * PAGE_SIZE, PAGE_SIZE + 1)
+        views = service.newest((page - 1) * PAGE_SIZE, PAGE_SIZE + 1)
         return render_template(
             "dashboard/broadcasts.html",
             cards=[card(view) for view in views[:PAGE_SIZE]],
@@ -44,13 +44,13 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
     @access.signed_in(Role.SEND, audit="broadcast.pause-all")
     def pause_all() -> ResponseReturnValue:
         check_form()
-        audit_detail(broadcast_ids=office.pause_all())
+        audit_detail(broadcast_ids=service.pause_all())
         return redirect(url_for(".overview"), HTTPStatus.SEE_OTHER)
 
     @routes.get("/broadcasts/<broadcast_id>")
     @access.signed_in()
     def broadcast(broadcast_id: str) -> ResponseReturnValue:
-        found = card(office.view(broadcast_id))
+        found = card(service.view(broadcast_id))
         return render_template(
             "dashboard/broadcast.html",
             card=found,
@@ -61,7 +61,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
     @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
     @access.signed_in(audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> Response:
-        return recipients_file(office, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
+        return recipients_file(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
     def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:
         """One that ``sends`` needs its audit line; nobody is kept from holding a broadcast."""
@@ -81,12 +81,12 @@ def add_broadcast_pages(routes: Blueprint, access: Access, office: BroadcastOffi
         @routes.get(f"/broadcasts/<broadcast_id>/{name}", endpoint=f"ask-{name}")
         @access.signed_in(Role.SEND)
         def ask(broadcast_id: str) -> ResponseReturnValue:
-            found = card(office.view(broadcast_id))
+            found = card(service.view(broadcast_id))
             return render_template("dashboard/really.html", card=found, action=name)
 
-    action("pause", office.pause)
-    action("resume", office.resume, sends=True)
-    action("cancel", office.cancel)
+    action("pause", service.pause)
+    action("resume", service.resume, sends=True)
+    action("cancel", service.cancel)
     question("cancel")
-    action("resend-uncertain", office.resend_uncertain, sends=True)
+    action("resend-uncertain", service.resend_uncertain, sends=True)
     question("resend-uncertain")

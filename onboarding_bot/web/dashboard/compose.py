@@ -11,10 +11,10 @@ from typing import Any
 from markupsafe import Markup
 
 from onboarding_bot.fields import Fields, InvalidFieldError
-from onboarding_bot.outbound.definition import FIELDS, Definition, parse_definition
+from onboarding_bot.outbound.broadcast_definition import FIELDS, Definition, parse_definition
 from onboarding_bot.services.content_api import Content
-from onboarding_bot.web.dashboard.formatting import as_whatsapp
-from onboarding_bot.web.dashboard.wording import words
+from onboarding_bot.web.dashboard.display_formats import words
+from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
 
 KEY_FIELD = "idempotency_key"
 CONFIRMED_FIELD = "confirmed_count"

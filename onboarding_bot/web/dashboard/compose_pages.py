@@ -10,15 +10,15 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import Role
-from onboarding_bot.broadcast.audience import Audience, DryRun
-from onboarding_bot.broadcast.office import BroadcastOffice, OtherDefinitionError
+from onboarding_bot.broadcasts.audience import Audience, DryRun
+from onboarding_bot.broadcasts.service import BroadcastService, OtherDefinitionError
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.fields import InvalidFieldError
-from onboarding_bot.logs import describe, logger
-from onboarding_bot.outbound.definition import MESSAGE_MAX, Definition
+from onboarding_bot.observability.logs import describe, logger
+from onboarding_bot.outbound.broadcast_definition import MESSAGE_MAX, Definition
 from onboarding_bot.services.content_api import Content, ContentApiError
-from onboarding_bot.web.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_deed, audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in
 from onboarding_bot.web.dashboard.forms import check_form
@@ -35,7 +35,7 @@ class Checked:
 def add_compose_pages(
     routes: Blueprint,
     access: Access,
-    office: BroadcastOffice,
+    service: BroadcastService,
     audience: Audience,
     approved_templates: Callable[[], Sequence[Content]],
     languages: list[str],
@@ -129,7 +129,7 @@ def add_compose_pages(
         if form.has_lost_key:
             # Sent twice, it would be two broadcasts.
             return show(form.with_fault(KEY_FIELD, "is missing. This form has one now: count and confirm again"))
-        if not office.is_known(form.idempotency_key):
+        if not service.is_known(form.idempotency_key):
             checked = check(form)
             if not isinstance(checked, Checked):
                 return show(checked)
@@ -140,7 +140,7 @@ def add_compose_pages(
         try:
             definition = form.definition(languages)
             audit_deed()
-            view = office.create(definition, form.idempotency_key)
+            view = service.create(definition, form.idempotency_key)
         except InvalidFieldError as fault:
             return show(form.with_fault(fault.name, fault.detail))
         except OtherDefinitionError:

@@ -7,11 +7,11 @@ from http import HTTPStatus
 from flask import Blueprint, Response, g, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from onboarding_bot.broadcast.office import UnknownBroadcastError, WrongStatusError
+from onboarding_bot.broadcasts.service import UnknownBroadcastError, WrongStatusError
 from onboarding_bot.errors import AuditUnavailableError, StoreUnavailableError
 from onboarding_bot.fields import InvalidFieldError
-from onboarding_bot.logs import describe, logger
-from onboarding_bot.web.references import new_reference
+from onboarding_bot.observability.logs import describe, logger
+from onboarding_bot.web.api.references import new_reference
 
 _ADVICE = {
     HTTPStatus.BAD_REQUEST: "The browser sent something that cannot be read. Go back, and try it again.",

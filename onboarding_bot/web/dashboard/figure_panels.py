@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from onboarding_bot.analytics.figures import Figures
 from onboarding_bot.analytics.period import GroupFigures, PeriodFigures, StepFigures
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.web.dashboard import wording
+from onboarding_bot.web.dashboard import display_formats
 from onboarding_bot.web.dashboard.charts import Chart, columns, lines
-from onboarding_bot.web.dashboard.code_words import refused
+from onboarding_bot.web.dashboard.explanations import refused
 
 WIDTH = 1000
 MOST_REFUSED = 6
@@ -72,7 +72,7 @@ def refused_answers(period: PeriodFigures) -> list[RefusedAnswers]:
 
 def groups(period: PeriodFigures) -> dict[str, Mapping[str, GroupFigures]]:
     """Who signs up, by what is known of them."""
-    languages = {wording.language(code): row for code, row in period.by_language.items()}
+    languages = {display_formats.language(code): row for code, row in period.by_language.items()}
     return {"Language": languages, "Sector": period.by_sector, "Postal circle": period.by_circle}
 
 
@@ -81,7 +81,7 @@ def charts(period: PeriodFigures) -> list[Chart]:
     days = period.by_day
     if not period.webhooks.count:
         return []
-    labels = [wording.day(day.day) for day in days[:-1]] + ["Today"]
+    labels = [display_formats.day(day.day) for day in days[:-1]] + ["Today"]
     webhooks = period.webhooks
     return [
         columns(
@@ -90,15 +90,15 @@ def charts(period: PeriodFigures) -> list[Chart]:
             labels,
             [day.webhooks for day in days],
             _count,
-            f"{wording.number(webhooks.count)} in {len(days)} days",
+            f"{display_formats.number(webhooks.count)} in {len(days)} days",
         ),
         lines(
             "sign-ups",
-            "Sign-ups",
+            "Heartbeat-ups",
             labels,
             [("Started", [day.started for day in days]), ("Completed", [day.completed for day in days])],
             _count,
-            f"{wording.number(period.started)} started, {wording.number(period.completed)} completed",
+            f"{display_formats.number(period.started)} started, {display_formats.number(period.completed)} completed",
         ),
         lines(
             "replies",
@@ -118,8 +118,8 @@ def charts(period: PeriodFigures) -> list[Chart]:
             "Error rate",
             labels,
             [day.failures / day.webhooks if day.webhooks else None for day in days],
-            lambda share: wording.percent(share, 2),
-            f"{wording.percent(webhooks.error_rate, 2)} of all messages; the aim is under 1 %",
+            lambda share: display_formats.percent(share, 2),
+            f"{display_formats.percent(webhooks.error_rate, 2)} of all messages; the aim is under 1 %",
             least_top=ERROR_AIM,
         ),
     ]
@@ -130,8 +130,8 @@ def _length(count: int, most: int) -> float:
 
 
 def _count(value: float | None) -> str:
-    return wording.number(None if value is None else round(value))
+    return display_formats.number(None if value is None else round(value))
 
 
 def _milliseconds(value: float | None) -> str:
-    return wording.seconds(None if value is None else value / 1000)
+    return display_formats.seconds(None if value is None else value / 1000)

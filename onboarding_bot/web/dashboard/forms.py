@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import request
 
+from onboarding_bot.web.api.json_body import known_query, refuse_unknown_and_repeated
 from onboarding_bot.web.dashboard.access import CSRF_FIELD
-from onboarding_bot.web.json_body import known_query, refuse_unknown_and_repeated
 
 _DETAIL = "is no field of this form"
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onboarding_bot.web.dashboard import wording
-from onboarding_bot.web.health import HealthReport
+from onboarding_bot.web.api.health import HealthReport
+from onboarding_bot.web.dashboard import display_formats
 
 _NAMES = {
     "auth_api": "Auth API",
@@ -32,9 +32,9 @@ def health_rows(report: HealthReport) -> list[HealthRow]:
     """All parts that the report tells of."""
     return [
         HealthRow(
-            _NAMES.get(name, wording.words(name)),
+            _NAMES.get(name, display_formats.words(name)),
             part["status"],
-            _STATES.get(part["status"], wording.words(part["status"])),
+            _STATES.get(part["status"], display_formats.words(part["status"])),
             _detail(part),
         )
         for name, part in report.services.items()
@@ -45,9 +45,9 @@ def _detail(part: Mapping[str, Any]) -> str:
     if part.get("unavailable"):
         return f"no writes at {', '.join(part['unavailable'])}"
     if part.get("response_ms") is not None:
-        return wording.seconds(part["response_ms"] / 1000)
+        return display_formats.seconds(part["response_ms"] / 1000)
     if part.get("seconds_ago") is not None:
-        return f"{wording.roughly(part['seconds_ago'])} ago"
+        return f"{display_formats.roughly(part['seconds_ago'])} ago"
     if part.get("oldest_job_seconds") is not None:
-        return f"waits {wording.roughly(part['oldest_job_seconds'])}"
+        return f"waits {display_formats.roughly(part['oldest_job_seconds'])}"
     return "nothing waits" if "oldest_job_seconds" in part else ""

@@ -8,15 +8,15 @@ from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.analytics.figures import Figures
-from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.fields import InvalidFieldError
-from onboarding_bot.outbound.states import BroadcastStatus
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.web.api.health import HealthCheck
+from onboarding_bot.web.api.query import whole_number
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
 from onboarding_bot.web.dashboard.figure_panels import charts, funnel, groups, refused_answers
 from onboarding_bot.web.dashboard.health_rows import health_rows
-from onboarding_bot.web.health import HealthCheck
-from onboarding_bot.web.query import whole_number
 
 RECENT = 6
 PERIODS = (1, 7, 30, 90)
@@ -26,9 +26,9 @@ USUAL_PERIOD = 7
 class Overview:
     """Collects what the page shows. Raises StoreUnavailableError when Redis does not answer."""
 
-    def __init__(self, figures: Callable[[int], Figures], office: BroadcastOffice, health: HealthCheck) -> None:
+    def __init__(self, figures: Callable[[int], Figures], service: BroadcastService, health: HealthCheck) -> None:
         self._figures = figures
-        self._office = office
+        self._service = service
         self._health = health
 
     def parts(self, days: int) -> dict[str, object]:
@@ -55,8 +55,8 @@ class Overview:
 
     def _broadcasts(self) -> tuple[Sequence[BroadcastCard], Sequence[BroadcastCard]]:
         """Those that go on or wait for somebody, and the latest of the others."""
-        newest = [card(view) for view in self._office.newest(0, RECENT)]
-        looked_after = {found.id: found for found in map(card, self._office.current())}
+        newest = [card(view) for view in self._service.newest(0, RECENT)]
+        looked_after = {found.id: found for found in map(card, self._service.current())}
         # A stopped one is looked after no more, and needs somebody all the same.
         stopped = {found.id: found for found in newest if found.status is BroadcastStatus.STOPPED}
         current = {key: found for key, found in (looked_after | stopped).items() if found.is_current}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onboarding_bot.outbound.states import RowState
+from onboarding_bot.outbound.broadcast_states import RowState
 
 # From what is best known to be with the recipient to what is not.
 _ORDER = (RowState.READ, RowState.DELIVERED, RowState.SENT, RowState.UNCERTAIN, RowState.FAILED)

@@ -12,18 +12,18 @@ from flask.typing import ResponseReturnValue
 from jinja2 import StrictUndefined
 
 from onboarding_bot.admin_keys import Role
-from onboarding_bot.broadcast.audience import Audience
-from onboarding_bot.broadcast.office import BroadcastOffice
+from onboarding_bot.broadcasts.audience import Audience
+from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.services.content_api import Content
-from onboarding_bot.web.dashboard import wording
+from onboarding_bot.web.dashboard import display_formats
 from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access, this_page
 from onboarding_bot.web.dashboard.assets import add_assets
 from onboarding_bot.web.dashboard.broadcast_pages import add_broadcast_pages
 from onboarding_bot.web.dashboard.compose_pages import add_compose_pages
 from onboarding_bot.web.dashboard.error_pages import add_error_pages
-from onboarding_bot.web.dashboard.formatting import as_whatsapp
 from onboarding_bot.web.dashboard.overview import Overview, add_overview
 from onboarding_bot.web.dashboard.sign_in_pages import add_sign_in_pages
+from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
 
 # No page takes anything from anywhere else, runs a script that stands in it, or may be shown within another one.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -43,7 +43,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 def dashboard_routes(
     access: Access,
     overview: Overview,
-    office: BroadcastOffice,
+    service: BroadcastService,
     audience: Audience,
     approved_templates: Callable[[], Sequence[Content]],
     languages: list[str],
@@ -54,8 +54,8 @@ def dashboard_routes(
     add_assets(routes)
     add_sign_in_pages(routes, access)
     add_overview(routes, access, overview)
-    add_broadcast_pages(routes, access, office)
-    add_compose_pages(routes, access, office, audience, approved_templates, languages)
+    add_broadcast_pages(routes, access, service)
+    add_compose_pages(routes, access, service, audience, approved_templates, languages)
     add_error_pages(routes)
 
     @routes.route("/<path:_rest>", methods=["GET", "POST", "PUT", "PATCH", "DELETE"])
@@ -67,7 +67,7 @@ def dashboard_routes(
     def for_all_templates() -> dict[str, object]:
         visitor = g.get("admin_key")
         return {
-            "w": wording,
+            "w": display_formats,
             "as_whatsapp": as_whatsapp,
             "now": now(),
             "visitor": visitor,

@@ -7,8 +7,8 @@ from http import HTTPStatus
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from onboarding_bot.logs import logger
-from onboarding_bot.web.audit import begin_audit
+from onboarding_bot.observability.logs import logger
+from onboarding_bot.web.api.audit import begin_audit
 from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.forms import check_form
 

@@ -1,0 +1,140 @@
+"""The texts in every language: loaded from their ``messages.po``, compared with each other, and filled with values."""
+
+from __future__ import annotations
+
+import gettext
+import io
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polib
+
+from onboarding_bot.errors import CatalogueError
+
+FOLDER = Path(__file__).parent
+REFERENCE_LANGUAGE = "en"
+# The value that chooses between one and many, where a text has both.
+COUNT = "count"
+_PLURAL_FORMS = re.compile(r"nplurals *= *(\d+)")
+
+# WhatsApp reads these signs as bold, italic, strike-through and monospace; their look-alikes are only looked at.
+_LOOK_ALIKES = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
+# What XML 1.0 forbids, line breaks, and the signs that turn the direction of the text around them.
+_UNPRINTABLE = re.compile(
+    "[^\u0020-\u007e\u00a0-\u061b\u061d-\u1fff\u200c\u200d\u2010-\u2027\u2030-\u205f\u2070-\ud7ff"
+    "\uf900-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+def harmless(typed: str) -> str:
+    """What a person typed, safe to show back: nothing in it formats, breaks the line or breaks XML."""
+    return _UNPRINTABLE.sub(" ", typed).translate(_LOOK_ALIKES).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The texts of one language."""
+
+    language: str
+    translations: gettext.NullTranslations
+    placeholders: Mapping[str, frozenset[str]]
+    plurals: frozenset[str]
+
+    def text(self, code: str, count: int) -> str:
+        """The text behind ``code``, in the form for ``count`` where it has several."""
+        if code not in self.placeholders:
+            raise CatalogueError(f"{self.language}: no text {code}")
+        if code in self.plurals:
+            return self.translations.ngettext(code, code, count)
+        return self.translations.gettext(code)
+
+
+class Texts:
+    """All catalogues. ``standing`` are values that every text may use, such as the people to call."""
+
+    def __init__(self, standing: Mapping[str, str], default_language: str, folder: Path = FOLDER) -> None:
+        self._standing = standing
+        self._default = default_language
+        self._catalogues = {
+            path.parent.name: _parse(path.parent.name, path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob("*/messages.po"))
+        }
+        faults = _differences(self._catalogues)
+        if default_language not in self._catalogues:
+            faults.append(f"there is no catalogue for {default_language}")
+        if faults:
+            raise CatalogueError("; ".join(faults))
+
+    @property
+    def default_language(self) -> str:
+        """The language of those who have not chosen any."""
+        return self._default
+
+    @property
+    def languages(self) -> list[str]:
+        """The languages that there are catalogues for."""
+        return list(self._catalogues)
+
+    def codes(self) -> Mapping[str, frozenset[str]]:
+        """Every text's code with the names of its placeholders, standing values left out."""
+        reference = self._catalogues[REFERENCE_LANGUAGE].placeholders
+        return {code: names - self._standing.keys() for code, names in reference.items()}
+
+    def render(self, code: str, values: Mapping[str, str | int], language: str | None = None) -> str:
+        """The text behind ``code`` with ``values`` filled in, as they are.
+
+        Raises CatalogueError for an unknown code or a missing value.
+        """
+        catalogue = self._catalogues.get(language or self._default, self._catalogues[self._default])
+        text = catalogue.text(code, int(values.get(COUNT, 0)))
+        try:
+            return text.format_map({**self._standing, **values})
+        except KeyError as missing:
+            raise CatalogueError(f"{catalogue.language}: {code} lacks the value {missing}") from None
+
+
+@cache
+def _parse(language: str, text: str) -> Catalogue:
+    """The catalogue in this text; the same one is parsed once, however many apps a process makes."""
+    entries = polib.pofile(text)
+    forms = _plural_forms(entries)
+    return Catalogue(
+        language=language,
+        translations=gettext.GNUTranslations(io.BytesIO(entries.to_binary())),
+        placeholders={entry.msgid: _placeholders(entry) for entry in entries if _is_complete(entry, forms)},
+        plurals=frozenset(entry.msgid for entry in entries if entry.msgid_plural),
+    )
+
+
+def _plural_forms(entries: polib.POFile) -> set[int]:
+    """The forms that each text with plurals must have. Without a rule gettext goes by that of English, with two."""
+    rule = _PLURAL_FORMS.search(entries.metadata.get("Plural-Forms", ""))
+    return set(range(int(rule[1]) if rule else 2))
+
+
+def _is_complete(entry: polib.POEntry, forms: set[int]) -> bool:
+    return entry.translated() and (not entry.msgid_plural or entry.msgstr_plural.keys() == forms)
+
+
+def _placeholders(entry: polib.POEntry) -> frozenset[str]:
+    forms = list(entry.msgstr_plural.values()) if entry.msgid_plural else [entry.msgstr]
+    named = {name for form in forms for _, name, _, _ in string.Formatter().parse(form) if name is not None}
+    return frozenset(named | {COUNT} if entry.msgid_plural else named)
+
+
+def _differences(catalogues: Mapping[str, Catalogue]) -> list[str]:
+    reference = catalogues[REFERENCE_LANGUAGE]
+    faults = []
+    for language, catalogue in catalogues.items():
+        for code in sorted(reference.placeholders.keys() ^ catalogue.placeholders.keys()):
+            faults.append(f"{code} is not in both {REFERENCE_LANGUAGE} and {language}")
+        for code in sorted(reference.placeholders.keys() & catalogue.placeholders.keys()):
+            if reference.placeholders[code] != catalogue.placeholders[code]:
+                faults.append(f"{code} has other placeholders in {language}")
+            if (code in reference.plurals) != (code in catalogue.plurals):
+                faults.append(f"{code} has plural forms in only one of {REFERENCE_LANGUAGE} and {language}")
+    return faults

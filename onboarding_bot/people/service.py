@@ -1,0 +1,136 @@
+"""What admins do about one person: look up what is kept, erase it, and write down a yes or a no given elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from onboarding_bot.conversation.contact import NEWS, Consent, Contact, OptOut
+from onboarding_bot.conversation.session import SESSION_LIFETIME, UserSession
+from onboarding_bot.errors import BotError
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.identities import Identities
+from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
+
+# The source of a consent or opt-out that an admin wrote down, before the name of the key.
+BY_ADMIN = "admin"
+GIVEN_ELSEWHERE = "given elsewhere"
+
+
+class UnknownPersonError(BotError):
+    """Nobody with this address has a record here."""
+
+    code = "people.unknown"
+
+
+class StoppedError(BotError):
+    """The person said STOP, or was erased: only the person can take that back."""
+
+    code = "people.stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonView:
+    """All that is kept of one person; ``contact`` without an address is an opt-out that outlived the rest."""
+
+    person_id: str
+    session: UserSession | None
+    contact: Contact | None
+    session_until: datetime | None
+    contact_until: datetime | None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is more than an opt-out."""
+        return self.session is not None or bool(self.contact and self.contact.address)
+
+
+class PeopleService:
+    """The admin's side of people's data. Every method raises StoreUnavailableError when Redis does not answer."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        identities: Identities,
+        erasures: Erasures,
+        contact_life: timedelta,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._identities = identities
+        self._erasures = erasures
+        self._contact_life = contact_life
+        self._now = now
+
+    def person_id(self, address: str) -> str:
+        """How audit lines name the person with this address: its present holder."""
+        return self._identities.peek([address]).person_id
+
+    def look_up(self, address: str) -> PersonView:
+        """What is kept, and until when."""
+        return self._view(self._identities.peek([address]))
+
+    def erase(self, address: str) -> bool:
+        """Erase whatever there is, at Twilio too; whether there was more than an opt-out."""
+        # What has yet to be joined goes first: with the person goes what leads there.
+        holder, *unjoined = self._identities.people_of(address)
+        found = [self._erasures.erase(person.person_id, self._now()) for person in unjoined]
+        return self._erasures.erase(holder.person_id, self._now(), address) or any(found)
+
+    def record_consent(self, address: str, purpose: str, *, given: bool, key_name: str, note: str) -> PersonView:
+        """Write down a yes or a no; a no that leaves no yes is an opt-out.
+
+        Raises UnknownPersonError for a yes of somebody who never wrote, StoppedError for a yes after a STOP, or
+        for one to news after a no to them.
+        """
+        source = f"{BY_ADMIN} {key_name}"
+        known = self._identities.peek([address])
+        while True:
+            contact = (
+                _with_yes(known.contact, purpose, Consent(self._now(), source, note or GIVEN_ELSEWHERE))
+                if given
+                else _with_no(known.contact, purpose, OptOut(self._now(), source))
+            )
+            if contact.opt_out:
+                self._identities.keep_stop(known, contact.opt_out)
+            stored = self._store.amend(known, contact)
+            if not isinstance(stored, Conflict):
+                if not contact.opt_out:
+                    self._identities.lift_stop(stored)
+                return self._view(stored)
+            known = self._identities.peek([address])
+
+    def _view(self, person: StoredPerson) -> PersonView:
+        session, contact = person.session, person.contact
+        is_kept = contact is not None and bool(contact.address)
+        return PersonView(
+            person.person_id,
+            session,
+            contact,
+            session.updated_at + SESSION_LIFETIME if session else None,
+            contact.last_inbound_at + self._contact_life if contact and is_kept else None,
+        )
+
+
+def _with_yes(contact: Contact | None, purpose: str, consent: Consent) -> Contact:
+    if contact and contact.opt_out and not contact.opt_out.source.startswith(BY_ADMIN):
+        raise StoppedError("only START takes a STOP back")
+    if contact is None or not contact.address:
+        raise UnknownPersonError("nobody is written to who has never written")
+    news_ended = contact.news_ended
+    if purpose == NEWS and news_ended:
+        if not news_ended.source.startswith(BY_ADMIN):
+            raise StoppedError("only UPDATES takes back a no to news")
+        news_ended = None
+    return replace(contact, opt_out=None, news_ended=news_ended, consents={**contact.consents, purpose: consent})
+
+
+def _with_no(contact: Contact | None, purpose: str, opt_out: OptOut) -> Contact:
+    """Of somebody unknown, the no is all that is written down."""
+    contact = contact or Contact("", None, opt_out.at, opt_out.at)
+    left = {name: consent for name, consent in contact.consents.items() if name != purpose}
+    news_ended = contact.news_ended or (opt_out if purpose == NEWS else None)
+    return replace(
+        contact, consents=left, news_ended=news_ended, opt_out=contact.opt_out or (None if left else opt_out)
+    )

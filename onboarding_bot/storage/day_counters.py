@@ -1,0 +1,64 @@
+"""The counters of each day in Redis: a row of numbers for each shard, and one for all of them once the day is over."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from onboarding_bot.analytics.counter_layout import add_rows, position_of
+from onboarding_bot.quiet_hours import INDIA
+from onboarding_bot.storage.connection import AnyRedis
+from onboarding_bot.storage.errors import milliseconds
+from onboarding_bot.storage.keys import SHARDS, day_of_all, day_of_shard
+
+# As far back as anybody may ask.
+DAYS_KEPT = 90
+DAY_LIFE = timedelta(days=100)
+# No commit of a day arrives later than this after midnight: a turn takes seconds. Only then the day is rolled up.
+ROLL_UP_AFTER = timedelta(hours=1)
+_NUMBER_BYTES = 8
+
+
+def day_at(moment: datetime) -> date:
+    """The day that ``moment`` is in, in India."""
+    return moment.astimezone(INDIA).date()
+
+
+def arguments(counters: Iterable[Mapping[str, int]]) -> list[int]:
+    """Counters for a script: position and sum, one after the other."""
+    return [item for some in counters for name, count in some.items() for item in (position_of(name), count)]
+
+
+def numbers_in(row: bytes | None) -> tuple[int, ...]:
+    """A row as BITFIELD keeps it; without one, nothing has moved."""
+    return struct.unpack(f">{len(row) // _NUMBER_BYTES}q", row) if row else ()
+
+
+class DayCounters:
+    """Reads the days before today. A day that is over is added up once, and its sums are never written again."""
+
+    def __init__(self, client: AnyRedis) -> None:
+        self._client = client
+
+    def before(self, now: datetime, days: int) -> dict[date, Sequence[int]]:
+        """The sums of the last ``days`` days before today, the oldest first."""
+        wanted = [day_at(now) - timedelta(days=back) for back in range(days, 0, -1)]
+        rolled_up: Any = self._client.mget([day_of_all(day) for day in wanted]) if wanted else []
+        return {
+            day: self._add_up(day, now) if row is None else numbers_in(row)
+            for day, row in zip(wanted, rolled_up, strict=True)
+        }
+
+    def _add_up(self, day: date, now: datetime) -> list[int]:
+        """The sums of all shards; they are kept when the day is over for good."""
+        pipeline = self._client.pipeline(transaction=False)
+        for shard in range(SHARDS):
+            pipeline.get(day_of_shard(shard, day))
+        sums = add_rows(map(numbers_in, pipeline.execute()))
+        if day < day_at(now - ROLL_UP_AFTER):
+            # Whoever comes second has added up the same numbers.
+            row = struct.pack(f">{len(sums)}q", *sums)
+            self._client.set(day_of_all(day), row, px=milliseconds(DAY_LIFE), nx=True)
+        return sums

@@ -1,0 +1,244 @@
+"""Joins two records that turn out to be one person's, step by step, so that a crash in between loses nothing.
+
+First the stricter consent is written to both, and the loser's own hash leads to the winner. Then the winner's next
+commit takes the state of both. At last the loser's record ends, if nobody wrote to it meanwhile; otherwise it is joined
+again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from onboarding_bot.conversation.addresses import Link
+from onboarding_bot.conversation.contact import Contact, OptOut
+from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
+from onboarding_bot.conversation.session import UserSession
+from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.storage import keys
+from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, OutrunError
+from onboarding_bot.storage.connection import AnyRedis
+from onboarding_bot.storage.encryption import HEAD_BYTES
+from onboarding_bot.storage.errors import unavailable_on_error
+from onboarding_bot.storage.keys import Keys, in_shard
+from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_out_to_store
+from onboarding_bot.storage.scripts import Scripts
+from onboarding_bot.storage.session_store import Conflict, StoredPerson
+
+_PARTS_OF_A_ROW = ("rows", "counts", "pending")
+_KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
+# What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
+_OUT_OF_USE = frozenset({b"hidden", b"joined"})
+_BLOCKED = b"63014"
+
+# Stores a state that no message has changed.
+Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]
+
+
+class Joins:
+    """Joins records. Every method raises StoreUnavailableError when Redis does not answer in time."""
+
+    def __init__(self, client: AnyRedis, person_keys: Keys, store: RedisSessionStore, aliases: Aliases) -> None:
+        self._client = client
+        self._keys = person_keys
+        self._store = store
+        self._aliases = aliases
+        self._scripts = Scripts(client)
+
+    def join_all(self, person: StoredPerson, others: Sequence[StoredPerson], now: datetime) -> StoredPerson:
+        """The person joined with each of these records that is not the person's already: see ``join``."""
+        for other in others:
+            if other.person_id != person.person_id and all(
+                known.person_id != other.person_id for known in person.absorbs
+            ):
+                winner, loser = sorted((person, other), key=_precedence)
+                person = self.join(winner, loser, now)
+        return person
+
+    def join(self, winner: StoredPerson, loser: StoredPerson, now: datetime) -> StoredPerson:
+        """The winner with the state of both, for the next commit; the stricter consent holds for both from here on.
+
+        Raises OutrunError when one of them changed since it was loaded.
+        """
+        if loser.is_fresh:
+            return winner
+        permits = [self._permit(one.person_id) for one in (winner, loser)]
+        # Who has blocked us since the yes to news says it again, under whichever record it stands.
+        ends_news = any(_voids_news(permit) for permit in permits)
+        contact = joined_contact(winner.contact, loser.contact)
+        if contact and ends_news:
+            contact = without_news(contact)
+        winner = self._amended(winner, loser, ends_news=ends_news)
+        self._take_over_permit(winner, permits[1])
+        self._announce(winner, loser, contact.opt_out if contact else None)
+        known = [link for link in (winner.link, loser.link) if link]
+        link = known[0].with_addresses(known[-1].addresses) if known else Link((), now)
+        link = replace(link, hidden=link.hidden or known[-1].hidden if known else "")
+        link = replace(link, absorbing=tuple(dict.fromkeys((*link.absorbing, loser.person_id))))
+        return replace(
+            winner,
+            session=joined_session(winner.session, loser.session),
+            contact=contact,
+            link=link,
+            link_is_new=True,
+            absorbs=(*winner.absorbs, *loser.absorbs, loser),
+        )
+
+    def _amended(self, winner: StoredPerson, loser: StoredPerson, *, ends_news: bool) -> StoredPerson:
+        """The winner's record with every no of the loser's."""
+        if winner.contact is None:
+            return winner
+        strict = stricter(winner.contact, loser.contact)
+        if ends_news:
+            strict = without_news(strict)
+        if strict == winner.contact:
+            return winner
+        amended = self._store.amend(winner, strict)
+        if isinstance(amended, Conflict):
+            raise OutrunError
+        return amended
+
+    def _announce(self, winner: StoredPerson, loser: StoredPerson, opt_out: OptOut | None) -> None:
+        own = loser.person_id
+        with unavailable_on_error():
+            done = self._scripts.run(
+                "announce_join",
+                [
+                    self._keys.session(own),
+                    self._keys.contact(own),
+                    self._keys.opt_out(own),
+                    self._keys.permit(own),
+                    self._keys.alias(own),
+                ],
+                [
+                    HEAD_BYTES,
+                    loser.session_version,
+                    loser.contact_version,
+                    opt_out_to_store(opt_out) if opt_out else "",
+                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    FOR_GOOD if opt_out else self._aliases.life(winner),
+                ],
+            )
+        if not done:
+            raise OutrunError
+
+    def _permit(self, person_id: str) -> dict[bytes, bytes]:
+        with unavailable_on_error():
+            found: Any = self._client.hgetall(self._keys.permit(person_id))
+        permit: dict[bytes, bytes] = found
+        return permit
+
+    def _take_over_permit(self, winner: StoredPerson, permit: Mapping[bytes, bytes]) -> None:
+        suppressed = permit.get(b"suppressed", b"")
+        with unavailable_on_error():
+            self._scripts.run(
+                "take_over_permit",
+                [self._keys.permit(winner.person_id), self._keys.contact(winner.person_id)],
+                [
+                    b"" if suppressed in _OUT_OF_USE else suppressed,
+                    permit.get(b"last_marketing", b"0"),
+                    permit.get(b"marketing_before", b"0"),
+                ],
+            )
+
+    def _absorb(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:
+        """End the loser's record; None when that is done, or the record as it is by now."""
+        own, shard = loser.person_id, keys.shard_of(loser.person_id)
+        steps = list(self._keys.steps(own).values())
+        with unavailable_on_error():
+            found: Any = self._client.smembers(keys.ACTIVE_BROADCASTS)
+            active = sorted(name.decode() for name in found)
+            done, *newer = self._scripts.run(
+                "absorb",
+                [
+                    self._keys.session(own),
+                    self._keys.contact(own),
+                    self._keys.draft(own),
+                    self._keys.opt_out(own),
+                    self._keys.permit(own),
+                    self._keys.link(own),
+                    self._keys.alias(own),
+                    self._keys.due(own),
+                    self._keys.contacts(own),
+                    *steps,
+                    *(in_shard(shard, broadcast_id, part) for broadcast_id in active for part in _PARTS_OF_A_ROW),
+                ],
+                [
+                    HEAD_BYTES,
+                    loser.session_version,
+                    loser.contact_version,
+                    own,
+                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    self._aliases.life(winner),
+                    _KINDS_OF_DUE_WORK,
+                    len(steps),
+                ],
+            )
+            if not done:
+                return self._store.person(own, *newer)
+            self._skip_what_the_loser_got(winner.person_id, own, active)
+        return None
+
+    def _skip_what_the_loser_got(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
+        """One person has one row: where the loser's message is out already, the winner's is skipped."""
+        shard = keys.shard_of(loser_id)
+        rows = [self._client.hget(in_shard(shard, broadcast_id, "rows"), loser_id) for broadcast_id in active]
+        # A row that was sent, or may have been, has had a try.
+        reached = [
+            broadcast_id
+            for broadcast_id, row in zip(active, rows, strict=True)
+            if row and not bytes(row).startswith((b"skipped|", b"failed|", b"pending|"))  # type: ignore[arg-type]
+        ]
+        own = keys.shard_of(winner_id)
+        if reached:
+            names = [in_shard(own, broadcast_id, part) for broadcast_id in reached for part in _PARTS_OF_A_ROW]
+            self._scripts.run("skip_rows", names, [winner_id])
+
+    def finish(self, stored: StoredPerson, now: datetime, commit: Commit) -> StoredPerson:
+        """End the records that were joined with this one, now that the joined state is stored, and renew its aliases.
+
+        What was written to one of them meanwhile is joined as well. After a crash, or when the person writes on in
+        between, the link names what is left to be absorbed, and the next message goes on with it.
+        """
+        for absorbed in stored.absorbs:
+            left = absorbed
+            while newer := self._absorb(stored, left):
+                left = newer
+                joined = self.join(replace(stored, absorbs=()), newer, now)
+                if joined.session is None or joined.contact is None:
+                    return stored
+                again = commit(joined, joined.session, joined.contact)
+                if isinstance(again, Conflict):
+                    return stored
+                stored = again
+        if stored.link_is_new and stored.link:
+            self._aliases.renew(stored, stored.link)
+        return replace(stored, absorbs=(), link_is_new=False)
+
+
+def _voids_news(permit: Mapping[bytes, bytes]) -> bool:
+    """Whether the person has blocked us since the yes to news that this permit knows (see commit.lua)."""
+    given = permit.get(b"updates")
+    return permit.get(b"suppressed") == _BLOCKED or (given is not None and given == permit.get(b"updates_void"))
+
+
+def _precedence(person: StoredPerson) -> tuple[bool, bool, bool, float, str]:
+    """Sorts the record that stays to the front, whoever compares the two, and however often: that of the first meeting.
+
+    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias. One
+    that was said to be joined to another record never becomes the one that stays, or the two would lead to each other.
+    """
+    alias = Alias.from_value(person.alias)
+    is_announced = alias is not None and alias.is_same_person
+    is_needed = bool(person.absorbs) or (alias is not None and not alias.is_same_person)
+    first = person.contact.first_inbound_at.timestamp() if person.contact else math.inf
+    return is_announced, not is_needed, person.contact is None, first, person.person_id
+
+
+def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:
+    """The contact with this no to messages, if it has none yet."""
+    known = contact or Contact("", None, opt_out.at, opt_out.at)
+    return replace(known, opt_out=known.opt_out or opt_out)

@@ -1,0 +1,223 @@
+"""The names of all keys in Redis, built in this one place: hashes of people, never their numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import date
+
+from onboarding_bot.conversation.session import OnboardingStep
+
+SHARDS = 64
+_ID_BYTES = 16
+_ERASED = "erased:"
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names for one PERSON_ID_KEY. All keys of a shard share the hash tag ``{sN}``, and so a cluster's slot."""
+
+    person_id_key: str
+
+    def person_id(self, sender: str) -> str:
+        """HMAC-SHA256 of ``From``, cut to 128 bits, in hexadecimal."""
+        return self._digest("person", sender)
+
+    def vacant_id(self, address: str, earlier: str) -> str:
+        """The id of whoever gets an address whose own hash was somebody's before, after its ``earlier`` holder."""
+        return self._digest("person", f"{address}/after/{earlier}")
+
+    def session(self, person_id: str) -> str:
+        """The encrypted session of one person."""
+        return f"{_tag(person_id)}:session:{person_id}"
+
+    def contact(self, person_id: str) -> str:
+        """The encrypted contact record of one person."""
+        return f"{_tag(person_id)}:contact:{person_id}"
+
+    def draft(self, person_id: str) -> str:
+        """The encrypted unfinished answers of one person; they belong to the contact record, but expire sooner."""
+        return f"{_tag(person_id)}:draft:{person_id}"
+
+    def opt_out(self, person_id: str) -> str:
+        """A person's no to messages, in clear: it names nobody, and must survive lost keys and erased records."""
+        return f"{_tag(person_id)}:optout:{person_id}"
+
+    def steps(self, person_id: str) -> dict[OnboardingStep, str]:
+        """The step indexes of this person's shard, by step."""
+        return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}
+
+    def contacts(self, person_id: str) -> str:
+        """The index of contacts of this person's shard, scored by the time of the last message."""
+        return f"{_tag(person_id)}:contacts"
+
+    def due(self, person_id: str) -> str:
+        """What is due later in this person's shard, scored by its time."""
+        return f"{_tag(person_id)}:due"
+
+    def permit(self, person_id: str) -> str:
+        """What a script has to know before it lets a message go out: consent, suppression, marketing sent lately."""
+        return f"{_tag(person_id)}:permit:{person_id}"
+
+    def goodbye(self, person_id: str, message_sid: str) -> str:
+        """The answer to a copy of a message from before its sender was erased; the message is there as a keyed hash."""
+        return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
+
+    def alias(self, address_id: str) -> str:
+        """Whose address this is, where it is not the person's whose id is the address's own hash."""
+        return f"{_tag(address_id)}:alias:{address_id}"
+
+    def link(self, person_id: str) -> str:
+        """The encrypted addresses of one person."""
+        return f"{_tag(person_id)}:link:{person_id}"
+
+    def erasures(self, person_id: str) -> str:
+        """Who was erased in this person's shard, scored by when."""
+        return f"{_tag(person_id)}:erasures"
+
+    def owed_lines(self, person_id: str) -> str:
+        """Whose erasure in this person's shard is not in the log yet, scored by when it was."""
+        return owed_lines_of(shard_of(person_id))
+
+    def messages_to_delete(self, deletion_id: str) -> str:
+        """Whose messages have to be deleted at Twilio, and what is still to be forgotten there, encrypted.
+
+        The id leads back to nobody.
+        """
+        return f"{_tag(deletion_id)}:messages:{deletion_id}"
+
+    def counters(self, person_id: str) -> str:
+        """The counters of this person's shard."""
+        return f"{_tag(person_id)}:counters"
+
+    def day(self, person_id: str, day: date) -> str:
+        """The counters of one day of this person's shard."""
+        return day_of_shard(shard_of(person_id), day)
+
+    def otp_requests(self, phone: str) -> str:
+        """The OTP requests of the last day for one phone number; it lives in the number's own shard."""
+        digest = self._digest("phone", phone)
+        return f"{_tag(digest)}:otp:{digest}"
+
+    def address_id(self, address: str) -> str:
+        """An internet address, hashed like a person."""
+        return self._digest("address", address)
+
+    def _digest(self, kind: str, value: str) -> str:
+        message = f"{kind}\0{value}".encode()
+        return hmac.digest(self.person_id_key.encode(), message, hashlib.sha256)[:_ID_BYTES].hex()
+
+
+def step_index(shard: int, step: OnboardingStep) -> str:
+    """The index of live sessions in ``step``, scored by their expiry (Unix time in milliseconds)."""
+    return f"{{s{shard}}}:step:{step}"
+
+
+def counters_of(shard: int) -> str:
+    """The hash of counters of one shard."""
+    return f"{{s{shard}}}:counters"
+
+
+def day_of_shard(shard: int, day: date) -> str:
+    """A shard's counters of one day: numbers of 64 bits, one after the other."""
+    return f"{{s{shard}}}:day:{day.isoformat()}"
+
+
+def day_of_all(day: date) -> str:
+    """The counters of a day that is over, all shards together. These keys share one slot of a cluster."""
+    return f"{{stats}}:day:{day.isoformat()}"
+
+
+def contacts_of(shard: int) -> str:
+    """The index of contacts of one shard."""
+    return f"{{s{shard}}}:contacts"
+
+
+def erasures_of(shard: int) -> str:
+    """Who was erased in one shard, scored by when."""
+    return f"{{s{shard}}}:erasures"
+
+
+def probe_of(shard: int) -> str:
+    """Where health writes into one shard, as a turn would."""
+    return f"{{s{shard}}}:probe"
+
+
+def owed_lines_of(shard: int) -> str:
+    """Whose erasure in one shard is not in the log yet, scored by when it was."""
+    return f"{{s{shard}}}:owed"
+
+
+def due_in(shard: int) -> str:
+    """What is due later in one shard."""
+    return f"{{s{shard}}}:due"
+
+
+def due_for(broadcast_id: str) -> str:
+    """What is due later in the shard that looks after this broadcast."""
+    # The id begins with the time, and ends at random.
+    return due_in(shard_of(broadcast_id[-8:]))
+
+
+def shard_of(digest: str) -> int:
+    """The shard of a person, or of a phone number, by its id."""
+    return int(digest[:8], 16) % SHARDS
+
+
+def nameless_id(shard: int) -> str:
+    """A random id that belongs to this shard as a person's would, and leads to nobody."""
+    return f"{secrets.randbelow(2**32 // SHARDS) * SHARDS + shard:08x}{secrets.token_hex(_ID_BYTES - 4)}"
+
+
+def erased_row() -> str:
+    """A new name for a broadcast's row of somebody who was erased: a hash under a key that nobody has."""
+    return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
+
+
+def is_erased(row_name: str) -> bool:
+    """Whether a row, or a member of an audience, is all that is left of somebody who was erased."""
+    return row_name.startswith(_ERASED)
+
+
+def in_shard(shard: int, broadcast_id: str, what: str) -> str:
+    """One of a broadcast's keys in a shard: ``audience``, ``pending``, ``rows``, ``counts``, ``inflight``, a lease."""
+    return f"{{s{shard}}}:broadcast:{broadcast_id}:{what}"
+
+
+# What concerns all broadcasts together has one slot of a cluster to itself.
+BROADCASTS = "{outbound}:broadcasts"
+ACTIVE_BROADCASTS = "{outbound}:active"
+SLOTS = "{outbound}:slots"
+OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
+SWEEPER = "{outbound}:sweeper"
+HEARTBEATS = "{outbound}:signs"
+
+# Dramatiq's own keys: a list of ids for each queue, and a hash of the messages.
+QUEUE_NAMESPACE, QUEUE = "{dramatiq}", "outbound"
+QUEUE_LIST = f"{QUEUE_NAMESPACE}:{QUEUE}"
+QUEUE_MESSAGES = f"{QUEUE_LIST}.msgs"
+# The bot's own: where health writes into the queue's Redis.
+QUEUE_PROBE = f"{QUEUE_NAMESPACE}:probe"
+# Before each key of those that count requests to the JSON endpoints.
+LIMITS = "limits"
+
+
+def broadcast(broadcast_id: str) -> str:
+    """The record of one broadcast."""
+    return f"{{outbound}}:broadcast:{broadcast_id}"
+
+
+def idempotency(key: str) -> str:
+    """Where the broadcast of an admin's Idempotency-Key is found."""
+    return f"{{outbound}}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def sign_in(token: str) -> str:
+    """Where the dashboard finds who is signed in with this token."""
+    return f"{{dashboard}}:sign-in:{hashlib.sha256(token.encode()).hexdigest()}"
+
+
+def _tag(digest: str) -> str:
+    return f"{{s{shard_of(digest)}}}"

@@ -1,1 +1,0 @@
-"""Every word that a person reads: one gettext catalogue for each language, checked when the bot starts."""

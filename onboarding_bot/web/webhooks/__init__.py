@@ -1,0 +1,1 @@
+"""The calls that Twilio makes: messages, their fallback, and status callbacks."""
