@@ -1,0 +1,86 @@
+"""The names of a script's keys and arguments: as its first lines give them, in Lua as in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import fakeredis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onboarding_bot.storage import scripts
+from onboarding_bot.storage.scripts import Signature
+
+PLAIN = Signature(("session", "contact"), ("now", "life"))
+ONE_LIST = Signature(("session", "step..."), ("now", "counters..."))
+TWO_LISTS = Signature(("step...", "session", "day..."), ("names...", "now"))
+
+
+def echo(signature: Signature, keys: Mapping[str, Any], arguments: Mapping[str, Any]) -> Any:
+    """What a script that takes this sees under each name."""
+    names = [name.removesuffix("...") + ("_keys" if name.endswith("...") else "_key") for name in signature.keys]
+    names += [name.removesuffix("...") for name in signature.arguments]
+    text = f"{signature.locals()}return {{{', '.join(names)}}}"
+    sent_keys, sent = signature.values(keys, arguments)
+    return fakeredis.FakeRedis(decode_responses=True).eval(text, len(sent_keys), *sent_keys, *sent)
+
+
+@pytest.mark.parametrize(
+    ("signature", "keys", "arguments", "seen"),
+    [
+        pytest.param(PLAIN, {"session": "s", "contact": "c"}, {"now": 1, "life": 2}, ["s", "c", "1", "2"], id="plain"),
+        pytest.param(
+            PLAIN, {"contact": "c", "session": "s"}, {"life": 2, "now": 1}, ["s", "c", "1", "2"], id="in any order"
+        ),
+        pytest.param(
+            ONE_LIST,
+            {"session": "s", "step": ["a", "b"]},
+            {"now": 1, "counters": ["x", 3, "y", 4]},
+            ["s", ["a", "b"], "1", ["x", "3", "y", "4"]],
+            id="a list at the end",
+        ),
+        pytest.param(
+            ONE_LIST, {"session": "s", "step": []}, {"now": 1, "counters": []}, ["s", [], "1", []], id="empty lists"
+        ),
+        pytest.param(
+            TWO_LISTS,
+            {"step": ["a", "b"], "session": "s", "day": ["d"]},
+            {"names": ["n", "m"], "now": 1},
+            [["a", "b"], "s", ["d"], ["n", "m"], "1"],
+            id="lists anywhere",
+        ),
+    ],
+)
+def test_a_script_sees_each_value_under_its_name(
+    signature: Signature, keys: Mapping[str, Any], arguments: Mapping[str, Any], seen: list[Any]
+) -> None:
+    assert echo(signature, keys, arguments) == seen
+
+
+words = st.text("abc", min_size=1, max_size=3)
+lists = st.lists(words, max_size=5)
+
+
+@given(step=lists, session=words, day=lists, names=lists, now=words)
+def test_lists_of_any_length_come_whole(
+    step: list[str], session: str, day: list[str], names: list[str], now: str
+) -> None:
+    seen = echo(TWO_LISTS, {"step": step, "session": session, "day": day}, {"names": names, "now": now})
+    assert seen == [step, session, day, names, now]
+
+
+def test_a_value_without_a_name_and_a_name_without_a_value_are_refused() -> None:
+    with pytest.raises(TypeError, match="takes session, contact, and was given session, contact, draft"):
+        PLAIN.values({"session": "s", "contact": "c", "draft": "d"}, {"now": 1, "life": 2})
+    with pytest.raises(KeyError, match="life"):
+        PLAIN.values({"session": "s", "contact": "c"}, {"now": 1, "live": 2})
+
+
+def test_names_go_on_in_further_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    (tmp_path / "wide.lua").write_text(
+        "-- Does it.\n-- KEYS session,\n--   step...\n-- ARGV now\n-- now: in ms.\nreturn 1\n"
+    )
+    monkeypatch.setattr(scripts, "FOLDER", tmp_path)
+    assert scripts.signature_of("wide") == Signature(("session", "step..."), ("now",))
