@@ -168,7 +168,11 @@ def build_parts(
         settings.public_base_url,
     )
     message_log = MessageLog(
-        settings.twilio_api_base_url, settings.twilio_account_sid, settings.twilio_auth_tokens[0], clock.sleep
+        settings.twilio_api_base_url,
+        settings.twilio_account_sid,
+        settings.twilio_auth_tokens[0],
+        clock.monotonic,
+        clock.sleep,
     )
     templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
 

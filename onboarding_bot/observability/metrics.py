@@ -26,6 +26,7 @@ BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
 # A reply should be there within 2 s; after 12 s a webhook gives up.
 _WEBHOOK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 12, 15)
 _AUTH_API_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 10)
+_OUTGOING_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30)
 
 disable_created_metrics()
 _REGISTRY = CollectorRegistry()
@@ -42,9 +43,7 @@ _turns = Counter(
     "turns_total", "Turns that were stored, and replies that were repeated, by the step they began in.",
     ["step", "result"], registry=_REGISTRY,
 )  # fmt: skip
-_sign_ups = Counter(
-    "sign_ups_total", "Heartbeat-ups that began and that were completed.", ["milestone"], registry=_REGISTRY
-)
+_sign_ups = Counter("sign_ups_total", "Sign-ups that began and that were completed.", ["milestone"], registry=_REGISTRY)
 _auth_api_requests = Counter(
     "auth_api_requests_total", "OTP requests to the auth API, by how the last try ended.", ["outcome"],
     registry=_REGISTRY,
@@ -56,6 +55,14 @@ _auth_api_duration = Histogram(
 _breaker_state = Gauge(
     "breaker_state", "The worst breaker before the auth API, as its last call left it: 0 closed, 1 half open, 2 open.",
     multiprocess_mode="livemax", registry=_REGISTRY,
+)  # fmt: skip
+_outgoing_requests = Counter(
+    "outgoing_requests_total", "HTTP requests to other services, each try counted, by how they ended.",
+    ["service", "outcome"], registry=_REGISTRY,
+)  # fmt: skip
+_outgoing_duration = Histogram(
+    "outgoing_request_duration_seconds", "How long one HTTP request to another service took.", ["service"],
+    buckets=_OUTGOING_BUCKETS, registry=_REGISTRY,
 )  # fmt: skip
 _broadcast_messages = Counter(
     "broadcast_messages_total", "How often a recipient of a broadcast came into a state.", ["state"],
@@ -105,6 +112,12 @@ def auth_api_answered(outcome: str, seconds: float, breaker: str) -> None:
     _auth_api_requests.labels(outcome).inc()
     _auth_api_duration.observe(seconds)
     _breaker_state.set(BREAKER_STATES[breaker])
+
+
+def outgoing_request_ended(service: str, outcome: str, seconds: float) -> None:
+    """One HTTP request to a service has ended after ``seconds``, as ``http_2xx``, ``timeout`` and the like."""
+    _outgoing_requests.labels(service, outcome).inc()
+    _outgoing_duration.labels(service).observe(seconds)
 
 
 def broadcast_row_became(state: str, count: int = 1) -> None:

@@ -90,7 +90,7 @@ class Templates:
             finally:
                 self._asking.release()
         if self._known is None:
-            raise ContentApiError("Twilio has not told yet which templates are approved", retryable=True)
+            raise ContentApiError("Twilio has not told yet which templates are approved")
         return self._known
 
     def _may_stay(self, max_age_seconds: float) -> bool:

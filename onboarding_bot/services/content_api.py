@@ -11,16 +11,26 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-import requests
-
 from onboarding_bot.config import REAL_TWILIO_API, Settings
 from onboarding_bot.errors import BotError
+from onboarding_bot.services.transport import (
+    SERVER_ERRORS,
+    TOO_MANY_REQUESTS,
+    Answer,
+    NoAnswer,
+    RetryPolicy,
+    TimeLimits,
+    Transport,
+)
 
 REAL_CONTENT_API = "https://content.twilio.com"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-MOST_TRIES = 4
-PAUSE_SECONDS = 0.5
+# Making a template twice leaves a copy of the same name, which harms nobody; everything else does nothing twice.
+RETRIES = RetryPolicy(
+    most_tries=4, statuses=frozenset({TOO_MANY_REQUESTS, *SERVER_ERRORS}), after_uncertain=True, growth=2.0
+)
+LARGEST_BODY = 4 * 1024 * 1024
 PAGE_SIZE = 100
 MOST_PAGES = 200
 LONGEST_REASON = 200
@@ -33,11 +43,6 @@ class ContentApiError(BotError):
     """The Content API did not do what it was asked; the message is one plain line without any secret."""
 
     code = "content_api.failed"
-
-    def __init__(self, message: str, *, retryable: bool, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retryable = retryable
-        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def content_api_url(twilio_api_url: str) -> str:
 
 
 class ContentApi:
-    """The client. What fails in passing is tried again until ``deadline_seconds`` after a call began.
+    """The client. A request that fails for the moment is tried again until ``deadline_seconds`` after it began.
 
     Every method raises ContentApiError when that did not help.
     """
@@ -85,11 +90,15 @@ class ContentApi:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base = content_api_url(settings.twilio_api_base_url)
-        self._credentials = (settings.twilio_account_sid, settings.twilio_auth_tokens[0])
-        self._deadline_seconds = deadline_seconds
-        self._clock = clock
-        self._sleep = sleep
-        self._session = requests.Session()
+        self._transport = Transport(
+            "twilio_content_api",
+            TimeLimits(connect=CONNECT_SECONDS, read=READ_SECONDS, deadline=deadline_seconds),
+            RETRIES,
+            auth=(settings.twilio_account_sid, settings.twilio_auth_tokens[0]),
+            largest_body=LARGEST_BODY,
+            clock=clock,
+            sleep=sleep,
+        )
 
     def list_contents(self) -> list[Content]:
         """Every template of the account with its approval, page by page."""
@@ -102,7 +111,7 @@ class ContentApi:
             if not following:
                 return contents
             url = self._here(following)
-        raise ContentApiError(f"the list of templates does not end after {MOST_PAGES} pages", retryable=False)
+        raise ContentApiError(f"the list of templates does not end after {MOST_PAGES} pages")
 
     def create(self, definition: Mapping[str, Any]) -> Content:
         """Make a template. A call that failed half-way may leave an unused copy of the same name; it harms nobody."""
@@ -121,77 +130,39 @@ class ContentApi:
         parts, base = urlsplit(url), urlsplit(self._base)
         return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
 
-    def _ask(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-        deadline = self._clock() + self._deadline_seconds
-        tries = 1
-        while True:
-            try:
-                return self._try_once(method, url, body, deadline - self._clock())
-            except ContentApiError as error:
-                pause = max(error.retry_after, PAUSE_SECONDS * 2 ** (tries - 1))
-                if not error.retryable or tries == MOST_TRIES or self._clock() + pause >= deadline:
-                    raise
-            self._sleep(pause)
-            tries += 1
-
-    def _try_once(self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float) -> Mapping[str, Any]:
-        try:
-            response = self._session.request(
-                method,
-                url,
-                json=body,
-                auth=self._credentials,
-                timeout=(min(CONNECT_SECONDS, seconds), min(READ_SECONDS, seconds)),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            msg = f"{self._host()} cannot be reached ({type(error).__name__})"
-            raise ContentApiError(msg, retryable=True) from error
-        answer = _object(response)
-        if response.status_code not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
-            raise self._refusal(response, answer or {})
-        if answer is None:
-            raise ContentApiError(f"{self._host()} answered no JSON object", retryable=False)
+    def _ask(self, method: str, url: str, payload: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        ending = self._transport.call(method, url, payload=payload).ending
+        if isinstance(ending, NoAnswer):
+            raise ContentApiError(f"{self._host()} cannot be reached ({ending.reason})")
+        if ending.status not in {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}:
+            raise ContentApiError(f"{self._host()} {_refusal(ending)}")
+        answer = ending.json()
+        if not isinstance(answer, dict):
+            raise ContentApiError(f"{self._host()} answered no JSON object")
         return answer
-
-    def _refusal(self, response: requests.Response, answer: Mapping[str, Any]) -> ContentApiError:
-        status = response.status_code
-        match status:
-            case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
-                says = "refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-            case _ if 300 <= status < 400:
-                says = "redirects, and credentials are not sent on: look at TWILIO_API_BASE_URL"
-            case _:
-                says = f"answered {status}"
-        code = f", error {answer['code']}" if isinstance(answer.get("code"), int) else ""
-        message = " ".join(str(answer.get("message") or "").split())[:LONGEST_REASON]
-        return ContentApiError(
-            f"{self._host()} {says}{code}" + (f": {message}" if message else ""),
-            retryable=status == HTTPStatus.TOO_MANY_REQUESTS or status >= 500,
-            retry_after=_retry_after(response),
-        )
 
     def _host(self) -> str:
         return urlsplit(self._base).hostname or self._base
 
 
-def _object(response: requests.Response) -> Mapping[str, Any] | None:
-    try:
-        answer = response.json()
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
-def _retry_after(response: requests.Response) -> float:
-    header = response.headers.get("Retry-After", "")
-    return float(header) if header.isascii() and header.isdigit() else 0.0
+def _refusal(answer: Answer) -> str:
+    match answer.status:
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            says = "refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+        case status if 300 <= status < 400:
+            says = "redirects, and credentials are not sent on: look at TWILIO_API_BASE_URL"
+        case status:
+            says = f"answered {status}"
+    members = answer.members()
+    code = f", error {members['code']}" if isinstance(members.get("code"), int) else ""
+    message = " ".join(str(members.get("message") or "").split())[:LONGEST_REASON]
+    return f"{says}{code}" + (f": {message}" if message else "")
 
 
 def _records(page: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     contents = page.get("contents")
     if not isinstance(contents, list) or not all(isinstance(record, dict) for record in contents):
-        raise ContentApiError("the list of templates has another form than Twilio's", retryable=False)
+        raise ContentApiError("the list of templates has another form than Twilio's")
     return contents
 
 
@@ -203,7 +174,7 @@ def _next_page(page: Mapping[str, Any]) -> str:
 def _content(record: Mapping[str, Any]) -> Content:
     sid = record.get("sid")
     if not isinstance(sid, str) or not sid:
-        raise ContentApiError("a template without a ContentSid is not Twilio's", retryable=False)
+        raise ContentApiError("a template without a ContentSid is not Twilio's")
     variables = record.get("variables")
     # The list carries the approval flat, the request for one template below the channel's name.
     approval = record.get("approval_requests")

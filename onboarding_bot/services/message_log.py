@@ -16,17 +16,30 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
-
 from onboarding_bot.errors import BotError
-from onboarding_bot.observability.tracing import current_trace
+from onboarding_bot.services.transport import (
+    SERVER_ERRORS,
+    TOO_MANY_REQUESTS,
+    Answer,
+    NoAnswer,
+    RetryPolicy,
+    TimeLimits,
+    Transport,
+)
 
-CONNECT_SECONDS = 3.0
-READ_SECONDS = 20.0
-MOST_TRIES = 5
-PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
 PAGE_SIZE = 1000
+# A page of so many messages, each as long as WhatsApp allows, has some 7 MB.
+LARGEST_BODY = 16 * 1024 * 1024
+MOST_TRIES = 5
+# Reading and deleting do no harm twice. Five tries that all time out, and the longest pauses between them, end in time.
+LIMITS = TimeLimits(connect=3.0, read=20.0, deadline=240.0)
+RETRIES = RetryPolicy(
+    most_tries=MOST_TRIES,
+    statuses=frozenset({TOO_MANY_REQUESTS, *SERVER_ERRORS}),
+    after_uncertain=True,
+    growth=2.0,
+    longest_pause=30.0,
+)
 _DELETED = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_FOUND})
 # A message that is still on its way cannot be deleted (error 20009).
 _NOT_YET = HTTPStatus.CONFLICT
@@ -36,11 +49,6 @@ class MessageLogError(BotError):
     """Twilio did not list or delete messages; the message is one plain line, without any secret or number."""
 
     code = "message_log.failed"
-
-    def __init__(self, message: str, *, retryable: bool, retry_after: float = 0.0) -> None:
-        super().__init__(message)
-        self.retryable = retryable
-        self.retry_after = retry_after
 
 
 class Direction(StrEnum):
@@ -68,13 +76,24 @@ class MessageLog:
     """The client. Every method raises MessageLogError when repeating did not help."""
 
     def __init__(
-        self, api_base_url: str, account_sid: str, auth_token: str, sleep: Callable[[float], None] = time.sleep
+        self,
+        api_base_url: str,
+        account_sid: str,
+        auth_token: str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base = api_base_url
         self._messages = f"{api_base_url}/2010-04-01/Accounts/{account_sid}/Messages"
-        self._sleep = sleep
-        self._session = requests.Session()
-        self._session.auth = (account_sid, auth_token)
+        self._transport = Transport(
+            "twilio_message_log",
+            LIMITS,
+            RETRIES,
+            auth=(account_sid, auth_token),
+            largest_body=LARGEST_BODY,
+            clock=clock,
+            sleep=sleep,
+        )
 
     def messages(
         self, *, sender: str | None = None, recipient: str | None = None, since: datetime | None = None
@@ -104,13 +123,13 @@ class MessageLog:
     def _delete_media(self, message_url: str) -> bool:
         """A medium that hangs on several messages is only gone when it is deleted on all of them."""
         answer = self._ask("GET", f"{message_url}/Media.json?{urlencode({'PageSize': PAGE_SIZE})}", _DELETED)
-        if answer.status_code != HTTPStatus.OK:
+        if answer.status != HTTPStatus.OK:
             return True
         media = _records(_content(answer), "media_list")
         return all(self._delete(f"{message_url}/Media/{medium.get('sid')}.json") for medium in media)
 
     def _delete(self, url: str) -> bool:
-        return self._ask("DELETE", url, _DELETED | {_NOT_YET}).status_code != _NOT_YET
+        return self._ask("DELETE", url, _DELETED | {_NOT_YET}).status != _NOT_YET
 
     def _following(self, page: Mapping[str, Any]) -> str | None:
         """The next page, at the configured host: credentials go nowhere else, whatever an answer names."""
@@ -118,65 +137,32 @@ class MessageLog:
         if not path:
             return None
         if not isinstance(path, str) or not path.startswith("/"):
-            raise MessageLogError("Twilio names a next page that is not its own", retryable=False)
+            raise MessageLogError("Twilio names a next page that is not its own")
         return self._base + path
 
-    def _ask(self, method: str, url: str, besides_ok: frozenset[HTTPStatus] = frozenset()) -> requests.Response:
+    def _ask(self, method: str, url: str, besides_ok: frozenset[HTTPStatus] = frozenset()) -> Answer:
         """The answer, with status 200 or one ``besides_ok``."""
-        tries = 1
-        while True:
-            try:
-                return self._try_once(method, url, besides_ok | {HTTPStatus.OK})
-            except MessageLogError as error:
-                if not error.retryable or tries == MOST_TRIES:
-                    raise
-                pause = max(error.retry_after, PAUSE_SECONDS * 2 ** (tries - 1))
-            self._sleep(min(pause, LONGEST_PAUSE_SECONDS))
-            tries += 1
-
-    def _try_once(self, method: str, url: str, expected: frozenset[HTTPStatus]) -> requests.Response:
-        try:
-            response = self._session.request(
-                method,
-                url,
-                headers={"traceparent": current_trace().traceparent()},
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise MessageLogError(f"Twilio cannot be reached ({type(error).__name__})", retryable=True) from error
-        if response.status_code not in expected:
-            raise _refusal(response)
-        return response
+        ending = self._transport.call(method, url).ending
+        if isinstance(ending, NoAnswer):
+            raise MessageLogError(f"Twilio cannot be reached ({ending.reason})")
+        if ending.status in besides_ok | {HTTPStatus.OK}:
+            return ending
+        if ending.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise MessageLogError("Twilio refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN")
+        raise MessageLogError(f"Twilio answered {ending.status} about its messages")
 
 
-def _content(response: requests.Response) -> Mapping[str, Any]:
-    try:
-        answer = response.json()
-    except ValueError:
-        raise MessageLogError("Twilio answered no JSON", retryable=False) from None
-    return answer if isinstance(answer, dict) else {}
-
-
-def _refusal(response: requests.Response) -> MessageLogError:
-    status = response.status_code
-    header = response.headers.get("Retry-After", "")
-    says = (
-        "Twilio refuses the credentials: look at TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-        else f"Twilio answered {status} about its messages"
-    )
-    return MessageLogError(
-        says,
-        retryable=status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
-        retry_after=float(header) if header.isascii() and header.isdigit() else 0.0,
-    )
+def _content(answer: Answer) -> Mapping[str, Any]:
+    page = answer.json()
+    if page is None:
+        raise MessageLogError("Twilio answered no JSON")
+    return page if isinstance(page, dict) else {}
 
 
 def _records(page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     records = page.get(name)
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise MessageLogError(f"the list of {name} has another form than Twilio's", retryable=False)
+        raise MessageLogError(f"the list of {name} has another form than Twilio's")
     return records
 
 
@@ -198,7 +184,7 @@ def _message(record: Mapping[str, Any]) -> LoggedMessage | None:
             media=int(record.get("num_media") or 0),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise MessageLogError("a message in the list has another form than Twilio's", retryable=False) from error
+        raise MessageLogError("a message in the list has another form than Twilio's") from error
 
 
 def _direction(named: str) -> Direction:

@@ -273,7 +273,7 @@ def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
 
     def is_marketing(_content_sid: str) -> bool:
         if not known:
-            raise ContentApiError("Twilio has not told yet", retryable=True)
+            raise ContentApiError("Twilio has not told yet")
         return known[0]
 
     world = World(is_marketing=is_marketing)

@@ -139,7 +139,7 @@ def test_what_is_on_its_way_is_deleted_later(work: Work) -> None:
 
 def test_an_outage_is_waited_for(work: Work) -> None:
     work.log.add(1)
-    work.log.fault = MessageLogError("Twilio cannot be reached", retryable=True)
+    work.log.fault = MessageLogError("Twilio cannot be reached")
     with pytest.raises(MessageLogError):
         work.go_on()
     work.log.fault = None

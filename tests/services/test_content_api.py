@@ -177,7 +177,6 @@ def test_a_wait_beyond_the_deadline_ends_it_at_once(internet: responses.Requests
     with pytest.raises(ContentApiError) as caught:
         client().list_contents()
     assert str(caught.value) == "content.twilio.com answered 429, error 20429: Too Many Requests"
-    assert caught.value.retryable
 
 
 def test_it_is_tried_a_few_times_only(internet: responses.RequestsMock) -> None:
@@ -210,7 +209,6 @@ def test_other_errors_are_one_plain_line(
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 350
     assert TOKEN not in str(caught.value)
-    assert not caught.value.retryable
 
 
 def test_an_answer_that_is_not_json(internet: responses.RequestsMock) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -275,10 +274,6 @@ def test_settings_with_faults_are_listed_before_anything_is_asked(
     monkeypatch.setattr(doctor, "read_environment", lambda: {"FLASK_ENV": "production"})
     assert doctor.main() == 1
     assert "setting TWILIO_AUTH_TOKEN is missing" in capsys.readouterr().err
-
-
-def test_members_of_an_answer_that_is_no_object_are_empty() -> None:
-    assert doctor.Answer(200, json.dumps([1])).member("status") == ""
 
 
 def free_port() -> int:

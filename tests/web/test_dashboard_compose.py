@@ -245,7 +245,7 @@ def test_when_twilio_does_not_tell_of_a_template_nothing_is_lost(
     admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
-        raise ContentApiError("no answer", retryable=False)
+        raise ContentApiError("no answer")
 
     monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", away)
     admin.submits(NEW, {"kind": "template", "content_sid": SID}, status=400)

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from onboarding_bot.services.breaker import CircuitBreaker
+from onboarding_bot.services.circuit_breaker import CircuitBreaker
 
 OPEN_SECONDS = 10.0
 

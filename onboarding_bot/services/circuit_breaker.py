@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row a service is left alone for a while, then tried with one call."""
+"""A circuit breaker: after some failures in a row a service gets no calls for a while, then one on trial."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class CircuitBreaker:
         self._clock = clock
         self._lock = threading.Lock()
         self._failures = 0
-        self._closed_to_calls_until = 0.0
+        self._open_until = 0.0
 
     @property
     def state(self) -> str:
-        """``closed`` (calls go through), ``open`` (they do not) or ``half_open`` (one is on trial)."""
+        """``closed`` (calls go through), ``open`` (no call does) or ``half_open`` (one call is on trial)."""
         if self._failures < self._failures_to_open:
             return "closed"
-        return "open" if self._clock() < self._closed_to_calls_until else "half_open"
+        return "open" if self._clock() < self._open_until else "half_open"
 
     def allows_call(self) -> bool:
-        """Whether a call may be made now; when half open only the first who asks gets a yes."""
+        """Whether a call may be made now; when half open only the first caller gets a yes."""
         with self._lock:
             if self._failures < self._failures_to_open:
                 return True
             now = self._clock()
-            if now < self._closed_to_calls_until:
+            if now < self._open_until:
                 return False
-            # The trial call has this long to come back with a verdict; nobody else tries meanwhile.
-            self._closed_to_calls_until = now + self._open_seconds
+            # The trial has this long to end; no other call is made meanwhile.
+            self._open_until = now + self._open_seconds
             return True
 
     def succeeded(self) -> None:
@@ -45,8 +45,8 @@ class CircuitBreaker:
             self._failures = 0
 
     def failed(self) -> None:
-        """The service did not answer, or not as it should."""
+        """The service gave no answer, or one that shows that it does not work."""
         with self._lock:
             self._failures += 1
             if self._failures >= self._failures_to_open:
-                self._closed_to_calls_until = self._clock() + self._open_seconds
+                self._open_until = self._clock() + self._open_seconds
