@@ -16,7 +16,7 @@ from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
 from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_consent
 from onboarding_bot.outbound.due_work import IN_HAND, WINDOW, Timetable
-from onboarding_bot.outbound.error_codes import Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.storage.ledger import Again
 
 BACK_OFF = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16))
@@ -36,6 +36,6 @@ def retry_after_refusal(code: int, now: datetime) -> Again | None:
 
 def retry_after_callback(code: int, now: datetime) -> Again | None:
     """The same for a message that Twilio took, and that failed later."""
-    if code == LIMIT_CODE:
+    if code == SENDER_LIMITED:
         return Again((now + AFTER_DAILY_LIMIT,))
     return None if verdict_on(code) is Verdict.STOP_BROADCAST else retry_after_refusal(code, now)

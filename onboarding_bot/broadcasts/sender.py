@@ -11,7 +11,7 @@ from onboarding_bot.broadcasts.retry_schedule import BACK_OFF, LIMITED_AT_MOST, 
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.services.twilio_messages import PAUSE_SECONDS, SendResult, Sent
 from onboarding_bot.storage.ledger import Again, BroadcastRecord, Candidate, Ledger
@@ -156,7 +156,7 @@ class BroadcastSender:
         sent = self._call(record, candidate.person_id, contact)
         if sent.retry_after is not None:
             self._slots.slow_down(sent.retry_after)
-        if sent.code == LIMIT_CODE:
+        if sent.code == SENDER_LIMITED:
             return self._limited(record, candidate)
         return self._write_down(record, contact, candidate.person_id, sent)
 
@@ -181,10 +181,10 @@ class BroadcastSender:
         stops = lasted >= LIMITED_AT_MOST or (is_worn_out and is_since)
         begins_anew = Again((now if stops else now + BACK_OFF[0],))
         again = begins_anew if stops or is_worn_out else with_back_off(now)
-        self._ledger.record(record.id, candidate.person_id, RowState.FAILED, code=str(LIMIT_CODE), again=again)
+        self._ledger.record(record.id, candidate.person_id, RowState.FAILED, code=str(SENDER_LIMITED), again=again)
         if stops:
             self._ledger.limit_is_over(record.id)
-            self._stop(record, LIMIT_CODE)
+            self._stop(record, SENDER_LIMITED)
         else:
             self._slots.slow_down(max(PAUSE_SECONDS, lasted.total_seconds()))
         return not stops

@@ -9,7 +9,7 @@ from onboarding_bot.broadcasts.retry_schedule import retry_after_callback
 from onboarding_bot.broadcasts.sender import STRIKES
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RowState
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, NO_NUMBER_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import NO_SUCH_NUMBER, SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.storage.ledger import Ledger
 
 
@@ -33,12 +33,12 @@ class StatusCallbacks:
             # Often the last callbacks come when everything was attempted.
             self._ledger.reopen(broadcast_id)
         person_id = self._ledger.present_id(person_id)
-        match verdict_on(code, self._address(person_id) if code == NO_NUMBER_CODE else None):
+        match verdict_on(code, self._address(person_id) if code == NO_SUCH_NUMBER else None):
             case Verdict.SUPPRESS:
                 self._ledger.suppress(person_id, code)
             case Verdict.COUNT_AGAINST:
                 self._ledger.count_against(broadcast_id, person_id, code, STRIKES)
-            case Verdict.STOP_BROADCAST if code != LIMIT_CODE:
+            case Verdict.STOP_BROADCAST if code != SENDER_LIMITED:
                 _, stopped = self._ledger.move(
                     broadcast_id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), f"Twilio error {code}"
                 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from onboarding_bot.outbound.broadcast_states import RowState
-from onboarding_bot.outbound.error_codes import LIMIT_CODE
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED
 from onboarding_bot.outbound.waves import WaveResult
 from onboarding_bot.storage.ledger import BroadcastRecord
 
 _ATTEMPTED = (RowState.SENT, RowState.DELIVERED, RowState.READ, RowState.FAILED)
 # Rows that wait because WhatsApp did not deliver over the sender's limit: for the wave, that is an attempt that failed.
-_HELD_BACK = f"waits:{LIMIT_CODE}"
+_HELD_BACK = f"waits:{SENDER_LIMITED}"
 
 
 def _attempted(counts: Mapping[str, int]) -> int:

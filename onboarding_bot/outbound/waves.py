@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from onboarding_bot.outbound.error_codes import LIMIT_CODE
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED
 
 NO_WAVES_UNDER = 200
 WAVE_PAUSE = timedelta(minutes=30)
@@ -43,7 +43,9 @@ def reason_to_pause(result: WaveResult, *, is_over: bool = False) -> str | None:
         return None
     if result.failed > FAILURES_MAX * result.attempted:
         limited = (
-            f", {result.limited} of them over WhatsApp's limit (Twilio error {LIMIT_CODE})" if result.limited else ""
+            f", {result.limited} of them over WhatsApp's limit (Twilio error {SENDER_LIMITED})"
+            if result.limited
+            else ""
         )
         return f"{result.failed} of {result.attempted} messages of this wave failed (more than 5 %){limited}"
     if result.stops > STOPS_MAX * result.attempted:

@@ -12,6 +12,12 @@ from enum import StrEnum
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from onboarding_bot.outbound.twilio_errors import (
+    OTHER_CHANNEL,
+    SENDER_LIMITED,
+    TOO_MANY_REQUESTS,
+    WRONG_CREDENTIALS,
+)
 from onboarding_bot.services.transport import Ending, NoAnswer, TimeLimits, Transport
 from onboarding_bot.whatsapp_address import is_whatsapp
 
@@ -19,11 +25,6 @@ from onboarding_bot.whatsapp_address import is_whatsapp
 LIMITS = TimeLimits(connect=3.0, read=10.0, deadline=15.0)
 LARGEST_BODY = 64 * 1024
 CALLS_AT_ONCE = 64
-TOO_MANY_REQUESTS_CODE = 20429
-WRONG_CREDENTIALS_CODE = 20003
-# The sender's own limit, which comes with one status or another.
-SENDER_LIMITED_CODE = 63018
-OTHER_CHANNEL_CODE = 21910
 PAUSE_SECONDS = 1.0
 # By default Twilio repeats a callback only when it could not connect; what stands behind the # has it do so after a
 # time-out and a 5xx as well, and is not part of what it signs.
@@ -81,7 +82,7 @@ class TwilioMessages:
     def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
         if not is_whatsapp(content["To"]):
             # Nobody there ever wrote to this sender; Twilio would say the same.
-            return Sent(SendResult.REFUSED, code=OTHER_CHANNEL_CODE)
+            return Sent(SendResult.REFUSED, code=OTHER_CHANNEL)
         form = {"From": self._sender, **content}
         if callback:
             form["StatusCallback"] = f"{self._callback_url}?{urlencode(callback)}#{CONNECTION_OVERRIDES}"
@@ -99,9 +100,10 @@ def _sent(ending: Ending) -> Sent:
         return Sent(SendResult.UNCERTAIN, retry_after=ending.retry_after)
     code = members.get("code")
     code = code if isinstance(code, int) and not isinstance(code, bool) else 0
-    if status == HTTPStatus.TOO_MANY_REQUESTS or code in {TOO_MANY_REQUESTS_CODE, SENDER_LIMITED_CODE}:
-        code = code if code == SENDER_LIMITED_CODE else TOO_MANY_REQUESTS_CODE
+    if status == HTTPStatus.TOO_MANY_REQUESTS or code in {TOO_MANY_REQUESTS, SENDER_LIMITED}:
+        # The sender's own limit comes with one status or another.
+        code = code if code == SENDER_LIMITED else TOO_MANY_REQUESTS
         return Sent(SendResult.NOT_PROCESSED, code=code, retry_after=ending.retry_after or PAUSE_SECONDS)
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        code = code or WRONG_CREDENTIALS_CODE
+        code = code or WRONG_CREDENTIALS
     return Sent(SendResult.REFUSED, code=code)

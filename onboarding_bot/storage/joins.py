@@ -18,6 +18,7 @@ from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.outbound.twilio_errors import BLOCKED
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, OutrunError
 from onboarding_bot.storage.connection import AnyRedis
@@ -32,7 +33,7 @@ _PARTS_OF_A_ROW = ("rows", "counts", "pending")
 _KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
 # What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
 _OUT_OF_USE = frozenset({b"hidden", b"joined"})
-_BLOCKED = b"63014"
+_BLOCKED = str(BLOCKED).encode()
 
 # Stores a state that no message has changed.
 Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]

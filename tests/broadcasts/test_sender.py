@@ -13,7 +13,7 @@ from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.outbound.broadcast_definition import Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.outbound.error_codes import Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
 from onboarding_bot.quiet_hours import INDIA, QuietHours
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys

@@ -12,7 +12,7 @@ from onboarding_bot.broadcasts.retry_schedule import AFTER_DAILY_LIMIT, BACK_OFF
 from onboarding_bot.broadcasts.sender import STRIKES
 from onboarding_bot.cli import breach_list
 from onboarding_bot.config import Settings
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.outbound.waves import FAILURES_MAX, STOPS_MAX
 from tests.docs.pages import PAGES, ROOT, rows, section, text_of
 
@@ -45,7 +45,7 @@ def test_the_table_of_codes_says_what_the_bot_does_about_each() -> None:
 
 
 def test_of_the_senders_limit_the_table_says_when_it_stops() -> None:
-    ((_, _, does, _),) = [row for row in rows(text_of(BROADCASTS)) if row[0] == str(LIMIT_CODE)]
+    ((_, _, does, _),) = [row for row in rows(text_of(BROADCASTS)) if row[0] == str(SENDER_LIMITED)]
     assert DOES[Verdict.RETRY] in does
     assert len(BACK_OFF) == 4, "a fifth time"
     assert "a fifth time for one recipient, or half a minute" in does
