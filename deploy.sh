@@ -267,7 +267,7 @@ run_templates() {
     *) misused "templates takes sync, or sync --dry-run" ;;
   esac
   prepare requirements.txt
-  exec "$PYTHON" -m onboarding_bot.services.approved_templates "$@"
+  exec "$PYTHON" -m onboarding_bot.services.whatsapp_template_lookup "$@"
 }
 
 run_consent() {

@@ -39,13 +39,12 @@ from onboarding_bot.people.retention import RetentionRound
 from onboarding_bot.people.service import PeopleService
 from onboarding_bot.reminders import Reminders
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.services.approved_templates import Templates
 from onboarding_bot.services.auth_api import AuthApi
-from onboarding_bot.services.content_api import Content, ContentApi
-from onboarding_bot.services.message_log import MessageLog
-from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.twilio_content_api import Content, ContentApi
+from onboarding_bot.services.twilio_message_log import MessageLog
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier
+from onboarding_bot.services.whatsapp_template_files import load_whatsapp_templates
+from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.consent_marks import ConsentMarks
 from onboarding_bot.storage.encryption import Cipher
@@ -75,7 +74,7 @@ from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
 from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
 from onboarding_bot.web.observability_checks import extras, services_up
-from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
+from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO, SignatureVerifier
 from onboarding_bot.web.webhooks.status_callback import status_callback_routes
 from onboarding_bot.web.webhooks.webhook import webhook_routes
 from onboarding_bot.web.whole_body import WholeBodyRequest
@@ -174,7 +173,7 @@ def build_parts(
         clock.monotonic,
         clock.sleep,
     )
-    templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
+    templates = ApprovedTemplates(ContentApi(settings, CONTENT_API_SECONDS), load_whatsapp_templates())
 
     def is_marketing(content_sid: str) -> bool:
         """By Meta's judgement, whatever the template's file says."""

@@ -18,7 +18,7 @@ from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_con
 from onboarding_bot.outbound.due_work import IN_HAND, WINDOW, Timetable
 from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLog
+from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.identities import Identities

@@ -380,7 +380,7 @@ PROGRAMS = {
     "main.py": [str(ROOT / "main.py")],
     "worker": ["-m", "onboarding_bot.worker"],
     "doctor": ["-m", "onboarding_bot.services.doctor"],
-    "templates": ["-m", "onboarding_bot.services.approved_templates", "sync", "--dry-run"],
+    "templates": ["-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", "--dry-run"],
     "catch-up": ["-m", "onboarding_bot.cli.catch_up", "--since", "1h"],
     "backup": ["-m", "onboarding_bot.cli.backup"],
     "restore": ["-m", "onboarding_bot.cli.restore", "nothing.rdb"],

@@ -12,7 +12,7 @@ from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
 from onboarding_bot.quiet_hours import INDIA, QuietHours
-from onboarding_bot.services.content_api import ContentApiError
+from onboarding_bot.services.twilio_content_api import ContentApiError
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS, shard_of

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 from onboarding_bot.config import load_settings
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.services.twilio_content_api import ContentApi
 from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import World as Broadcasts

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from onboarding_bot.config import load_settings
-from onboarding_bot.services.approved_templates import Templates
-from onboarding_bot.services.content_api import ContentApi
-from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.twilio_content_api import ContentApi
+from onboarding_bot.services.whatsapp_template_files import load_whatsapp_templates
+from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from tests.e2e.world import PATIENCE_SECONDS, ROOT, World
 
 
@@ -24,14 +24,14 @@ def quick_meta(world: World) -> Iterator[World]:
 
 
 def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onboarding_bot.services.approved_templates", "sync", *options]
+    command = [sys.executable, "-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", *options]
     return subprocess.run(
         command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
 
 
-def lookup(world: World) -> Templates:
-    return Templates(ContentApi(load_settings(world.environment)), load_templates())
+def lookup(world: World) -> ApprovedTemplates:
+    return ApprovedTemplates(ContentApi(load_settings(world.environment)), load_whatsapp_templates())
 
 
 def test_templates_are_brought_approved_and_found(quick_meta: World) -> None:

@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from onboarding_bot.people.message_deletions import AT_ONCE, MessageDeletions
-from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLogError
+from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLogError
 from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Erasures
 from onboarding_bot.storage.keys import Keys

@@ -259,7 +259,7 @@ STEERING = [
 
 @pytest.fixture
 def admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [])
+    monkeypatch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", lambda _: [])
     return Visitor(app).signs_in(at=NEW)
 
 

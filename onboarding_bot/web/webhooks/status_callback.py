@@ -11,8 +11,7 @@ from flask import Blueprint, Response, request
 from onboarding_bot.broadcasts.status_callbacks import StatusCallbacks
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.observability.logs import describe, logger
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier
-from onboarding_bot.web.webhooks.signature import signed
+from onboarding_bot.web.webhooks.signature import SignatureVerifier, signed
 
 _BROADCAST = re.compile(r"[0-9a-f]{24}")
 _ROW = re.compile(r"[0-9a-f]{32}")

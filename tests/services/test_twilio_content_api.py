@@ -11,7 +11,7 @@ import pytest
 import requests
 import responses
 
-from onboarding_bot.services.content_api import Approval, ContentApi, ContentApiError, content_api_url
+from onboarding_bot.services.twilio_content_api import Approval, ContentApi, ContentApiError, content_api_url
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT, settings
 

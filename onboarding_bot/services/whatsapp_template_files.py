@@ -65,7 +65,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class WhatsAppTemplate:
     """One template in one language; ``variables`` are samples by number, which Meta's reviewers read."""
 
     file: str
@@ -105,15 +105,15 @@ class Template:
         return _VARIABLE.sub(lambda match: self.variables.get(match[1], match[0]), self.body)
 
 
-def load_templates(folder: Path = FOLDER) -> list[Template]:
+def load_whatsapp_templates(folder: Path = FOLDER) -> list[WhatsAppTemplate]:
     """Every template, by name and language. Raises CatalogueError that lists all faults."""
-    templates, faults = read_templates(folder)
+    templates, faults = read_whatsapp_templates(folder)
     if faults:
         raise CatalogueError("; ".join(faults))
     return templates
 
 
-def read_templates(folder: Path = FOLDER) -> tuple[list[Template], list[str]]:
+def read_whatsapp_templates(folder: Path = FOLDER) -> tuple[list[WhatsAppTemplate], list[str]]:
     """What the files say, and everything that is wrong with them, each fault with its file and the rule."""
     templates, faults = [], []
     for path in sorted(folder.glob("*.json")):
@@ -158,12 +158,12 @@ def _are_strings(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _template(file: str, record: Mapping[str, Any]) -> Template:
+def _template(file: str, record: Mapping[str, Any]) -> WhatsAppTemplate:
     buttons = tuple(Button(button["id"], button["title"]) for button in record.get("buttons", []))
-    return Template(file=file, **{**record, "buttons": buttons})
+    return WhatsAppTemplate(file=file, **{**record, "buttons": buttons})
 
 
-def _faults(template: Template) -> list[str]:
+def _faults(template: WhatsAppTemplate) -> list[str]:
     return [
         *_faults_of_identity(template),
         *_faults_of_body(template),
@@ -172,7 +172,7 @@ def _faults(template: Template) -> list[str]:
     ]
 
 
-def _faults_of_identity(template: Template) -> list[str]:
+def _faults_of_identity(template: WhatsAppTemplate) -> list[str]:
     faults = []
     if not _NAME.fullmatch(template.name):
         faults.append("the name may have only the letters a-z, digits and _")
@@ -185,7 +185,7 @@ def _faults_of_identity(template: Template) -> list[str]:
     return faults
 
 
-def _faults_of_body(template: Template) -> list[str]:
+def _faults_of_body(template: WhatsAppTemplate) -> list[str]:
     faults = []
     length = len(template.filled())
     if not template.body.strip():
@@ -222,7 +222,7 @@ def _has_word(text: str) -> bool:
     return any(sign.isalnum() for sign in text)
 
 
-def _faults_of_samples(template: Template) -> list[str]:
+def _faults_of_samples(template: WhatsAppTemplate) -> list[str]:
     used = set(_VARIABLE.findall(template.body))
     faults = [f"the variable {number} has no sample" for number in sorted(used) if not template.variables.get(number)]
     faults += [f"the sample {number} belongs to no variable" for number in sorted(template.variables.keys() - used)]
@@ -252,9 +252,9 @@ def _faults_of_buttons(buttons: Sequence[Button]) -> list[str]:
     return faults
 
 
-def _differences(templates: Sequence[Template]) -> list[str]:
+def _differences(templates: Sequence[WhatsAppTemplate]) -> list[str]:
     """What has to be the same in every language: the bot fills in and reads one template whatever its language."""
-    by_name: dict[str, list[Template]] = defaultdict(list)
+    by_name: dict[str, list[WhatsAppTemplate]] = defaultdict(list)
     for template in templates:
         by_name[template.name].append(template)
     languages = {template.language for template in templates}

@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from onboarding_bot.services.content_api import APPROVED, UNSUBMITTED, Approval, Content, ContentApi, ContentApiError
-from onboarding_bot.services.template_files import Template, TemplateCategory
+from onboarding_bot.services.twilio_content_api import (
+    APPROVED,
+    UNSUBMITTED,
+    Approval,
+    Content,
+    ContentApi,
+    ContentApiError,
+)
+from onboarding_bot.services.whatsapp_template_files import TemplateCategory, WhatsAppTemplate
 
 HEADINGS = ("TEMPLATE", "LANGUAGE", "CONTENT SID", "STATE", "META'S CATEGORY", "WHAT TO DO")
 NOTHING = "-"
@@ -34,7 +41,7 @@ class Row:
 class TemplateSync:
     """One run. Content at Twilio cannot be edited: a changed template is created anew beside its older version."""
 
-    def __init__(self, api: ContentApi, templates: Sequence[Template], *, dry_run: bool) -> None:
+    def __init__(self, api: ContentApi, templates: Sequence[WhatsAppTemplate], *, dry_run: bool) -> None:
         self._api = api
         self._templates = templates
         self._dry_run = dry_run
@@ -54,7 +61,7 @@ class TemplateSync:
             return f"{self._created} created, {self._submitted} submitted to WhatsApp."
         return "Everything is at Twilio already; nothing was changed."
 
-    def _bring(self, template: Template, contents: Sequence[Content]) -> Row:
+    def _bring(self, template: WhatsAppTemplate, contents: Sequence[Content]) -> Row:
         content = _present_version(template, contents)
         older = _older_version(template, contents)
         if not self._dry_run:
@@ -67,12 +74,12 @@ class TemplateSync:
                 return _row(template, content, str(error), is_trouble=True)
         return _row(template, content, _advice(template, content, older))
 
-    def _create(self, template: Template) -> Content:
+    def _create(self, template: WhatsAppTemplate) -> Content:
         content = self._api.create({"friendly_name": template.friendly_name, **template.definition()})
         self._created += 1
         return content
 
-    def _submit(self, template: Template, content: Content) -> Content:
+    def _submit(self, template: WhatsAppTemplate, content: Content) -> Content:
         category = TemplateCategory(template.category).meta_name
         approval = self._api.submit(content.sid, template.friendly_name, category)
         self._submitted += 1
@@ -88,7 +95,7 @@ def table(rows: Sequence[Row]) -> str:
     )
 
 
-def _row(template: Template, content: Content | None, advice: str, *, is_trouble: bool = False) -> Row:
+def _row(template: WhatsAppTemplate, content: Content | None, advice: str, *, is_trouble: bool = False) -> Row:
     approval = content.approval if content else Approval(state="missing")
     return Row(
         template=template.name,
@@ -101,7 +108,7 @@ def _row(template: Template, content: Content | None, advice: str, *, is_trouble
     )
 
 
-def _present_version(template: Template, contents: Sequence[Content]) -> Content | None:
+def _present_version(template: WhatsAppTemplate, contents: Sequence[Content]) -> Content | None:
     """The content that says what the file says. Of several copies the one that got farthest, then the oldest."""
     copies = [
         content
@@ -117,7 +124,7 @@ def _progress(content: Content) -> int:
     return 2 if state == APPROVED else 1 if state != UNSUBMITTED else 0
 
 
-def _older_version(template: Template, contents: Sequence[Content]) -> Content | None:
+def _older_version(template: WhatsAppTemplate, contents: Sequence[Content]) -> Content | None:
     """The newest approved content that says what the file said before."""
     versions = [
         content
@@ -130,7 +137,7 @@ def _older_version(template: Template, contents: Sequence[Content]) -> Content |
     return max(versions, key=lambda content: content.created_at, default=None)
 
 
-def _advice(template: Template, content: Content | None, older: Content | None) -> str:
+def _advice(template: WhatsAppTemplate, content: Content | None, older: Content | None) -> str:
     category = TemplateCategory(template.category).meta_name
     if content is None:
         return f"would be created, and submitted as {category}"

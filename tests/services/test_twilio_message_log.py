@@ -11,7 +11,7 @@ import pytest
 import requests
 import responses
 
-from onboarding_bot.services.message_log import MOST_TRIES, Direction, LoggedMessage, MessageLog, MessageLogError
+from onboarding_bot.services.twilio_message_log import MOST_TRIES, Direction, LoggedMessage, MessageLog, MessageLogError
 
 ACCOUNT, TOKEN = "AC" + "0" * 32, "token-of-the-tests"
 API = "https://api.twilio.example"

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.observability.logs import logger
-from onboarding_bot.services.content_api import APPROVED, Content, ContentApi, ContentApiError
-from onboarding_bot.services.template_files import Template, TemplateCategory, read_templates
-from onboarding_bot.services.template_sync import TemplateSync, table
+from onboarding_bot.services.twilio_content_api import APPROVED, Content, ContentApi, ContentApiError
+from onboarding_bot.services.whatsapp_template_files import TemplateCategory, WhatsAppTemplate, read_whatsapp_templates
+from onboarding_bot.services.whatsapp_template_sync import TemplateSync, table
 
 CACHE_SECONDS = 600.0
 # An admin may send a template minutes after its approval.
@@ -31,14 +31,14 @@ class ApprovedTemplate:
     state: str
 
 
-class Templates:
+class ApprovedTemplates:
     """The look-up. One for each process: what Twilio said last is kept for ten minutes, and longer while it is away.
 
     Its methods raise ContentApiError only when Twilio has never answered yet.
     """
 
     def __init__(
-        self, api: ContentApi, templates: Sequence[Template], clock: Callable[[], float] = time.monotonic
+        self, api: ContentApi, templates: Sequence[WhatsAppTemplate], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._api = api
         self._templates = {(template.name, template.language): template for template in templates}
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--dry-run", action="store_true", help="show what would be done, and change nothing"
     )
     dry_run = parser.parse_args(arguments).dry_run
-    templates, faults = read_templates()
+    templates, faults = read_whatsapp_templates()
     try:
         settings = load_settings(read_environment())
     except SettingsError as error:

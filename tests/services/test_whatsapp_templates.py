@@ -16,16 +16,21 @@ from requests import PreparedRequest
 
 from onboarding_bot.conversation.commands import SPELLINGS
 from onboarding_bot.errors import CatalogueError
-from onboarding_bot.services import approved_templates as command
-from onboarding_bot.services import content_api
-from onboarding_bot.services.approved_templates import Templates
-from onboarding_bot.services.content_api import ContentApi, ContentApiError
-from onboarding_bot.services.template_files import Template, TemplateCategory, load_templates, read_templates
+from onboarding_bot.services import twilio_content_api
+from onboarding_bot.services import whatsapp_template_lookup as command
+from onboarding_bot.services.twilio_content_api import ContentApi, ContentApiError
+from onboarding_bot.services.whatsapp_template_files import (
+    TemplateCategory,
+    WhatsAppTemplate,
+    load_whatsapp_templates,
+    read_whatsapp_templates,
+)
+from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT, settings
 
 BASE = "https://content.twilio.com"
-OURS = load_templates()
+OURS = load_whatsapp_templates()
 
 
 class TwilioContent:
@@ -83,7 +88,7 @@ class TwilioContent:
 def twilio(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwilioContent]:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(content_api, "RETRIES", replace(content_api.RETRIES, pause=0.001))
+    monkeypatch.setattr(twilio_content_api, "RETRIES", replace(twilio_content_api.RETRIES, pause=0.001))
     with responses.RequestsMock(assert_all_requests_are_fired=False) as internet:
         yield TwilioContent(internet)
 
@@ -121,7 +126,7 @@ def files_of(folder: Path, *records: dict[str, Any]) -> Path:
 
 
 def test_our_templates_follow_the_rules_in_both_languages() -> None:
-    assert read_templates()[1] == []
+    assert read_whatsapp_templates()[1] == []
     names = {"welcome_back", "nudge", "registration_link"}
     assert {(template.name, template.language) for template in OURS} == {
         (name, lang) for name in names for lang in ("en", "hi")
@@ -176,22 +181,22 @@ def test_a_body_names_its_buttons_as_they_are_titled() -> None:
 )
 def test_each_rule_is_named_with_its_file(tmp_path: Path, changes: dict[str, Any], fault: str) -> None:
     record = GOOD | changes
-    _, faults = read_templates(files_of(tmp_path, record))
+    _, faults = read_whatsapp_templates(files_of(tmp_path, record))
     assert any(f"{record['name']}.{record['language']}.json: " in line and fault in line for line in faults), faults
 
 
 def test_punctuation_and_order_are_free_otherwise(tmp_path: Path) -> None:
     body = "*{{2}}*".join(["Namaste! The day is ", " and the place is {{1}}, so see you there."])
-    assert read_templates(files(tmp_path, body=body))[1] == []
+    assert read_whatsapp_templates(files(tmp_path, body=body))[1] == []
 
 
 def test_files_that_are_no_templates(tmp_path: Path) -> None:
-    assert read_templates(tmp_path)[1] == [f"{tmp_path.name}: there is no template in it"]
+    assert read_whatsapp_templates(tmp_path)[1] == [f"{tmp_path.name}: there is no template in it"]
     (tmp_path / "a.en.json").write_text("{")
     (tmp_path / "b.en.json").write_text("[]")
     (tmp_path / "c.en.json").write_text("{}")
     (tmp_path / "d.en.json").write_text(json.dumps(GOOD))
-    assert read_templates(tmp_path)[1] == [
+    assert read_whatsapp_templates(tmp_path)[1] == [
         "a.en.json: it is not JSON in UTF-8",
         "b.en.json: it must be one JSON object",
         "c.en.json: body is missing",
@@ -212,7 +217,7 @@ def test_all_languages_have_the_same_variables_category_and_buttons(tmp_path: Pa
         "buttons": [],
     }
     alone = GOOD | {"name": "alone"}
-    _, faults = read_templates(files_of(tmp_path, GOOD, hindi, alone))
+    _, faults = read_whatsapp_templates(files_of(tmp_path, GOOD, hindi, alone))
     assert faults == [
         "alone.hi.json: the template alone is missing in this language",
         "offer.hi.json: it has other variables than offer.en.json",
@@ -220,7 +225,7 @@ def test_all_languages_have_the_same_variables_category_and_buttons(tmp_path: Pa
         "offer.hi.json: its buttons have other ids than those of offer.en.json",
     ]
     with pytest.raises(CatalogueError, match=r"alone\.hi\.json.*; offer\.hi\.json"):
-        load_templates(tmp_path)
+        load_whatsapp_templates(tmp_path)
 
 
 def test_a_name_tells_the_content() -> None:
@@ -363,7 +368,9 @@ def test_faults_are_listed_together_before_any_call(
     run: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(command, "read_templates", lambda: ([], ["a.en.json: the body is empty", "b.en.json: no JSON"]))
+    monkeypatch.setattr(
+        command, "read_whatsapp_templates", lambda: ([], ["a.en.json: the body is empty", "b.en.json: no JSON"])
+    )
     monkeypatch.setenv("SUPPORT_CONTACT", "")
     code, out, err = run()
     assert (code, out) == (1, "")
@@ -398,18 +405,18 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def lookup(twilio: TwilioContent, run: Callable[..., tuple[int, str, str]], clock: MovableClock) -> Templates:
+def lookup(twilio: TwilioContent, run: Callable[..., tuple[int, str, str]], clock: MovableClock) -> ApprovedTemplates:
     """The look-up after everything was brought to Twilio, and nothing was decided."""
     run()
     twilio.listed = 0
-    return Templates(ContentApi(settings(), 1), OURS, clock=clock.clock().monotonic)
+    return ApprovedTemplates(ContentApi(settings(), 1), OURS, clock=clock.clock().monotonic)
 
 
-def ours(name: str, language: str) -> Template:
+def ours(name: str, language: str) -> WhatsAppTemplate:
     return next(template for template in OURS if (template.name, template.language) == (name, language))
 
 
-def test_only_what_is_approved_is_found(twilio: TwilioContent, lookup: Templates, clock: MovableClock) -> None:
+def test_only_what_is_approved_is_found(twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock) -> None:
     assert lookup.find("nudge", "hi") is None
     twilio.decide("approved")
     clock.pass_(minutes=10)
@@ -421,7 +428,7 @@ def test_only_what_is_approved_is_found(twilio: TwilioContent, lookup: Templates
     assert lookup.find("unknown", "en") is None
 
 
-def test_the_category_is_meta_s_not_the_file_s(twilio: TwilioContent, lookup: Templates) -> None:
+def test_the_category_is_meta_s_not_the_file_s(twilio: TwilioContent, lookup: ApprovedTemplates) -> None:
     twilio.decide("approved", "MARKETING")
     found = lookup.find("nudge", "en")
     assert found is not None
@@ -429,13 +436,15 @@ def test_the_category_is_meta_s_not_the_file_s(twilio: TwilioContent, lookup: Te
 
 
 @pytest.mark.parametrize("category", ["AUTHENTICATION", "", "SOMETHING_NEW"])
-def test_another_category_of_meta_s_is_of_no_use(twilio: TwilioContent, lookup: Templates, category: str) -> None:
+def test_another_category_of_meta_s_is_of_no_use(
+    twilio: TwilioContent, lookup: ApprovedTemplates, category: str
+) -> None:
     twilio.decide("approved", category)
     assert lookup.find("nudge", "en") is None
 
 
 def test_an_older_version_stands_in_while_it_takes_the_same_variables(
-    twilio: TwilioContent, lookup: Templates, clock: MovableClock
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock
 ) -> None:
     old = next(record for record in twilio.records if record["friendly_name"] == ours("nudge", "en").friendly_name)
     new = old | {"sid": "HXnew", "approval_requests": {"status": "pending", "category": "UTILITY"}}
@@ -456,7 +465,9 @@ def test_an_older_version_stands_in_while_it_takes_the_same_variables(
     assert found.sid == "HXnew"
 
 
-def test_an_answer_is_kept_for_ten_minutes(twilio: TwilioContent, lookup: Templates, clock: MovableClock) -> None:
+def test_an_answer_is_kept_for_ten_minutes(
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock
+) -> None:
     for _ in range(3):
         lookup.find("nudge", "en")
         clock.pass_(minutes=3)
@@ -467,7 +478,7 @@ def test_an_answer_is_kept_for_ten_minutes(twilio: TwilioContent, lookup: Templa
 
 
 def test_an_outage_is_survived_with_the_last_answer(
-    twilio: TwilioContent, lookup: Templates, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     twilio.decide("approved")
     before = lookup.find("nudge", "en")
@@ -484,7 +495,7 @@ def test_an_outage_is_survived_with_the_last_answer(
     assert lookup.find("nudge", "en") is None
 
 
-def test_an_outage_before_the_first_answer_is_an_error(twilio: TwilioContent, lookup: Templates) -> None:
+def test_an_outage_before_the_first_answer_is_an_error(twilio: TwilioContent, lookup: ApprovedTemplates) -> None:
     twilio.is_down = True
     for _ in range(2):
         with pytest.raises(ContentApiError, match="has not told yet"):
@@ -492,7 +503,9 @@ def test_an_outage_before_the_first_answer_is_an_error(twilio: TwilioContent, lo
     assert twilio.listed == 4, "the second one did not ask again"
 
 
-def test_the_category_of_an_admin_s_own_template(twilio: TwilioContent, lookup: Templates, clock: MovableClock) -> None:
+def test_the_category_of_an_admin_s_own_template(
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock
+) -> None:
     own = {"sid": "HXown", "friendly_name": "diwali", "language": "en", "variables": {}}
     assert lookup.category_of("HXown") is None
     twilio.records.append(own | {"approval_requests": {"status": "approved", "category": "MARKETING"}})
@@ -507,7 +520,7 @@ def test_the_category_of_an_admin_s_own_template(twilio: TwilioContent, lookup: 
 
 
 def test_one_thread_asks_and_the_others_take_the_last_answer(
-    twilio: TwilioContent, lookup: Templates, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     twilio.decide("approved")
     before = lookup.find("nudge", "en")
