@@ -53,9 +53,9 @@ def test_a_python_without_venv_is_told_apart(bare_clone: Clone, tmp_path: Path) 
 def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
     told = bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
     assert told.returncode == 1
-    assert told.stdout == "Installing requirements-demo.txt into .venv (about a minute, once)\n"
+    assert told.stdout == "Installing requirements-demo.lock into .venv (about a minute, once)\n"
     assert len(told.stderr.splitlines()) == 1
-    assert "requirements-demo.txt could not be installed: is PyPI within reach?" in told.stderr
+    assert "requirements-demo.lock could not be installed: is PyPI within reach?" in told.stderr
     assert "127.0.0.1" in (bare_clone.folder / "var/log/setup.log").read_text()
 
 
@@ -97,13 +97,13 @@ def test_a_finished_environment_is_used_as_it_is(clone: Clone) -> None:
 
 
 def test_changed_requirements_are_installed(clone: Clone) -> None:
-    requirements = clone.folder / "requirements.txt"
+    requirements = clone.folder / "requirements.lock"
     before = requirements.read_text()
     requirements.write_text(before + "# a new line\n")
     try:
         first, second = clone.run("env"), clone.run("env")
     finally:
         requirements.write_text(before)
-    assert first.stdout == "Installing requirements.txt into .venv (about a minute, once)\n"
+    assert first.stdout == "Installing requirements.lock into .venv (about a minute, once)\n"
     assert second.stdout == ""
     assert not (clone.folder / ".venv" / ".unfinished").exists()
