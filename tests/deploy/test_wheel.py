@@ -53,7 +53,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         else:
             shutil.copy(PROJECT / name, source / name)
     uv = [sys.executable, "-m", "uv", "--offline", "--quiet"]
-    build = ["build", "--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", wheels, source]
+    build: list[str | Path] = [
+        "build",
+        "--wheel",
+        "--no-build-isolation",
+        "--python",
+        sys.executable,
+        "--out-dir",
+        wheels,
+        source,
+    ]
     subprocess.run([*uv, *build], check=True)
     (wheel,) = wheels.glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
