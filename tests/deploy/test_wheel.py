@@ -53,17 +53,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         else:
             shutil.copy(PROJECT / name, source / name)
     uv = [sys.executable, "-m", "uv", "--offline", "--quiet"]
-    build: list[str | Path] = [
-        "build",
-        "--wheel",
-        "--no-build-isolation",
-        "--python",
-        sys.executable,
-        "--out-dir",
-        wheels,
-        source,
-    ]
-    subprocess.run([*uv, *build], check=True)
+    options = ("--wheel", "--no-build-isolation", "--python", sys.executable)
+    subprocess.run([*uv, "build", *options, "--out-dir", wheels, source], check=True)
     (wheel,) = wheels.glob("*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     (site,) = environment.glob("lib/python*/site-packages")
