@@ -25,8 +25,9 @@ format: install ## sort the imports and format the code
 lock: ## make the lock files from requirements*.txt
 	./deploy.sh lock $(ARGS)
 
-build: install ## build the wheel into dist/
-	.venv/bin/python -m uv build --wheel --no-build-isolation --python .venv/bin/python
+# The wheel comes from the sources in dist/, and never from what an earlier build left behind.
+build: install ## build the sources and the wheel into dist/
+	.venv/bin/python -m uv build --no-build-isolation --python .venv/bin/python
 
 env: ## check the settings
 	./deploy.sh env
