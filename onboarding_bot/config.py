@@ -380,6 +380,14 @@ def metrics_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(folder) if folder else None
 
 
+def keep_metrics_in(folder: Path) -> None:
+    """Make ``folder`` the place for the metrics of this process and of those that it starts.
+
+    Called before anybody imports prometheus_client, which looks at the variable in that moment.
+    """
+    os.environ[METRICS_FOLDER] = str(folder)
+
+
 def _environment(given: Mapping[str, str]) -> Environment:
     raw = given.get("FLASK_ENV", Environment.PRODUCTION)
     # An unknown environment is reported with the other faults; until then it is held to production's rules.

@@ -13,7 +13,8 @@ from importlinter.cli import lint_imports
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "onboarding_bot"
 MODULES = sorted(PACKAGE.rglob("*.py"))
-OWN_FILES = sorted([*MODULES, *(ROOT / "simulator").rglob("*.py"), *(ROOT / "bench").rglob("*.py"), ROOT / "main.py"])
+OWN_ROOMS = ("simulator", "bench", "dependencies")
+OWN_FILES = sorted([*MODULES, *(path for room in OWN_ROOMS for path in (ROOT / room).rglob("*.py")), ROOT / "main.py"])
 PURE = sorted(path for room in ("conversation", "outbound", "analytics") for path in (PACKAGE / room).glob("*.py"))
 # Names that say nothing about what is inside.
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "base", "core", "stuff"}
