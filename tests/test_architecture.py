@@ -88,7 +88,8 @@ def test_only_config_reads_the_environment() -> None:
 def test_only_the_factory_builds_the_parts() -> None:
     parts = {
         *("WhatsAppBot", "RedisSessionStore", "AuthApi", "Texts", "LoginLinks", "Cipher", "Keys", "Engine", "Flask"),
-        *("Ledger", "Erasures", "TwilioMessages", "Audience", "BroadcastService", "StatusCallbacks", "BroadcastSender"),
+        *("BroadcastRecords", "Audiences", "Recipients", "Contacts", "Suppressions", "Leases", "SendSlots"),
+        *("Erasures", "TwilioMessages", "Audience", "BroadcastService", "StatusCallbacks", "BroadcastSender"),
     }
     builders = {(name_of(path), name) for path in MODULES for name in calls(tree_of(path)) if name in parts}
     assert {path for path, _ in builders} == {"onboarding_bot/app.py"}

@@ -75,7 +75,7 @@ _log_lines_dropped = Counter(
 )
 
 
-def begin(turn_steps: Iterable[str], milestones: Iterable[str], row_states: Iterable[str]) -> None:
+def begin(turn_steps: Iterable[str], milestones: Iterable[str], recipient_states: Iterable[str]) -> None:
     """Show what nothing has been counted of yet as 0, so that a first count is a rise, and this process as alive."""
     for outcome in WEBHOOK_OUTCOMES:
         _webhook_requests.labels(outcome)
@@ -83,7 +83,7 @@ def begin(turn_steps: Iterable[str], milestones: Iterable[str], row_states: Iter
         _turns.labels(step, "accepted")
     for milestone in milestones:
         _sign_ups.labels(milestone)
-    for state in row_states:
+    for state in recipient_states:
         _broadcast_messages.labels(state)
     _auth_api_requests.labels("sent")
     _breaker_state.set(BREAKER_STATES["closed"])
@@ -120,7 +120,7 @@ def outgoing_request_ended(service: str, outcome: str, seconds: float) -> None:
     _outgoing_duration.labels(service).observe(seconds)
 
 
-def broadcast_row_became(state: str, count: int = 1) -> None:
+def recipient_became(state: str, count: int = 1) -> None:
     """So many recipients of a broadcast came into a state."""
     _broadcast_messages.labels(state).inc(count)
 

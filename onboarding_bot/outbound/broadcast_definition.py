@@ -18,6 +18,8 @@ from onboarding_bot.quiet_hours import INDIA
 
 MESSAGE_MAX = 1600  # Twilio refuses longer ones (21617)
 SCHEDULED_AHEAD = timedelta(days=365)
+# What the id of a broadcast looks like: twelve digits for the time of its creation in ms, and twelve random ones.
+BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 _PINCODE_PREFIX = re.compile(r"[1-9][0-9]{0,5}")
 FIELDS = (

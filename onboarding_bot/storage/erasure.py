@@ -266,7 +266,7 @@ class Erasures:
         """Erase what one record's shard holds, and write its line."""
         broadcasts = self._broadcasts()
         with unavailable_on_error():
-            self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_row()])
+            self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_name()])
         conflict = self._erase(known, erasure, broadcasts)
         is_done = conflict is None or _nothing_is_left(conflict.newer)
         # An audience that was fixed in between has the person; one that is fixed from now on has not.
@@ -399,7 +399,7 @@ class Erasures:
                     *(item for counter in erasure.counters.items() for item in counter),
                     len(day) // 2,
                     *day,
-                    *(keys.erased_row() for _ in broadcasts),
+                    *(keys.erased_name() for _ in broadcasts),
                 ],
             )
         return None if done else Conflict(self._store.person(person_id, *newer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from redis.exceptions import NoPermissionError, RedisClusterException, RedisError, ResponseError
 
@@ -39,3 +39,8 @@ def milliseconds(span: timedelta) -> int:
 def unix_milliseconds(moment: datetime) -> int:
     """A moment for Redis."""
     return round(moment.timestamp() * 1000)
+
+
+def moment_at(unix: int) -> datetime:
+    """The moment of Redis's Unix milliseconds."""
+    return datetime.fromtimestamp(unix / 1000, UTC)

@@ -184,10 +184,10 @@ class Joins:
         return None
 
     def _skip_what_the_loser_got(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
-        """One person has one row: where the loser's message is out already, the winner's is skipped."""
+        """Skip the winner in the broadcasts of which the loser's message is out already: one person is sent one."""
         shard = keys.shard_of(loser_id)
         rows = [self._client.hget(in_shard(shard, broadcast_id, "rows"), loser_id) for broadcast_id in active]
-        # A row that was sent, or may have been, has had a try.
+        # A message that was sent, or may have been, has had a try.
         reached = [
             broadcast_id
             for broadcast_id, row in zip(active, rows, strict=True)
@@ -195,8 +195,11 @@ class Joins:
         ]
         own = keys.shard_of(winner_id)
         if reached:
-            names = [in_shard(own, broadcast_id, part) for broadcast_id in reached for part in _PARTS_OF_A_ROW]
-            self._scripts.run("skip_rows", names, [winner_id])
+            names = {
+                name: [in_shard(own, broadcast_id, part) for broadcast_id in reached]
+                for name, part in (("recipients", "rows"), ("counts", "counts"), ("pending", "pending"))
+            }
+            self._scripts.run("skip_recipients", names, {"person": winner_id})
 
     def finish(self, stored: StoredPerson, now: datetime, commit: Commit) -> StoredPerson:
         """End the records that were joined with this one, now that the joined state is stored, and renew its aliases.

@@ -171,14 +171,14 @@ def nameless_id(shard: int) -> str:
     return f"{secrets.randbelow(2**32 // SHARDS) * SHARDS + shard:08x}{secrets.token_hex(_ID_BYTES - 4)}"
 
 
-def erased_row() -> str:
-    """A new name for a broadcast's row of somebody who was erased: a hash under a key that nobody has."""
+def erased_name() -> str:
+    """A new name for a broadcast's recipient who was erased: random, and so leading to nobody."""
     return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
 
 
-def is_erased(row_name: str) -> bool:
-    """Whether a row, or a member of an audience, is all that is left of somebody who was erased."""
-    return row_name.startswith(_ERASED)
+def is_erased(name: str) -> bool:
+    """Whether a recipient, or a member of an audience, is all that is left of a person who was erased."""
+    return name.startswith(_ERASED)
 
 
 def in_shard(shard: int, broadcast_id: str, what: str) -> str:
@@ -191,7 +191,7 @@ BROADCASTS = "{outbound}:broadcasts"
 ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
 OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
-SWEEPER = "{outbound}:sweeper"
+SCHEDULER_LEASE = "{outbound}:sweeper"
 HEARTBEATS = "{outbound}:signs"
 
 # Dramatiq's own keys: a list of ids for each queue, and a hash of the messages.

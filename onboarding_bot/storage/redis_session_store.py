@@ -392,7 +392,7 @@ def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
     """Pairs for the script: a member of the due set, and its time or nothing."""
-    times = {DueWork.NUDGE: due.nudge, DueWork.OTP: due.otp}
+    times = {DueWork.REMINDER: due.reminder, DueWork.OTP: due.otp}
     return [
         item
         for work, moment in times.items()

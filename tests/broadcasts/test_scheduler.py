@@ -1,4 +1,4 @@
-"""The sweep: what begins, what waits, what is held, and when everything was attempted."""
+"""The scheduler: what begins, what waits, what is held, and when everything was attempted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from datetime import datetime, time, timedelta
 import pytest
 import structlog
 
-from onboarding_bot.broadcasts.audience import ENROL
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.quiet_hours import INDIA, QuietHours
 from onboarding_bot.services.twilio_content_api import ContentApiError
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS, shard_of
+from onboarding_bot.storage.leases import ShardWork
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
@@ -49,7 +49,7 @@ def test_a_broadcast_is_counted_sent_and_completed(world: World) -> None:
     view = world.service.view(broadcast_id)
     assert (view.record.status, view.recipient_count, view.sent_count) == (S.COMPLETED, 20, 20)
     assert view.skipped["opted_out"] == 1
-    assert world.ledger.active() == []
+    assert world.records.active() == []
 
 
 def test_the_first_message_leaves_within_three_seconds(world: World) -> None:
@@ -118,7 +118,7 @@ def test_it_is_not_over_while_a_message_is_on_its_way_or_waits_for_another_try(w
     world.twilio.answers["whatsapp:+919876543210"] = [Sent(SendResult.REFUSED, code=63010)]
     broadcast_id = world.create()
     world.tick(3)
-    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
     world.tick(4)
@@ -137,20 +137,20 @@ def test_jobs_are_handed_out_once(world: World) -> None:
     """Until they are done, or their worker must have died."""
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.sweep.tick()
-    world.sweep.tick()
-    assert world.jobs == [("pump", broadcast_id, shard_of(person_id))]
+    world.scheduler.tick()
+    world.scheduler.tick()
+    assert world.jobs == [("send", broadcast_id, shard_of(person_id))]
 
 
-def test_two_sweepers_for_a_moment_do_no_harm(world: World) -> None:
+def test_two_schedulers_for_a_moment_do_no_harm(world: World) -> None:
     add_many(world.store, 30)
     broadcast_id = world.create()
     record = world.record(broadcast_id)
-    world.sweep.tick()
+    world.scheduler.tick()
     for shard in range(0, SHARDS, 2):
-        world.audience.enrol(broadcast_id, shard)
+        world.audience.add_recipients(broadcast_id, shard)
     add_many(world.store, 30, first=100)
-    world.sweep._begin(record)
+    world.scheduler._begin(record)
     world.tick(8)
     assert sent_count(world, broadcast_id) >= 30
     assert len(set(world.twilio.addresses)) == len(world.twilio.addresses)
@@ -165,7 +165,7 @@ def lost_in_the_middle(world: World) -> tuple[str, str]:
     person_id = add(world.store)
     broadcast_id = world.create()
     world.tick(2)
-    world.ledger.claim(broadcast_id, person_id, TEXT, world.now())
+    world.recipients.claim(broadcast_id, person_id, TEXT, world.now())
     return broadcast_id, person_id
 
 
@@ -173,9 +173,9 @@ def test_a_message_without_its_worker_is_uncertain_after_twenty_seconds(world: W
     broadcast_id, person_id = lost_in_the_middle(world)
     world.clock.pass_(seconds=18)
     world.tick()
-    assert world.row(broadcast_id, person_id).state is RowState.SENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENDING
     world.tick(2)
-    assert world.row(broadcast_id, person_id).state is RowState.UNCERTAIN
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.UNCERTAIN
     world.tick(3)
     assert world.status(broadcast_id) is S.COMPLETED
     assert world.twilio.sent == []
@@ -184,13 +184,13 @@ def test_a_message_without_its_worker_is_uncertain_after_twenty_seconds(world: W
 @pytest.mark.parametrize("status", [S.PAUSED, S.CANCELLED, S.STOPPED])
 def test_that_is_so_though_the_broadcast_was_held_meanwhile(world: World, status: S) -> None:
     broadcast_id, person_id = lost_in_the_middle(world)
-    world.ledger.move(broadcast_id, status, [S.SENDING])
+    world.records.transition(broadcast_id, status, [S.SENDING])
     world.tick()
-    assert world.ledger.active() == [broadcast_id]
+    assert world.records.active() == [broadcast_id]
     world.clock.pass_(seconds=20)
     world.tick(2)
-    assert world.row(broadcast_id, person_id).state is RowState.UNCERTAIN
-    assert world.ledger.active() == ([broadcast_id] if status is S.PAUSED else [])
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.UNCERTAIN
+    assert world.records.active() == ([broadcast_id] if status is S.PAUSED else [])
 
 
 def test_an_admin_sends_uncertain_ones_again(world: World) -> None:
@@ -200,7 +200,7 @@ def test_an_admin_sends_uncertain_ones_again(world: World) -> None:
     assert world.service.resend_uncertain(broadcast_id) == 1
     assert world.status(broadcast_id) is S.SENDING
     world.tick(3)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
     assert world.status(broadcast_id) is S.COMPLETED
     assert world.service.resend_uncertain(broadcast_id) == 0
     assert world.status(broadcast_id) is S.COMPLETED
@@ -210,14 +210,14 @@ def test_the_place_of_a_worker_that_died_is_free_after_a_while(world: World) -> 
     """Leases run by Redis's own clock; here they are ended by hand."""
     add_many(world.store, 10)
     broadcast_id = world.create()
-    world.sweep.tick()
-    world.sweep.tick()
+    world.scheduler.tick()
+    world.scheduler.tick()
     assert len(world.jobs) == SHARDS
     world.jobs.clear()
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.jobs == []
     for shard in range(SHARDS):
-        world.ledger.give_back(broadcast_id, shard, ENROL)
+        world.leases.give_back(broadcast_id, shard, ShardWork.ADD_RECIPIENTS)
     world.tick(4)
     assert world.status(broadcast_id) is S.COMPLETED
 
@@ -232,14 +232,14 @@ def test_one_broken_broadcast_does_not_end_the_care_for_the_others(world: World)
     assert {line["broadcast"] for line in lines if line["event"] == "broadcast_postponed"} == {broken}
 
 
-def test_without_redis_the_sweep_gives_up_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_the_scheduler_gives_up_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_broadcast_id: str) -> None:
         raise StoreUnavailableError("ConnectionError")
 
     world.create()
-    monkeypatch.setattr(world.ledger, "find", gone)
+    monkeypatch.setattr(world.records, "find", gone)
     with pytest.raises(StoreUnavailableError):
-        world.sweep.tick()
+        world.scheduler.tick()
 
 
 def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
@@ -248,7 +248,7 @@ def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
     with structlog.testing.capture_logs() as lines:
         world.tick()
     assert lines == [], "there is nothing to look after, and nothing to complain of"
-    assert (world.ledger.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
+    assert (world.records.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
 
 
 # --- what Meta makes of a template ---------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def test_a_template_that_meta_calls_marketing_needs_that_consent(world: World) -
     assert marketing.service.view(broadcast_id).skipped["no_consent"] == 1
     again = marketing.create(Definition(message="News!", purpose=Purpose.MARKETING))
     marketing.tick(6)
-    assert marketing.row(again, wants).code == "frequency"
+    assert marketing.recipient(again, wants).code == "frequency"
 
 
 def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
@@ -349,7 +349,7 @@ def test_many_who_are_skipped_make_no_waves_for_few() -> None:
 
 def test_slots_that_a_killed_worker_took_with_it_do_not_keep_the_rest_waiting() -> None:
     world, broadcast_id = waving(250, (50,))
-    world.ledger.note(broadcast_id, started=1000)
+    world.records.set_fields(broadcast_id, started=1000)
     world.tick(4, minutes=16)
     assert sent_count(world, broadcast_id) == 250
     assert world.status(broadcast_id) is S.COMPLETED
@@ -358,45 +358,45 @@ def test_slots_that_a_killed_worker_took_with_it_do_not_keep_the_rest_waiting() 
 def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_all_the_same() -> None:
     world, broadcast_id = waving(300, (10,))
     assert sent_count(world, broadcast_id) == 30
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=20)
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=20)
     world.clock.pass_(hours=12)
-    world.ledger.note(broadcast_id, started=30)
+    world.records.set_fields(broadcast_id, started=30)
     world.tick(3)
     assert sent_count(world, broadcast_id) == 30
 
 
 def test_while_a_wave_rests_no_job_is_put_into_the_queue() -> None:
     world, _ = waving(300)
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.jobs == []
 
 
 def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
     world, broadcast_id = waving(300)
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
-    world.sweep.tick()
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") == 0
-    assert {what for what, _, _ in world.jobs} == {"pump"}
-    world.ledger.note(broadcast_id, started=6)
-    world.sweep.tick()
+    assert {what for what, _, _ in world.jobs} == {"send"}
+    world.records.set_fields(broadcast_id, started=6)
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") > 0
 
 
 def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
     world, broadcast_id = waving(300)
-    world.ledger.note(broadcast_id, wave_ended_at=0)
+    world.records.set_fields(broadcast_id, wave_ended_at=0)
     world.redis.hdel(keys.broadcast(broadcast_id), "counted_at")
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") == 0
 
 
 def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
     world, broadcast_id = waving(300)
     fail_some(world, broadcast_id, 1)
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
-    world.sweep.tick()
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
+    world.scheduler.tick()
     assert world.status(broadcast_id) is S.SENDING, "1 of 6, and it goes on"
-    world.ledger.note(broadcast_id, started=6)
+    world.records.set_fields(broadcast_id, started=6)
     world.tick(2)
     assert world.status(broadcast_id) is S.PAUSED, "1 of 6, and it is over"
 
@@ -406,21 +406,25 @@ def test_in_the_moment_in_which_it_is_held_nothing_more_goes_out() -> None:
     fail_some(world, broadcast_id, 3)
     world.clock.pass_(minutes=31)
     with structlog.testing.capture_logs() as lines:
-        world.sweep.tick()
+        world.scheduler.tick()
     assert world.status(broadcast_id) is S.PAUSED
     assert world.jobs == []
     assert [line["event"] for line in lines] == ["broadcast_paused"]
 
 
 def fail_some(world: World, broadcast_id: str, count: int) -> None:
-    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT]
-    for row in sent[:count]:
-        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "undelivered", 63016)
+    sent = [recipient for recipient in world.by_person(broadcast_id).values() if recipient.state is RecipientState.SENT]
+    for recipient in sent[:count]:
+        world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "undelivered", 63016)
 
 
 def stop_some(world: World, broadcast_id: str, count: int) -> None:
-    sent = [row.person_id for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
-    for contact in world.ledger.contacts([sent[0]]) + [world.ledger.contacts([person])[0] for person in sent[1:]]:
+    sent = [
+        recipient.person_id
+        for recipient in world.by_person(broadcast_id).values()
+        if recipient.state is RecipientState.SENT
+    ][:count]
+    for contact in world.contacts.of([sent[0]]) + [world.contacts.of([person])[0] for person in sent[1:]]:
         assert contact is not None
         add(world.store, contact.address, has_stopped=True)
 
@@ -441,10 +445,12 @@ def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
 
 def hold_back_some(world: World, broadcast_id: str, count: int) -> list[tuple[str, str]]:
     """Have WhatsApp say of so many that were sent that the sender's limit kept them back; who, with which message."""
-    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
-    for row in sent:
-        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "failed", 63018)
-    return [(row.person_id, row.message_sid) for row in sent]
+    sent = [
+        recipient for recipient in world.by_person(broadcast_id).values() if recipient.state is RecipientState.SENT
+    ][:count]
+    for recipient in sent:
+        world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "failed", 63018)
+    return [(recipient.person_id, recipient.message_sid) for recipient in sent]
 
 
 def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
@@ -470,9 +476,9 @@ def test_what_arrived_after_all_has_not_failed() -> None:
     for person_id, message_sid in hold_back_some(world, broadcast_id, 3):
         world.callbacks.apply(broadcast_id, person_id, message_sid, "delivered", 0)
     fail_some(world, broadcast_id, 3)
-    for row in world.rows(broadcast_id).values():
-        if row.state is RowState.FAILED:
-            world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "read", 0)
+    for recipient in world.by_person(broadcast_id).values():
+        if recipient.state is RecipientState.FAILED:
+            world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "read", 0)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
     view = world.service.view(broadcast_id)
@@ -538,7 +544,7 @@ def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
     until = world.record(broadcast_id).fields["rests_until"]
     assert datetime.fromisoformat(until) == datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     assert world.twilio.sent == []
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.jobs == []
     world.clock.moment = datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     world.tick(3)
@@ -612,15 +618,15 @@ def test_the_rate_and_the_end_are_told(world: World) -> None:
     people = add_many(world.store, 10)
     broadcast_id = world.sending()
     assert world.service.view(broadcast_id).eta is None
-    world.sweep.tick()
+    world.scheduler.tick()
     for person_id in people[:4]:
-        world.ledger.claim(broadcast_id, person_id, TEXT, world.now())
-        world.ledger.record(broadcast_id, person_id, RowState.SENT, message_sid="SM1")
+        world.recipients.claim(broadcast_id, person_id, TEXT, world.now())
+        world.recipients.record_send(broadcast_id, person_id, RecipientState.SENT, message_sid="SM1")
     world.clock.pass_(seconds=2)
     view = world.service.view(broadcast_id)
     assert (view.rate_per_second, view.eta) == (2.0, world.now() + timedelta(seconds=3))
     world.clock.pass_(seconds=6)
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.service.view(broadcast_id).rate_per_second == 0.5
     world.service.cancel(broadcast_id)
     assert world.service.view(broadcast_id).eta is None

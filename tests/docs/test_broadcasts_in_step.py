@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from onboarding_bot.outbound import broadcast_definition
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState, SkipReason
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState, SkipReason
 from onboarding_bot.outbound.twilio_errors import ERRORS
 from onboarding_bot.storage.scripts import FOLDER
 from tests.docs.pages import ROOT, rows, section, text_of
@@ -29,7 +29,7 @@ def first_column(text: str) -> set[str]:
     ("text", "names"),
     [
         (section(PAGE, "Starting one"), broadcast_definition.FIELDS),
-        (part("The state of a recipient"), RowState),
+        (part("The state of a recipient"), RecipientState),
         (part("Skipped"), SkipReason),
     ],
     ids=["fields", "states", "reasons"],

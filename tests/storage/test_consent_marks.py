@@ -14,7 +14,7 @@ from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.broadcasts.people import add, sender_of
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from onboarding_bot.storage.keys import SHARDS, day_of_all, day_of_shard
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS
 from tests.storage.test_conformance import a_contact, a_session
 
 DAY = timedelta(days=1)

@@ -133,7 +133,7 @@ def test_a_broadcasts_part_in_a_shard_is_in_the_slot_of_its_people(sender: str) 
 
 def test_what_concerns_all_broadcasts_is_in_one_slot() -> None:
     names = [
-        *(keys.BROADCASTS, keys.ACTIVE_BROADCASTS, keys.SLOTS, keys.OUTSIDE_WINDOW_TODAY, keys.SWEEPER),
+        *(keys.BROADCASTS, keys.ACTIVE_BROADCASTS, keys.SLOTS, keys.OUTSIDE_WINDOW_TODAY, keys.SCHEDULER_LEASE),
         keys.broadcast(BROADCAST),
         keys.idempotency("an admin's key"),
     ]

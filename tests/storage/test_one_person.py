@@ -18,7 +18,7 @@ from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import NEWS
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
@@ -302,29 +302,29 @@ class Broadcast:
 
     def __init__(self, parts: Parts, definition: Definition = TEXT) -> None:
         self._parts, self._definition, now = parts, definition, parts.now()
-        self.id, _ = parts.ledger.create(definition, now, None)
-        parts.ledger.copy_audience(self.id, None, now)
-        parts.ledger.move(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        self.id, _ = parts.broadcast_records.create(definition, now, None)
+        parts.audiences.fix(self.id, None, now)
+        parts.broadcast_records.transition(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         for shard in range(keys.SHARDS):
-            if people := parts.ledger.audience(self.id, shard, 0):
-                parts.ledger.enrol(self.id, shard, people, definition, now)
+            if people := parts.audiences.people(self.id, shard, 0):
+                parts.recipients.add(self.id, shard, people, definition, now)
 
     @property
     def rows(self) -> dict[str, str]:
         """Everybody's row: its state, and the reason."""
-        pages = self._parts.ledger.rows(self.id)
+        pages = self._parts.recipients.all(self.id)
         return {row.person_id: f"{row.state} {row.code}".strip() for page in pages for row in page}
 
     def claims(self, person_id: str) -> str | None:
         """Where the message goes that is about to be sent, if it may be."""
-        contact = self._parts.ledger.claim(self.id, person_id, self._definition, self._parts.now())
+        contact = self._parts.recipients.claim(self.id, person_id, self._definition, self._parts.now())
         return contact.address if contact else None
 
     def sends(self, person_id: str) -> str | None:
         """Where the message went, if it did."""
         address = self.claims(person_id)
         if address:
-            self._parts.ledger.record(self.id, person_id, RowState.SENT, message_sid=f"SM{person_id}")
+            self._parts.recipients.record_send(self.id, person_id, RecipientState.SENT, message_sid=f"SM{person_id}")
         return address
 
     def is_told(self, person_id: str, status: str, code: int = 0) -> None:
@@ -371,7 +371,7 @@ def test_of_joined_records_only_one_is_sent_to(met_apart: tuple[str, str], by_bo
     assert broadcast.rows == {winner: "pending", loser: "skipped suppressed"}
     assert broadcast.claims(loser) is None
     assert broadcast.sends(winner) == NUMBER
-    assert parts.ledger.counts(broadcast.id)["skipped:suppressed"] == 1
+    assert parts.recipients.counts(broadcast.id)["skipped:suppressed"] == 1
 
 
 @pytest.mark.parametrize("state", ["sending", "sent", "delivered"])

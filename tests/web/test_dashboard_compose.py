@@ -35,7 +35,7 @@ def admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
 
 def made(world: World) -> list[Definition]:
     """All broadcasts there are, the newest first."""
-    return [world.record(broadcast_id).definition for broadcast_id in world.ledger.newest(0, 100)]
+    return [world.record(broadcast_id).definition for broadcast_id in world.records.newest(0, 100)]
 
 
 # --- the way through -----------------------------------------------------------------------------------------------

@@ -28,6 +28,6 @@ for index = FIRST_STEP, FIRST_STEP + steps - 1 do
   redis.call('ZREM', KEYS[index], person)
 end
 for index = FIRST_STEP + steps, #KEYS, 3 do
-  skip_pending_row(KEYS[index], KEYS[index + 1], KEYS[index + 2], person)
+  skip_pending_recipient(KEYS[index], KEYS[index + 1], KEYS[index + 2], person)
 end
 return {1}

@@ -70,7 +70,7 @@ local function make_anonymous(audience, rows, counts, pending, inflight, name)
   end
   redis.call('ZREM', pending, person)
   redis.call('ZREM', inflight, person)
-  local row = read_row(rows, person)
+  local row = read_recipient(rows, person)
   if not row then
     return
   end
@@ -85,7 +85,7 @@ local function make_anonymous(audience, rows, counts, pending, inflight, name)
   row.sid, row.earlier = '', ''
   redis.call('HDEL', rows, person)
   -- The moment of the erasure would tell which rows belong together, and to whom: the list of erasures knows it.
-  write_row(rows, counts, name, row, before, row.changed)
+  write_recipient(rows, counts, name, row, before, row.changed)
 end
 
 for index = first_broadcast, #KEYS, IN_A_BROADCAST do
