@@ -43,7 +43,6 @@ from onboarding_bot.services.auth_api import AuthApi
 from onboarding_bot.services.twilio_content_api import Content, ContentApi
 from onboarding_bot.services.twilio_message_log import MessageLog
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
-from onboarding_bot.services.whatsapp_template_files import load_whatsapp_templates
 from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from onboarding_bot.storage.audiences import Audiences
 from onboarding_bot.storage.broadcast_records import BroadcastRecords
@@ -186,7 +185,7 @@ def build_parts(
         clock.monotonic,
         clock.sleep,
     )
-    templates = ApprovedTemplates(ContentApi(settings, CONTENT_API_SECONDS), load_whatsapp_templates())
+    templates = ApprovedTemplates(ContentApi(settings, CONTENT_API_SECONDS))
 
     def is_marketing(content_sid: str) -> bool:
         """By Meta's judgement, whatever the template's file says."""

@@ -79,11 +79,6 @@ class Texts:
         """The languages that there are catalogues for."""
         return list(self._catalogues)
 
-    def codes(self) -> Mapping[str, frozenset[str]]:
-        """Every text's code with the names of its placeholders, standing values left out."""
-        reference = self._catalogues[REFERENCE_LANGUAGE].placeholders
-        return {code: names - self._standing.keys() for code, names in reference.items()}
-
     def render(self, code: str, values: Mapping[str, str | int], language: str | None = None) -> str:
         """The text behind ``code`` with ``values`` filled in, as they are.
 

@@ -12,8 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from onboarding_bot.errors import CatalogueError
-
 FOLDER = Path(__file__).parents[1] / "whatsapp_templates"
 # Other products may keep templates in the same account.
 PREFIX = "msmebazaar"
@@ -103,14 +101,6 @@ class WhatsAppTemplate:
     def filled(self) -> str:
         """The body with the samples in the variables' places."""
         return _VARIABLE.sub(lambda match: self.variables.get(match[1], match[0]), self.body)
-
-
-def load_whatsapp_templates(folder: Path = FOLDER) -> list[WhatsAppTemplate]:
-    """Every template, by name and language. Raises CatalogueError that lists all faults."""
-    templates, faults = read_whatsapp_templates(folder)
-    if faults:
-        raise CatalogueError("; ".join(faults))
-    return templates
 
 
 def read_whatsapp_templates(folder: Path = FOLDER) -> tuple[list[WhatsAppTemplate], list[str]]:

@@ -1,4 +1,4 @@
-"""The templates that WhatsApp has approved, as the bot asks for them, and the command that brings them to Twilio."""
+"""The account's WhatsApp templates that may be sent, with Meta's category of each; also the command ``templates``."""
 
 from __future__ import annotations
 
@@ -7,112 +7,76 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.services.twilio_content_api import APPROVED, Content, ContentApi, ContentApiError
-from onboarding_bot.services.whatsapp_template_files import TemplateCategory, WhatsAppTemplate, read_whatsapp_templates
+from onboarding_bot.services.whatsapp_template_files import TemplateCategory, read_whatsapp_templates
 from onboarding_bot.services.whatsapp_template_sync import TemplateSync, table
 
 CACHE_SECONDS = 600.0
 # An admin may send a template minutes after its approval.
 CACHE_SECONDS_FOR_UNKNOWN = 30.0
-REST_AFTER_FAILURE_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovedTemplate:
-    """A template that may be sent: its ContentSid, its category as Meta sees it now, and WhatsApp's state."""
-
-    sid: str
-    category: TemplateCategory
-    state: str
+PAUSE_AFTER_FAILURE_SECONDS = 30.0
 
 
 class ApprovedTemplates:
-    """The look-up. One for each process: what Twilio said last is kept for ten minutes, and longer while it is away.
+    """The look-up. One for each process: Twilio's last answer is kept for ten minutes, and longer while it gives none.
 
-    Its methods raise ContentApiError only when Twilio has never answered yet.
+    Its methods raise ContentApiError only while Twilio has never answered.
     """
 
-    def __init__(
-        self, api: ContentApi, templates: Sequence[WhatsAppTemplate], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, api: ContentApi, clock: Callable[[], float] = time.monotonic) -> None:
         self._api = api
-        self._templates = {(template.name, template.language): template for template in templates}
         self._clock = clock
         self._asking = threading.Lock()
-        self._known: Sequence[Content] | None = None
-        self._known_since = 0.0
-        self._rest_until = clock()
-
-    def find(self, name: str, language: str) -> ApprovedTemplate | None:
-        """The newest approved version that takes the same variables, or None.
-
-        An older one stands in until WhatsApp has approved the present one.
-        """
-        template = self._templates.get((name, language))
-        if template is None:
-            return None
-        versions = [
-            content
-            for content in self._contents(CACHE_SECONDS)
-            if content.language == language
-            and template.is_version(content.friendly_name)
-            and content.variables == template.variables.keys()
-            and _approved(content)
-        ]
-        # The present version comes first, then the newest.
-        versions.sort(key=lambda content: (content.friendly_name == template.friendly_name, content.created_at))
-        return _approved(versions[-1]) if versions else None
+        self._contents: Sequence[Content] | None = None
+        self._answered_at = 0.0
+        self._no_call_until = clock()
 
     def category_of(self, content_sid: str) -> TemplateCategory | None:
         """Meta's category of any approved template of the account; None when it is unknown or not approved."""
         for max_age in (CACHE_SECONDS, CACHE_SECONDS_FOR_UNKNOWN):
-            for content in self._contents(max_age):
-                if content.sid == content_sid and (approved := _approved(content)):
-                    return approved.category
+            for content in self._answer(max_age):
+                if content.sid == content_sid and (category := _category_if_approved(content)):
+                    return category
         return None
 
     def approved(self) -> list[Content]:
         """All templates of the account that may be sent, by name and language."""
-        contents = (content for content in self._contents(CACHE_SECONDS_FOR_UNKNOWN) if _approved(content))
+        contents = (content for content in self._answer(CACHE_SECONDS_FOR_UNKNOWN) if _category_if_approved(content))
         return sorted(contents, key=lambda content: (content.friendly_name, content.language))
 
-    def _contents(self, max_age_seconds: float) -> Sequence[Content]:
-        # One caller asks; the others need not wait while there is an earlier answer.
-        if not self._may_stay(max_age_seconds) and self._asking.acquire(blocking=self._known is None):
+    def _answer(self, max_age_seconds: float) -> Sequence[Content]:
+        # One caller asks; the others do not wait while there is an earlier answer.
+        if not self._is_fresh(max_age_seconds) and self._asking.acquire(blocking=self._contents is None):
             try:
-                if not self._may_stay(max_age_seconds):
+                if not self._is_fresh(max_age_seconds):
                     self._ask()
             finally:
                 self._asking.release()
-        if self._known is None:
+        if self._contents is None:
             raise ContentApiError("Twilio has not told yet which templates are approved")
-        return self._known
+        return self._contents
 
-    def _may_stay(self, max_age_seconds: float) -> bool:
+    def _is_fresh(self, max_age_seconds: float) -> bool:
         now = self._clock()
-        is_young = self._known is not None and now - self._known_since < max_age_seconds
-        return is_young or now < self._rest_until
+        is_young = self._contents is not None and now - self._answered_at < max_age_seconds
+        return is_young or now < self._no_call_until
 
     def _ask(self) -> None:
         try:
-            self._known = self._api.list_contents()
-            self._known_since = self._clock()
+            self._contents = self._api.list_contents()
+            self._answered_at = self._clock()
         except ContentApiError as error:
-            self._rest_until = self._clock() + REST_AFTER_FAILURE_SECONDS
-            logger().warning("templates_unknown", reason=str(error), has_earlier_answer=self._known is not None)
+            self._no_call_until = self._clock() + PAUSE_AFTER_FAILURE_SECONDS
+            logger().warning("templates_unknown", reason=str(error), has_earlier_answer=self._contents is not None)
 
 
-def _approved(content: Content) -> ApprovedTemplate | None:
-    """The template when it may be sent; those of Meta's further categories are of no use to the bot."""
-    category = TemplateCategory.of_meta(content.approval.category)
-    if content.approval.state != APPROVED or category is None:
-        return None
-    return ApprovedTemplate(content.sid, category, content.approval.state)
+def _category_if_approved(content: Content) -> TemplateCategory | None:
+    """None also for Meta's further categories, which the bot does not send."""
+    return TemplateCategory.of_meta(content.approval.category) if content.approval.state == APPROVED else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,14 +15,11 @@ import responses
 from requests import PreparedRequest
 
 from onboarding_bot.conversation.commands import SPELLINGS
-from onboarding_bot.errors import CatalogueError
 from onboarding_bot.services import twilio_content_api
 from onboarding_bot.services import whatsapp_template_lookup as command
 from onboarding_bot.services.twilio_content_api import ContentApi, ContentApiError
 from onboarding_bot.services.whatsapp_template_files import (
     TemplateCategory,
-    WhatsAppTemplate,
-    load_whatsapp_templates,
     read_whatsapp_templates,
 )
 from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
@@ -30,7 +27,7 @@ from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT, settings
 
 BASE = "https://content.twilio.com"
-OURS = load_whatsapp_templates()
+OURS, _ = read_whatsapp_templates()
 
 
 class TwilioContent:
@@ -224,8 +221,6 @@ def test_all_languages_have_the_same_variables_category_and_buttons(tmp_path: Pa
         "offer.hi.json: it has another category than offer.en.json",
         "offer.hi.json: its buttons have other ids than those of offer.en.json",
     ]
-    with pytest.raises(CatalogueError, match=r"alone\.hi\.json.*; offer\.hi\.json"):
-        load_whatsapp_templates(tmp_path)
 
 
 def test_a_name_tells_the_content() -> None:
@@ -409,97 +404,87 @@ def lookup(twilio: TwilioContent, run: Callable[..., tuple[int, str, str]], cloc
     """The look-up after everything was brought to Twilio, and nothing was decided."""
     run()
     twilio.listed = 0
-    return ApprovedTemplates(ContentApi(settings(), 1), OURS, clock=clock.clock().monotonic)
+    return ApprovedTemplates(ContentApi(settings(), 1), clock=clock.clock().monotonic)
 
 
-def ours(name: str, language: str) -> WhatsAppTemplate:
-    return next(template for template in OURS if (template.name, template.language) == (name, language))
+@pytest.fixture
+def nudge(lookup: ApprovedTemplates, twilio: TwilioContent) -> str:
+    """The ContentSid of one of them."""
+    name = next(template.friendly_name for template in OURS if (template.name, template.language) == ("nudge", "hi"))
+    return twilio.sid(name)
 
 
-def test_only_what_is_approved_is_found(twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock) -> None:
-    assert lookup.find("nudge", "hi") is None
+def test_only_what_is_approved_may_be_sent(
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, nudge: str
+) -> None:
+    assert lookup.category_of(nudge) is None
+    assert lookup.approved() == []
     twilio.decide("approved")
-    clock.pass_(minutes=10)
-    found = lookup.find("nudge", "hi")
-    assert found is not None
-    assert found.sid == twilio.sid(ours("nudge", "hi").friendly_name)
-    assert (found.category, found.state) == ("service", "approved")
-    assert lookup.find("nudge", "ta") is None
-    assert lookup.find("unknown", "en") is None
+    clock.pass_(seconds=30)
+    assert lookup.category_of(nudge) is TemplateCategory.SERVICE
+    assert [content.sid for content in lookup.approved()] == [
+        twilio.sid(template.friendly_name)
+        for template in sorted(OURS, key=lambda template: (template.friendly_name, template.language))
+    ]
+    assert lookup.category_of("HXunknown") is None
 
 
-def test_the_category_is_meta_s_not_the_file_s(twilio: TwilioContent, lookup: ApprovedTemplates) -> None:
+def test_the_category_is_meta_s_not_the_file_s(twilio: TwilioContent, lookup: ApprovedTemplates, nudge: str) -> None:
     twilio.decide("approved", "MARKETING")
-    found = lookup.find("nudge", "en")
-    assert found is not None
-    assert found.category is TemplateCategory.MARKETING
+    assert lookup.category_of(nudge) is TemplateCategory.MARKETING
 
 
 @pytest.mark.parametrize("category", ["AUTHENTICATION", "", "SOMETHING_NEW"])
 def test_another_category_of_meta_s_is_of_no_use(
-    twilio: TwilioContent, lookup: ApprovedTemplates, category: str
+    twilio: TwilioContent, lookup: ApprovedTemplates, nudge: str, category: str
 ) -> None:
     twilio.decide("approved", category)
-    assert lookup.find("nudge", "en") is None
-
-
-def test_an_older_version_stands_in_while_it_takes_the_same_variables(
-    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock
-) -> None:
-    old = next(record for record in twilio.records if record["friendly_name"] == ours("nudge", "en").friendly_name)
-    new = old | {"sid": "HXnew", "approval_requests": {"status": "pending", "category": "UTILITY"}}
-    old |= {"friendly_name": "msmebazaar_nudge_0000aaaa"}
-    twilio.records += [new, old | {"sid": "HXoldest", "date_created": "2020-01-01T00:00:00Z"}]
-    for record in twilio.records:
-        if record is not new:
-            record["approval_requests"] = {"status": "approved", "category": "UTILITY"}
-    assert lookup.find("nudge", "en") == command.ApprovedTemplate(old["sid"], TemplateCategory.SERVICE, "approved")
-    old["variables"] = {"1": "name", "2": "pincode"}
-    twilio.records[-1]["variables"] = {}
-    clock.pass_(minutes=10)
-    assert lookup.find("nudge", "en") is None
-    new["approval_requests"] = {"status": "approved", "category": "UTILITY"}
-    clock.pass_(minutes=10)
-    found = lookup.find("nudge", "en")
-    assert found is not None
-    assert found.sid == "HXnew"
+    assert lookup.category_of(nudge) is None
+    assert lookup.approved() == []
 
 
 def test_an_answer_is_kept_for_ten_minutes(
-    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock
+    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, nudge: str
 ) -> None:
+    twilio.decide("approved")
     for _ in range(3):
-        lookup.find("nudge", "en")
+        lookup.category_of(nudge)
         clock.pass_(minutes=3)
     assert twilio.listed == 1
     clock.pass_(minutes=1)
-    lookup.find("nudge", "en")
+    lookup.category_of(nudge)
     assert twilio.listed == 2
 
 
 def test_an_outage_is_survived_with_the_last_answer(
-    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+    twilio: TwilioContent,
+    lookup: ApprovedTemplates,
+    clock: MovableClock,
+    nudge: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     twilio.decide("approved")
-    before = lookup.find("nudge", "en")
+    assert lookup.category_of(nudge) is TemplateCategory.SERVICE
     twilio.is_down = True
     clock.pass_(hours=5)
-    assert lookup.find("nudge", "en") == before is not None
+    assert lookup.category_of(nudge) is TemplateCategory.SERVICE
     assert "templates_unknown" in capsys.readouterr().out
     asked = twilio.listed
-    lookup.find("nudge", "en")
-    assert twilio.listed == asked, "it rests after a failure"
+    lookup.category_of(nudge)
+    assert twilio.listed == asked, "no call is made for a while after a failure"
     twilio.is_down = False
     twilio.decide("paused")
     clock.pass_(seconds=30)
-    assert lookup.find("nudge", "en") is None
+    assert lookup.category_of(nudge) is None
 
 
-def test_an_outage_before_the_first_answer_is_an_error(twilio: TwilioContent, lookup: ApprovedTemplates) -> None:
+def test_an_outage_before_the_first_answer_is_an_error(
+    twilio: TwilioContent, lookup: ApprovedTemplates, nudge: str
+) -> None:
     twilio.is_down = True
     for _ in range(2):
         with pytest.raises(ContentApiError, match="has not told yet"):
-            lookup.find("nudge", "en")
+            lookup.category_of(nudge)
     assert twilio.listed == 4, "the second one did not ask again"
 
 
@@ -520,10 +505,14 @@ def test_the_category_of_an_admin_s_own_template(
 
 
 def test_one_thread_asks_and_the_others_take_the_last_answer(
-    twilio: TwilioContent, lookup: ApprovedTemplates, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    twilio: TwilioContent,
+    lookup: ApprovedTemplates,
+    clock: MovableClock,
+    nudge: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     twilio.decide("approved")
-    before = lookup.find("nudge", "en")
+    assert lookup.category_of(nudge) is TemplateCategory.SERVICE
     asked, go_on = threading.Event(), threading.Event()
 
     def slow() -> list[object]:
@@ -533,10 +522,10 @@ def test_one_thread_asks_and_the_others_take_the_last_answer(
 
     monkeypatch.setattr(lookup._api, "list_contents", slow)
     clock.pass_(minutes=10)
-    thread = threading.Thread(target=lookup.find, args=("nudge", "en"))
+    thread = threading.Thread(target=lookup.category_of, args=(nudge,))
     thread.start()
     assert asked.wait(120)
-    assert lookup.find("nudge", "en") == before
+    assert lookup.category_of(nudge) is TemplateCategory.SERVICE
     go_on.set()
     thread.join(120)
-    assert lookup.find("nudge", "en") is None
+    assert lookup.category_of(nudge) is None
