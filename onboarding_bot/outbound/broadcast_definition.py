@@ -14,7 +14,7 @@ from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.fields import Fields, InvalidFieldError
-from onboarding_bot.quiet_hours import INDIA
+from onboarding_bot.time_zone import INDIA
 
 MESSAGE_MAX = 1600  # Twilio refuses longer ones (21617)
 SCHEDULED_AHEAD = timedelta(days=365)

@@ -10,12 +10,13 @@ import structlog
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
-from onboarding_bot.quiet_hours import INDIA, QuietHours
+from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.services.twilio_content_api import ContentApiError
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS, shard_of
 from onboarding_bot.storage.leases import ShardWork
+from onboarding_bot.time_zone import INDIA
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON

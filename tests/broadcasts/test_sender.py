@@ -14,12 +14,13 @@ from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.outbound.broadcast_definition import Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
-from onboarding_bot.quiet_hours import INDIA, QuietHours
+from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS
 from onboarding_bot.storage.leases import ShardWork
 from onboarding_bot.storage.send_slots import Slot
+from onboarding_bot.time_zone import INDIA
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
