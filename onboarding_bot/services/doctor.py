@@ -1,4 +1,4 @@
-"""The doctor: asks Twilio, and the bot through its own public address, and tells an operator what to mend."""
+"""The doctor: calls Twilio, and the bot through its public address, and tells an operator what to mend."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NOT_WELL = ("unhealthy", "degraded")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check; ``advice`` says what to do when it failed, and is empty when all is well."""
+    """The outcome of one check; ``advice`` says what to do where it failed, and is empty where it did not."""
 
     subject: str
     advice: str = ""
 
     @property
     def is_well(self) -> bool:
-        """Whether there is nothing to mend."""
+        """Whether the check succeeded."""
         return not self.advice
 
     def __str__(self) -> str:
@@ -50,14 +50,14 @@ _PART_ADVICE = {
 
 
 class Doctor:
-    """Runs every check, one after the other. No finding names a secret, nor quotes an error that might."""
+    """Runs all checks, one after the other. No finding shows a secret, nor an error's words, which might."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
         self._transport = Transport("doctor", LIMITS, largest_body=LARGEST_BODY, clock=clock)
 
     def examine(self) -> Iterator[Finding]:
-        """Each check's finding as soon as it is there."""
+        """The finding of each check, as soon as the check has ended."""
         tokens = self._settings.twilio_auth_tokens
         for number, token in enumerate(tokens, start=1):
             yield self._credentials(_numbered("auth token", number, len(tokens)), token)
@@ -79,7 +79,7 @@ class Doctor:
         return Finding(subject, _credentials_advice(answer.status))
 
     def _webhook(self, path: str, which: str, token: str) -> Finding:
-        """Without From and MessageSid the bot answers 400 once the signature fits, and touches no conversation."""
+        """A form without From and MessageSid: the bot verifies the signature, answers 400, and stores nothing."""
         url = f"{self._settings.public_base_url}{path}"
         subject = f"{_shown(url)} takes what is signed with the {which}"
         form = {"AccountSid": self._settings.twilio_account_sid, "Body": "doctor"}
@@ -198,7 +198,7 @@ def _numbered(what: str, number: int, count: int) -> str:
 
 
 def _shown(url: str) -> str:
-    """A URL without the name and password that may stand in it."""
+    """A URL without the user name and password that may be in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

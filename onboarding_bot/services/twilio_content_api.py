@@ -1,4 +1,4 @@
-"""Twilio's Content API: the account's templates, what WhatsApp says of each, new ones and their submission."""
+"""Twilio's Content API: list the account's WhatsApp templates with their approvals, create one, and submit it."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ APPROVED = "approved"
 
 
 class ContentApiError(BotError):
-    """The Content API did not do what it was asked; the message is one plain line without any secret."""
+    """A request to the Content API failed; the message is one plain line without any secret."""
 
     code = "content_api.failed"
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """WhatsApp's word on a template.
+    """The state of a template at WhatsApp.
 
     ``state`` is in lower case: unsubmitted, received, pending, approved, rejected, paused, disabled, or one that is
     new. ``category`` is Meta's, such as UTILITY, and may differ from what was asked for.
@@ -60,7 +60,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One template at Twilio; ``variables`` are the names of its placeholders, ``body`` is its text, if it has one."""
+    """One template at Twilio; ``variables`` are the names of its placeholders, ``body`` is its text, "" without one."""
 
     sid: str
     friendly_name: str
@@ -72,7 +72,7 @@ class Content:
 
 
 def content_api_url(twilio_api_url: str) -> str:
-    """Where the Content API is: a host of its own at Twilio, the same one anywhere else."""
+    """The address of the Content API: a host of its own at Twilio, the given one for a simulator or a proxy."""
     return REAL_CONTENT_API if twilio_api_url == REAL_TWILIO_API else twilio_api_url
 
 
@@ -101,7 +101,7 @@ class ContentApi:
         )
 
     def list_contents(self) -> list[Content]:
-        """Every template of the account with its approval, page by page."""
+        """All templates of the account, each with its approval."""
         url = f"{self._base}/v1/ContentAndApprovals?PageSize={PAGE_SIZE}"
         contents: list[Content] = []
         for _ in range(MOST_PAGES):
@@ -110,23 +110,23 @@ class ContentApi:
             following = _next_page(page)
             if not following:
                 return contents
-            url = self._here(following)
+            url = self._at_own_host(following)
         raise ContentApiError(f"the list of templates does not end after {MOST_PAGES} pages")
 
     def create(self, definition: Mapping[str, Any]) -> Content:
-        """Make a template. A call that failed half-way may leave an unused copy of the same name; it harms nobody."""
+        """Create a template. A request that failed half-way may leave an unused copy of the same name."""
         return _content(self._ask("POST", f"{self._base}/v1/Content", definition))
 
     def submit(self, sid: str, name: str, category: str) -> Approval:
         """Ask WhatsApp to approve a template in Meta's ``category``.
 
-        Meta may put it into another category: one that it refuses instead would be of no use to anybody.
+        Meta may approve it in another category, where it would otherwise refuse it.
         """
         request = {"name": name, "category": category, "allow_category_change": True}
         return _approval(self._ask("POST", f"{self._base}/v1/Content/{sid}/ApprovalRequests/whatsapp", request))
 
-    def _here(self, url: str) -> str:
-        """The same page at the configured host: credentials go nowhere else, whatever an answer names."""
+    def _at_own_host(self, url: str) -> str:
+        """The same page at the configured host: credentials go to no other, not even if an answer names one."""
         parts, base = urlsplit(url), urlsplit(self._base)
         return parts._replace(scheme=base.scheme, netloc=base.netloc, fragment="").geturl()
 
@@ -190,14 +190,14 @@ def _content(record: Mapping[str, Any]) -> Content:
 
 
 def _body(types: Any) -> str:
-    """The text of the first of a template's forms that has one; all of them say the same."""
+    """The text of the first of a template's content types that has one; all of them have the same."""
     forms = types.values() if isinstance(types, dict) else []
     texts = (form.get("body") for form in forms if isinstance(form, dict))
     return next((text for text in texts if isinstance(text, str)), "")
 
 
 def _moment(text: str) -> datetime:
-    """Twilio writes ISO 8601 here, and documents RFC 2822; a date that is neither counts as very old."""
+    """A date in ISO 8601, which Twilio writes, or RFC 2822, which it documents; any other counts as very old."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

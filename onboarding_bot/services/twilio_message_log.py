@@ -1,4 +1,4 @@
-"""Twilio's own record of messages, both ways: listed page by page, deleted, and tried again when that fails in passing.
+"""Twilio's own record of the account's messages, inbound and outbound: list them, and delete them with their media.
 
 https://www.twilio.com/docs/messaging/api/message-resource#read-multiple-message-resources
 https://www.twilio.com/docs/messaging/api/message-resource#delete-a-message-resource
@@ -46,13 +46,13 @@ _NOT_YET = HTTPStatus.CONFLICT
 
 
 class MessageLogError(BotError):
-    """Twilio did not list or delete messages; the message is one plain line, without any secret or number."""
+    """A request for messages failed; the message is one plain line, without any secret or number."""
 
     code = "message_log.failed"
 
 
 class Direction(StrEnum):
-    """Whose message it is; a reply came back as TwiML, everything else went out through the REST API."""
+    """Which way a message went: from a person, to one as TwiML (REPLY), or to one through the REST API (SENT)."""
 
     INBOUND = "inbound"
     REPLY = "outbound-reply"
@@ -61,7 +61,7 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LoggedMessage:
-    """One message as Twilio remembers it; ``at`` is UTC and exact to the second, ``media`` counts attachments."""
+    """One message in Twilio's record; ``at`` is UTC and exact to the second, ``media`` counts attachments."""
 
     sid: str
     sender: str
@@ -73,7 +73,7 @@ class LoggedMessage:
 
 
 class MessageLog:
-    """The client. Every method raises MessageLogError when repeating did not help."""
+    """The client. Every method raises MessageLogError when retries did not help."""
 
     def __init__(
         self,
@@ -98,9 +98,9 @@ class MessageLog:
     def messages(
         self, *, sender: str | None = None, recipient: str | None = None, since: datetime | None = None
     ) -> Iterator[LoggedMessage]:
-        """Messages from ``sender``, to ``recipient``, not older than ``since``; the latest first, as Twilio has them.
+        """Messages from ``sender``, to ``recipient``, not older than ``since``; the latest first, as Twilio lists them.
 
-        A page is asked for when it is needed.
+        Each page is requested when it is needed.
         """
         asked = {"From": sender, "To": recipient, "DateSent>": since and f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
         url: str | None = (
@@ -110,18 +110,18 @@ class MessageLog:
             page = _content(self._ask("GET", url))
             for record in _records(page, "messages"):
                 message = _message(record)
-                # Whether Twilio goes by the moment or by its day is not documented.
+                # Twilio does not document whether it filters by the moment or by its day.
                 if message and (since is None or message.at >= since.replace(microsecond=0)):
                     yield message
             url = self._following(page)
 
     def delete(self, message: LoggedMessage) -> bool:
-        """Delete a message with its media; False while Twilio still works on it. One that is gone is deleted."""
+        """Delete a message with its media, if it still exists. False while Twilio is still sending it."""
         own = f"{self._messages}/{message.sid}"
         return (not message.media or self._delete_media(own)) and self._delete(f"{own}.json")
 
     def _delete_media(self, message_url: str) -> bool:
-        """A medium that hangs on several messages is only gone when it is deleted on all of them."""
+        """Delete a message's media. A medium of several messages stays until it is deleted on each of them."""
         answer = self._ask("GET", f"{message_url}/Media.json?{urlencode({'PageSize': PAGE_SIZE})}", _DELETED)
         if answer.status != HTTPStatus.OK:
             return True
@@ -132,7 +132,7 @@ class MessageLog:
         return self._ask("DELETE", url, _DELETED | {_NOT_YET}).status != _NOT_YET
 
     def _following(self, page: Mapping[str, Any]) -> str | None:
-        """The next page, at the configured host: credentials go nowhere else, whatever an answer names."""
+        """The next page, at the configured host: credentials go to no other, not even if an answer names one."""
         path = page.get("next_page_uri")
         if not path:
             return None
@@ -167,7 +167,7 @@ def _records(page: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def _message(record: Mapping[str, Any]) -> LoggedMessage | None:
-    """The message in a record; None for one that is not on its way yet, and so has no time."""
+    """The message in a record; None for one that Twilio has not begun to send, and which has no time yet."""
     # An inbound message is created when it comes; an outbound one may be sent later than it was created.
     moment = record.get("date_sent") or record.get("date_created")
     if not moment:
@@ -188,5 +188,5 @@ def _message(record: Mapping[str, Any]) -> LoggedMessage | None:
 
 
 def _direction(named: str) -> Direction:
-    # Twilio also knows outbound-call: sent on somebody's account all the same.
+    # Twilio also has outbound-call, and may add others: all are outbound.
     return Direction(named) if named in set(Direction) else Direction.SENT

@@ -1,4 +1,4 @@
-"""Sending through Twilio's REST API: one message, and what is known for certain of how it ended.
+"""Send one message through Twilio's REST API, and say for certain what is known of the outcome.
 
 https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
 """
@@ -25,15 +25,16 @@ from onboarding_bot.whatsapp_address import is_whatsapp
 LIMITS = TimeLimits(connect=3.0, read=10.0, deadline=15.0)
 LARGEST_BODY = 64 * 1024
 CALLS_AT_ONCE = 64
+# How long to slow down after a 429 without a Retry-After.
 PAUSE_SECONDS = 1.0
-# By default Twilio repeats a callback only when it could not connect; what stands behind the # has it do so after a
-# time-out and a 5xx as well, and is not part of what it signs.
+# By default Twilio repeats a status callback only when it could not connect. With this URL fragment, which is no part
+# of what it signs, it also does so after a time-out and after a 5xx.
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CONNECTION_OVERRIDES = "rc=2&rp=ct,rt,5xx"
 
 
 class SendResult(StrEnum):
-    """How a call ended. UNCERTAIN: the message may be out."""
+    """How a request ended. NOT_PROCESSED: Twilio has not taken the message. UNCERTAIN: it may have."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -43,7 +44,7 @@ class SendResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The end of one call: the message's SID, or Twilio's error code, or when to come back (seconds)."""
+    """The outcome of one request; ``code`` is Twilio's error code, 0 for none, ``retry_after`` in seconds."""
 
     result: SendResult
     message_sid: str = ""
@@ -52,7 +53,7 @@ class Sent:
 
 
 class TwilioMessages:
-    """The client. One for each process; its connections are pooled, and it never tries anything twice by itself."""
+    """The client. One for each process; its connections are pooled, and it never sends a message twice by itself."""
 
     def __init__(self, api_base_url: str, account_sid: str, auth_token: str, sender: str, public_base_url: str) -> None:
         self._url = f"{api_base_url}/2010-04-01/Accounts/{account_sid}/Messages.json"
@@ -67,13 +68,13 @@ class TwilioMessages:
         )
 
     def send_text(self, to: str, body: str, callback: Mapping[str, str] | None = None) -> Sent:
-        """Send free text; ``callback`` names what the status callbacks are about."""
+        """Send free text; ``callback`` are the query fields of its status callbacks' URL."""
         return self._send({"To": to, "Body": body}, callback)
 
     def send_template(
         self, to: str, content_sid: str, variables: Mapping[str, str], callback: Mapping[str, str] | None = None
     ) -> Sent:
-        """Send an approved template with its variables filled in."""
+        """Send an approved template with these values for its variables."""
         content = {"To": to, "ContentSid": content_sid}
         if variables:
             content["ContentVariables"] = json.dumps(dict(variables), ensure_ascii=False)
@@ -81,7 +82,7 @@ class TwilioMessages:
 
     def _send(self, content: Mapping[str, str], callback: Mapping[str, str] | None) -> Sent:
         if not is_whatsapp(content["To"]):
-            # Nobody there ever wrote to this sender; Twilio would say the same.
+            # Nobody with such an address has written to this sender; Twilio would refuse with the same code.
             return Sent(SendResult.REFUSED, code=OTHER_CHANNEL)
         form = {"From": self._sender, **content}
         if callback:

@@ -1,4 +1,4 @@
-"""The templates as their files describe them, held to WhatsApp's rules before anybody is asked."""
+"""The WhatsApp templates in their JSON files, checked against WhatsApp's rules before any call is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "whatsapp_templates"
 PREFIX = "msmebazaar"
 
 BODY_MAX_LENGTH = 1024
-# Three in a conversation, ten once WhatsApp has approved them, as it has to here.
+# In an approved template; in a conversation WhatsApp allows three.
 BUTTONS_MAX = 10
 BUTTON_TITLE_MAX_LENGTH = 20
 BUTTON_ID_MAX_LENGTH = 200
@@ -38,7 +38,7 @@ _OPTIONAL = frozenset({"buttons"})
 
 
 class TemplateCategory(StrEnum):
-    """What a template is for; it decides which consent it needs."""
+    """The purpose of a template, which decides which consent it needs."""
 
     SERVICE = "service"
     MARKETING = "marketing"
@@ -50,13 +50,13 @@ class TemplateCategory(StrEnum):
 
     @classmethod
     def of_meta(cls, name: str) -> TemplateCategory | None:
-        """The category behind Meta's name; None for one that the bot has no use for."""
+        """The category by Meta's name; None for a category that the bot does not send."""
         return next((category for category in cls if category.meta_name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A quick reply: what it shows, and the word that the bot reads when it is tapped."""
+    """A quick reply: the title that it shows, and the id that the webhook carries when it is tapped."""
 
     id: str
     title: str
@@ -76,21 +76,21 @@ class WhatsAppTemplate:
 
     @property
     def friendly_name(self) -> str:
-        """Its name at Twilio and Meta. What is there cannot be edited, so another content gets another name."""
+        """Its name at Twilio and Meta; what is there cannot be edited, so each version has a name of its own."""
         content = json.dumps([self.definition(), self.category], sort_keys=True, ensure_ascii=False)
         return f"{self.family}_{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     @property
     def family(self) -> str:
-        """What the names of all its versions begin with."""
+        """The beginning of the names of all its versions."""
         return f"{PREFIX}_{self.name}"
 
     def is_version(self, friendly_name: str) -> bool:
-        """Whether content of that name is this template, as it is or as it was."""
+        """Whether content of that name is a version of this template, the present one or an earlier one."""
         return re.fullmatch(rf"{self.family}_[0-9a-f]{{8}}", friendly_name) is not None
 
     def definition(self) -> dict[str, Any]:
-        """What the Content API is told, without the name."""
+        """The body of the Content API's request, without the name."""
         if not self.buttons:
             content: dict[str, Any] = {"twilio/text": {"body": self.body}}
         else:
@@ -99,12 +99,12 @@ class WhatsAppTemplate:
         return {"language": self.language, "variables": dict(self.variables), "types": content}
 
     def filled(self) -> str:
-        """The body with the samples in the variables' places."""
+        """The body with the samples for the variables."""
         return _VARIABLE.sub(lambda match: self.variables.get(match[1], match[0]), self.body)
 
 
 def read_whatsapp_templates(folder: Path = FOLDER) -> tuple[list[WhatsAppTemplate], list[str]]:
-    """What the files say, and everything that is wrong with them, each fault with its file and the rule."""
+    """The templates in the folder's files, and all faults of the files, each with its file and the rule."""
     templates, faults = [], []
     for path in sorted(folder.glob("*.json")):
         record, faults_of_form = _read(path)
@@ -197,7 +197,7 @@ def _faults_of_body(template: WhatsAppTemplate) -> list[str]:
 
 
 def _faults_of_places(before: str, between: Sequence[str], after: str) -> list[str]:
-    """Meta counts punctuation and spaces as nothing: there has to be a word."""
+    """Faults of where the variables stand: Meta wants a word on each side, and ignores punctuation and spaces."""
     faults = []
     if not _has_word(before):
         faults.append("a variable may not stand first: put a word before it")
@@ -243,7 +243,7 @@ def _faults_of_buttons(buttons: Sequence[Button]) -> list[str]:
 
 
 def _differences(templates: Sequence[WhatsAppTemplate]) -> list[str]:
-    """What has to be the same in every language: the bot fills in and reads one template whatever its language."""
+    """Differences between the languages of a template: variables, category and buttons must be the same in all."""
     by_name: dict[str, list[WhatsAppTemplate]] = defaultdict(list)
     for template in templates:
         by_name[template.name].append(template)

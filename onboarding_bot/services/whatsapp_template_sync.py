@@ -1,4 +1,4 @@
-"""Brings the templates of the files to Twilio and WhatsApp, and says of each where it stands and what to do."""
+"""Creates the templates of the files at Twilio, submits them to WhatsApp, and reports the state of each."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _TROUBLE = frozenset({"rejected", "paused", "disabled"})
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One template's line in the table."""
+class TemplateReport:
+    """The state of one template, and what the operator does about it; ``is_trouble`` makes the command fail."""
 
     template: str
     language: str
@@ -33,13 +33,13 @@ class Row:
     is_trouble: bool = False
 
     def cells(self) -> tuple[str, ...]:
-        """What the line shows, in the order of the headings."""
+        """The cells of its line in the table, in the order of HEADINGS."""
         texts = (self.template, self.language, self.sid, self.state, self.category, self.advice)
         return tuple(text or NOTHING for text in texts)
 
 
 class TemplateSync:
-    """One run. Content at Twilio cannot be edited: a changed template is created anew beside its older version."""
+    """One run. Content at Twilio cannot be edited: a changed template becomes a new one beside its older version."""
 
     def __init__(self, api: ContentApi, templates: Sequence[WhatsAppTemplate], *, dry_run: bool) -> None:
         self._api = api
@@ -48,10 +48,10 @@ class TemplateSync:
         self._created = 0
         self._submitted = 0
 
-    def run(self) -> list[Row]:
-        """Do what is missing. Raises ContentApiError when not even the list of templates can be had."""
+    def run(self) -> list[TemplateReport]:
+        """Create and submit what is missing. Raises ContentApiError when Twilio does not list the templates."""
         contents = self._api.list_contents()
-        return [self._bring(template, contents) for template in self._templates]
+        return [self._sync(template, contents) for template in self._templates]
 
     def summary(self) -> str:
         """What was done, in one sentence."""
@@ -61,7 +61,7 @@ class TemplateSync:
             return f"{self._created} created, {self._submitted} submitted to WhatsApp."
         return "Everything is at Twilio already; nothing was changed."
 
-    def _bring(self, template: WhatsAppTemplate, contents: Sequence[Content]) -> Row:
+    def _sync(self, template: WhatsAppTemplate, contents: Sequence[Content]) -> TemplateReport:
         content = _present_version(template, contents)
         older = _older_version(template, contents)
         if not self._dry_run:
@@ -71,8 +71,8 @@ class TemplateSync:
                 if content.approval.state == UNSUBMITTED:
                     content = self._submit(template, content)
             except ContentApiError as error:
-                return _row(template, content, str(error), is_trouble=True)
-        return _row(template, content, _advice(template, content, older))
+                return _report(template, content, str(error), is_trouble=True)
+        return _report(template, content, _advice(template, content, older))
 
     def _create(self, template: WhatsAppTemplate) -> Content:
         content = self._api.create({"friendly_name": template.friendly_name, **template.definition()})
@@ -86,18 +86,20 @@ class TemplateSync:
         return replace(content, approval=approval)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows in columns under their headings."""
-    lines = [HEADINGS, *(row.cells() for row in rows)]
+def table(reports: Sequence[TemplateReport]) -> str:
+    """The reports as lines in columns, under their headings."""
+    lines = [HEADINGS, *(report.cells() for report in reports)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADINGS))]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     )
 
 
-def _row(template: WhatsAppTemplate, content: Content | None, advice: str, *, is_trouble: bool = False) -> Row:
+def _report(
+    template: WhatsAppTemplate, content: Content | None, advice: str, *, is_trouble: bool = False
+) -> TemplateReport:
     approval = content.approval if content else Approval(state="missing")
-    return Row(
+    return TemplateReport(
         template=template.name,
         language=template.language,
         sid=content.sid if content else "",
@@ -109,7 +111,7 @@ def _row(template: WhatsAppTemplate, content: Content | None, advice: str, *, is
 
 
 def _present_version(template: WhatsAppTemplate, contents: Sequence[Content]) -> Content | None:
-    """The content that says what the file says. Of several copies the one that got farthest, then the oldest."""
+    """The content that equals the file. Of several copies the one nearest to its approval, then the oldest."""
     copies = [
         content
         for content in contents
@@ -125,7 +127,7 @@ def _progress(content: Content) -> int:
 
 
 def _older_version(template: WhatsAppTemplate, contents: Sequence[Content]) -> Content | None:
-    """The newest approved content that says what the file said before."""
+    """The newest approved content of an earlier version of the file."""
     versions = [
         content
         for content in contents
