@@ -264,7 +264,7 @@ def test_all_tries_together_keep_one_deadline(
     assert all(moment < allowed for moment in begun[1:])
     assert seconds.now - started <= allowed + 0.7 + 1e-6
     for moment, call in zip(begun, mock.calls, strict=True):
-        connect, read = call.request.req_kwargs["timeout"]
+        connect, read = vars(call.request)["req_kwargs"]["timeout"]
         assert 0 < connect <= read
         assert read <= max(allowed - moment, 0.05) + 1e-6
 

@@ -13,6 +13,7 @@ import pytest
 import requests
 import responses
 from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 from werkzeug.serving import make_server
 
@@ -196,12 +197,12 @@ def test_what_health_tells(internet: responses.RequestsMock, status: int, body: 
     ("failure", "advice"),
     [
         pytest.param(
-            unreachable(NameResolutionError("bot.example.in", HTTPConnectionPool("x"), socket.gaierror())),
+            unreachable(NameResolutionError("bot.example.in", HTTPConnection("x"), socket.gaierror())),
             "DNS does not know",
             id="DNS",
         ),
         pytest.param(
-            unreachable(NewConnectionError(HTTPConnectionPool("x"), "refused")), "refuses connections", id="refused"
+            unreachable(NewConnectionError(HTTPConnection("x"), "refused")), "refuses connections", id="refused"
         ),
         pytest.param(requests.exceptions.SSLError("certificate"), "TLS certificate", id="TLS"),
         pytest.param(requests.exceptions.ProxyError("proxy"), "HTTPS_PROXY", id="HTTP proxy"),

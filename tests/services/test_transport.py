@@ -83,8 +83,9 @@ def internet() -> Iterator[responses.RequestsMock]:
 
 def transport(seconds: Seconds, retries: RetryPolicy = ONE_TRY, deadline: float = 30.0, **options: Any) -> Transport:
     limits = TimeLimits(connect=3.0, read=10.0, deadline=deadline)
-    options = {"largest_body": LARGEST_BODY, "clock": seconds.clock, "sleep": seconds.sleep} | options
-    return Transport("service", limits, retries, **options)
+    return Transport(
+        "service", limits, retries, largest_body=LARGEST_BODY, clock=seconds.clock, sleep=seconds.sleep, **options
+    )
 
 
 def over_sockets(deadline: float = 120, **options: Any) -> Transport:
@@ -347,7 +348,7 @@ def test_all_tries_keep_one_deadline(
 
     def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         status, took, wish = next(answers, (200, 0.0, 0))
-        begun.append((seconds.now - 1000.0, request.req_kwargs["timeout"]))
+        begun.append((seconds.now - 1000.0, vars(request)["req_kwargs"]["timeout"]))
         seconds.now += took
         return status, {"Retry-After": str(wish)}, ""
 

@@ -50,7 +50,7 @@ class TwilioContent:
                 record["approval_requests"] = {"status": state, "category": category, "rejection_reason": reason}
 
     def sid(self, friendly_name: str) -> str:
-        return next(record["sid"] for record in self.records if record["friendly_name"] == friendly_name)
+        return next(str(record["sid"]) for record in self.records if record["friendly_name"] == friendly_name)
 
     def _list(self, _request: PreparedRequest) -> tuple[int, dict[str, str], str]:
         self.listed += 1
