@@ -262,7 +262,7 @@ def build_parts(
             daily_limit=settings.whatsapp_daily_limit,
             quiet_hours=settings.quiet_hours,
             now=clock.now,
-            accepted=lambda: heartbeat_recorder.note(Heartbeat.MESSAGE),
+            note_accepted=lambda: heartbeat_recorder.note(Heartbeat.MESSAGE),
         ),
         reminders=Reminders(store, engine, timetable, renderer, send_transactional, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),

@@ -55,7 +55,7 @@ class BroadcastScheduler:
         self._now = now
 
     def tick(self) -> None:
-        """Look at every broadcast that is not over."""
+        """Advance every active broadcast. Raises StoreUnavailableError when Redis does not answer."""
         for broadcast_id in self._records.active():
             try:
                 self._advance(broadcast_id)
@@ -65,6 +65,7 @@ class BroadcastScheduler:
                 logger().error("broadcast_postponed", broadcast=broadcast_id, **describe(error))
 
     def _advance(self, broadcast_id: str) -> None:
+        """Do what the broadcast's status asks for."""
         record = self._records.find(broadcast_id)
         if record is None:
             return
@@ -74,16 +75,16 @@ class BroadcastScheduler:
             case BroadcastStatus.COUNTING:
                 self._begin(record)
             case BroadcastStatus.SENDING:
-                self._settle(record)
+                self._mark_uncertain(record)
                 self._go_on(record)
             case BroadcastStatus.PAUSED:
-                self._settle(record)
+                self._mark_uncertain(record)
             case _:
-                self._settle(record)
+                self._mark_uncertain(record)
                 if not self._recipients.in_flight(record.id):
                     self._records.deactivate(record.id, record.status)
 
-    def _settle(self, record: BroadcastRecord) -> None:
+    def _mark_uncertain(self, record: BroadcastRecord) -> None:
         """Make recipients uncertain whose worker has died, in whatever status the broadcast is."""
         lost = self._recipients.mark_uncertain(record.id, self._now() - LOST_AFTER)
         if lost:
@@ -101,7 +102,8 @@ class BroadcastScheduler:
         logger().info("broadcast_begins", broadcast=record.id, audience=size)
 
     def _go_on(self, record: BroadcastRecord) -> None:
-        self._find_recipients(record)
+        """Add recipients, judge the wave, and start jobs that send; complete the broadcast when nothing is left."""
+        self._have_recipients_added(record)
         counts = self._recipients.counts(record.id)
         self._measure_rate(record, counts.get("accepted", 0))
         if record.is_counted and not counts.get(RecipientState.PENDING, 0) + counts.get(RecipientState.SENDING, 0):
@@ -120,7 +122,8 @@ class BroadcastScheduler:
             if self._leases.take(record.id, shard, ShardWork.SEND, SEND_LEASE):
                 self._send(record.id, shard)
 
-    def _find_recipients(self, record: BroadcastRecord) -> None:
+    def _have_recipients_added(self, record: BroadcastRecord) -> None:
+        """Start a job for each shard that has none; once all shards are done, store how many recipients there are."""
         if record.is_counted:
             return
         unfinished = self._audiences.unfinished_shards(record.id)
@@ -128,10 +131,11 @@ class BroadcastScheduler:
             if self._leases.take(record.id, shard, ShardWork.ADD_RECIPIENTS, ADD_RECIPIENTS_LEASE):
                 self._add_recipients(record.id, shard)
         if not unfinished:
-            recipients = _recipients(self._recipients.counts(record.id))
+            recipients = _recipient_count(self._recipients.counts(record.id))
             self._records.set_fields(record.id, counted_at=self._now().timestamp(), recipients=recipients)
 
     def _measure_rate(self, record: BroadcastRecord, accepted: int) -> None:
+        """Store how many messages a second Twilio has accepted since the last measurement."""
         now = self._now().timestamp()
         seconds = now - record.number("seen_at")
         if seconds >= RATE_EVERY.total_seconds():
@@ -139,6 +143,7 @@ class BroadcastScheduler:
             self._records.set_fields(record.id, seen_at=now, seen_count=accepted, rate=round(rate, 2))
 
     def _is_in_quiet_hours(self, record: BroadcastRecord) -> bool:
+        """Whether it is quiet hours now; the record says until when."""
         until = self._quiet_hours.until(self._now()) if self._quiet_hours else None
         text = until.isoformat() if until else ""
         if record.fields.get("rests_until", "") != text:
@@ -147,7 +152,7 @@ class BroadcastScheduler:
 
     def _waits_for_next_wave(self, record: BroadcastRecord, counts: Mapping[str, int]) -> bool:
         """Set how many recipients may have had their first try by now; whether so many had, and the pause goes on."""
-        recipients = record.number("recipients") if record.is_counted else _recipients(counts)
+        recipients = record.number("recipients") if record.is_counted else _recipient_count(counts)
         limits = wave_limits(recipients, self._waves, is_counted=record.is_counted)
         wave = min(record.number("wave"), len(limits) - 1)
         limit = limits[wave]
@@ -165,5 +170,5 @@ class BroadcastScheduler:
         return False
 
 
-def _recipients(counts: Mapping[str, int]) -> int:
+def _recipient_count(counts: Mapping[str, int]) -> int:
     return sum(counts.get(state, 0) for state in RecipientState if state is not RecipientState.SKIPPED)

@@ -10,13 +10,7 @@ from typing import Protocol
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
-from onboarding_bot.outbound.retry_schedule import (
-    BACK_OFF,
-    LIMITED_AT_MOST,
-    RetryPlan,
-    back_off,
-    retry_after_refusal,
-)
+from onboarding_bot.outbound.retry_schedule import BACK_OFF, LIMITED_AT_MOST, RetryPlan, back_off, retry_after_refusal
 from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.services.twilio_messages import PAUSE_SECONDS, SendResult, Sent
@@ -29,6 +23,7 @@ from onboarding_bot.storage.suppressions import Suppressions
 SEND_LEASE = timedelta(seconds=15)
 # Short, so that a reminder or an OTP never waits long for a thread.
 SLICE_SECONDS = 2.0
+# How soon a job notices that its broadcast was paused or changed.
 LOOK_AGAIN_SECONDS = 1.0
 CANDIDATES = 16
 # A slot that was missed by more than this is taken anew: two late ones together would go too fast.
@@ -55,7 +50,8 @@ class MessageClient(Protocol):
 class BroadcastSender:
     """One for each worker process; any number of threads use it at once.
 
-    ``accepted`` is called after each message that Twilio accepted.
+    ``note_accepted`` is called after each message that Twilio accepted. ``run`` raises StoreUnavailableError when Redis
+    does not answer.
     """
 
     def __init__(
@@ -71,7 +67,7 @@ class BroadcastSender:
         daily_limit: int,
         quiet_hours: QuietHours | None,
         now: Callable[[], datetime],
-        accepted: Callable[[], None] = lambda: None,
+        note_accepted: Callable[[], None] = lambda: None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -85,13 +81,13 @@ class BroadcastSender:
         self._daily_limit = daily_limit
         self._quiet_hours = quiet_hours
         self._now = now
-        self._accepted = accepted
+        self._note_accepted = note_accepted
         self._monotonic = monotonic
         self._sleep = sleep
         self._quickest_trip = float("inf")
 
     def run(self, broadcast_id: str, shard: int) -> bool:
-        """Send for a short while; whether there is more to send in this shard right now."""
+        """Send to this shard's recipients for SLICE_SECONDS; whether more of them are due right now."""
         end = self._monotonic() + SLICE_SECONDS
         goes_on = True
         while goes_on and self._monotonic() < end:
@@ -101,7 +97,7 @@ class BroadcastSender:
         return goes_on
 
     def _send_some(self, broadcast_id: str, shard: int, end: float) -> bool:
-        """Send to the next few people; whether the shard may go on."""
+        """Send to the next few recipients; whether the shard may go on."""
         record = self._records.find(broadcast_id)
         if record is None or not self._may_send(record):
             return False
@@ -116,11 +112,11 @@ class BroadcastSender:
         return bool(candidates)
 
     def _may_send(self, record: BroadcastRecord) -> bool:
-        rests = self._quiet_hours is not None and self._quiet_hours.until(self._now()) is not None
-        return record.status is BroadcastStatus.SENDING and not rests
+        is_quiet = self._quiet_hours is not None and self._quiet_hours.until(self._now()) is not None
+        return record.status is BroadcastStatus.SENDING and not is_quiet
 
     def _send_to(self, record: BroadcastRecord, candidate: Candidate, end: float) -> bool:
-        """Whether the shard may go on."""
+        """Take a slot, claim the recipient in time for it, and send; whether the shard may go on."""
         person_id, missed = candidate.person_id, 0
         while True:
             verdict, moment = self._wait_for_slot(record, candidate, end, missed)
@@ -144,7 +140,7 @@ class BroadcastSender:
         self, record: BroadcastRecord, candidate: Candidate, end: float, missed: int
     ) -> tuple[str, float]:
         """Sleep until this recipient's moment; the slot's verdict, and the moment that it was for."""
-        outside = candidate.person_id if record.definition.is_template and not candidate.wrote_lately else None
+        outside = candidate.person_id if record.definition.is_template and not candidate.is_inside_window else None
         is_first_try = candidate.is_first_try and not missed
         while True:
             asked = self._monotonic()
@@ -167,7 +163,7 @@ class BroadcastSender:
                     return verdict, asked
 
     def _send(self, record: BroadcastRecord, candidate: Candidate, contact: Contact) -> bool:
-        """Whether the shard may go on."""
+        """Call Twilio once, and record how that ended; whether the shard may go on."""
         sent = self._call(record, candidate.person_id, contact)
         if sent.retry_after is not None:
             self._slots.pause(sent.retry_after)
@@ -183,19 +179,19 @@ class BroadcastSender:
         return self._messages.send_text(to, definition.message or "", callback)
 
     def _limited(self, record: BroadcastRecord, candidate: Candidate) -> bool:
-        """63018: all workers pause as long as it has gone on so far; when it does not pass, the broadcast stops.
+        """Pause all workers after 63018 for as long as the limit has lasted so far, or stop the broadcast.
 
-        It does not pass when this recipient met it time after time, or when Twilio took no message for half a minute.
-        Returns whether the shard may go on.
+        It stops when this recipient met the limit with every retry, or when Twilio has accepted no message for half a
+        minute. Returns whether the shard may go on.
         """
         now = self._now()
         lasted = now - self._records.note_limit(record.id, now)
         # Tries from before an admin resumed the broadcast do not count.
         is_since = not record.moved_at or bool(candidate.changed_at and candidate.changed_at > record.moved_at)
-        is_worn_out = candidate.retries >= len(BACK_OFF)
-        stops = lasted >= LIMITED_AT_MOST or (is_worn_out and is_since)
-        begins_anew = RetryPlan((now if stops else now + BACK_OFF[0],))
-        retry = begins_anew if stops or is_worn_out else back_off(now)
+        has_no_retry_left = candidate.retries >= len(BACK_OFF)
+        stops = lasted >= LIMITED_AT_MOST or (has_no_retry_left and is_since)
+        from_the_start = RetryPlan((now if stops else now + BACK_OFF[0],))
+        retry = from_the_start if stops or has_no_retry_left else back_off(now)
         self._recipients.record_send(
             record.id, candidate.person_id, RecipientState.FAILED, code=str(SENDER_LIMITED), retry=retry
         )
@@ -207,10 +203,10 @@ class BroadcastSender:
         return not stops
 
     def _record(self, record: BroadcastRecord, contact: Contact, person_id: str, sent: Sent) -> bool:
-        """Whether the shard may go on."""
+        """Record how the call ended; whether the shard may go on."""
         match sent.result:
             case SendResult.ACCEPTED:
-                self._accepted()
+                self._note_accepted()
                 self._recipients.record_send(record.id, person_id, RecipientState.SENT, message_sid=sent.message_sid)
                 if record.is_limited:
                     self._records.clear_limit(record.id)
@@ -225,7 +221,7 @@ class BroadcastSender:
         return True
 
     def _refused(self, record: BroadcastRecord, contact: Contact, person_id: str, code: int) -> bool:
-        """Whether the shard may go on."""
+        """Record a refusal, and do what its code asks for; whether the shard may go on."""
         retry = retry_after_refusal(code, self._now())
         self._recipients.record_send(record.id, person_id, RecipientState.FAILED, code=str(code), retry=retry)
         match verdict_on(code, contact.address):

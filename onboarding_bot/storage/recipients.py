@@ -52,7 +52,7 @@ class Candidate:
     """
 
     person_id: str
-    wrote_lately: bool
+    is_inside_window: bool
     is_first_try: bool
     retries: int = 0
     changed_at: datetime | None = None
@@ -145,7 +145,7 @@ class Recipients:
             texts: Any = self._client.hmget(in_shard(shard, broadcast_id, "rows"), people)
         opened = unix_milliseconds(now - SENDING_WINDOW)
         return [
-            _candidate(person_id, text.decode(), wrote_lately=bool(time and time > opened))
+            _candidate(person_id, text.decode(), is_inside_window=bool(time and time > opened))
             for person_id, time, text in zip(people, times, texts, strict=True)
             # Between the two looks a person may have been erased.
             if text is not None
@@ -333,9 +333,9 @@ def _recipient(person_id: str, text: str) -> Recipient:
     return Recipient(person_id, RecipientState(state), code, message_sid, int(tries), *times)
 
 
-def _candidate(person_id: str, text: str, *, wrote_lately: bool) -> Candidate:
+def _candidate(person_id: str, text: str, *, is_inside_window: bool) -> Candidate:
     recipient, retries = _recipient(person_id, text), int(text.split("|")[5])
-    return Candidate(person_id, wrote_lately, recipient.tries == 0, retries, recipient.changed_at)
+    return Candidate(person_id, is_inside_window, recipient.tries == 0, retries, recipient.changed_at)
 
 
 def _time(text: str = "0") -> datetime | None:

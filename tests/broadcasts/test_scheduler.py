@@ -292,7 +292,7 @@ def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
 # --- waves ---------------------------------------------------------------------------------------------------------
 
 
-def waving(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
+def sent_in_waves(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
     """A broadcast to so many people, as it stands when nothing moves any more."""
     world = World(waves=waves)
     add_many(world.store, count)
@@ -302,7 +302,7 @@ def waving(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
 
 
 def test_waves_of_two_ten_and_all_half_an_hour_apart() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     assert sent_count(world, broadcast_id) == 6
     world.tick(2, minutes=14)
     assert sent_count(world, broadcast_id) == 6
@@ -320,12 +320,12 @@ def test_waves_of_two_ten_and_all_half_an_hour_apart() -> None:
     [pytest.param(199, (2, 10), id="few recipients"), pytest.param(200, (), id="switched off")],
 )
 def test_no_waves(count: int, waves: tuple[int, ...]) -> None:
-    world, broadcast_id = waving(count, waves)
+    world, broadcast_id = sent_in_waves(count, waves)
     assert sent_count(world, broadcast_id) == count
 
 
 def test_two_hundred_recipients_are_enough_for_waves() -> None:
-    world, broadcast_id = waving(200)
+    world, broadcast_id = sent_in_waves(200)
     assert sent_count(world, broadcast_id) == 4
 
 
@@ -349,7 +349,7 @@ def test_many_who_are_skipped_make_no_waves_for_few() -> None:
 
 
 def test_slots_that_a_killed_worker_took_with_it_do_not_keep_the_rest_waiting() -> None:
-    world, broadcast_id = waving(250, (50,))
+    world, broadcast_id = sent_in_waves(250, (50,))
     world.records.set_fields(broadcast_id, started=1000)
     world.tick(4, minutes=16)
     assert sent_count(world, broadcast_id) == 250
@@ -357,7 +357,7 @@ def test_slots_that_a_killed_worker_took_with_it_do_not_keep_the_rest_waiting() 
 
 
 def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_all_the_same() -> None:
-    world, broadcast_id = waving(300, (10,))
+    world, broadcast_id = sent_in_waves(300, (10,))
     assert sent_count(world, broadcast_id) == 30
     world.records.set_fields(broadcast_id, wave_ended_at=0, started=20)
     world.clock.pass_(hours=12)
@@ -367,13 +367,13 @@ def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_al
 
 
 def test_while_a_wave_rests_no_job_is_put_into_the_queue() -> None:
-    world, _ = waving(300)
+    world, _ = sent_in_waves(300)
     world.scheduler.tick()
     assert world.jobs == []
 
 
 def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
     world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") == 0
@@ -384,7 +384,7 @@ def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
 
 
 def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     world.records.set_fields(broadcast_id, wave_ended_at=0)
     world.redis.hdel(keys.broadcast(broadcast_id), "counted_at")
     world.scheduler.tick()
@@ -392,7 +392,7 @@ def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
 
 
 def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     fail_some(world, broadcast_id, 1)
     world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
     world.scheduler.tick()
@@ -403,7 +403,7 @@ def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
 
 
 def test_in_the_moment_in_which_it_is_held_nothing_more_goes_out() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 3)
     world.clock.pass_(minutes=31)
     with structlog.testing.capture_logs() as lines:
@@ -431,7 +431,7 @@ def stop_some(world: World, broadcast_id: str, count: int) -> None:
 
 
 def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 2)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING, "2 of 40 are just 5 %"
@@ -455,8 +455,8 @@ def hold_back_some(world: World, broadcast_id: str, count: int) -> list[tuple[st
 
 
 def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
-    """Twilio takes every message, and WhatsApp delivers none: those rows wait, and nobody else is tried."""
-    world, broadcast_id = waving(400, (10,))
+    """Twilio takes every message, and WhatsApp delivers none: those recipients wait, and no other is sent to."""
+    world, broadcast_id = sent_in_waves(400, (10,))
     hold_back_some(world, broadcast_id, 2)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
@@ -473,7 +473,7 @@ def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
 
 
 def test_what_arrived_after_all_has_not_failed() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     for person_id, message_sid in hold_back_some(world, broadcast_id, 3):
         world.callbacks.apply(broadcast_id, person_id, message_sid, "delivered", 0)
     fail_some(world, broadcast_id, 3)
@@ -488,7 +488,7 @@ def test_what_arrived_after_all_has_not_failed() -> None:
 
 
 def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
-    world, broadcast_id = waving(500, (10,))
+    world, broadcast_id = sent_in_waves(500, (10,))
     stop_some(world, broadcast_id, 1)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING, "1 of 50 is just 2 %"
@@ -500,7 +500,7 @@ def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
 
 
 def test_who_is_resumed_is_judged_anew() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 3)
     world.tick()
     world.service.resume(broadcast_id)
@@ -514,7 +514,7 @@ def test_who_is_resumed_is_judged_anew() -> None:
 
 
 def test_the_failures_of_one_wave_are_not_counted_in_the_next() -> None:
-    world, broadcast_id = waving(400, (10, 20))
+    world, broadcast_id = sent_in_waves(400, (10, 20))
     fail_some(world, broadcast_id, 2)
     world.tick(3, minutes=30)
     assert sent_count(world, broadcast_id) == 80
@@ -532,10 +532,10 @@ def test_a_share_of_a_few_says_nothing() -> None:
     assert world.status(broadcast_id) is S.COMPLETED
 
 
-# --- hours of rest, and the day's room -----------------------------------------------------------------------------
+# --- quiet hours, and the day's room ---------------------------------------------------------------------------------
 
 
-def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
+def test_in_the_quiet_hours_a_broadcast_waits_and_says_until_when() -> None:
     world = World(quiet_hours=QuietHours(time(21), time(9)))
     world.clock.moment = datetime(2026, 11, 22, 22, 0, tzinfo=INDIA)
     add(world.store, wrote_at=world.clock.moment)

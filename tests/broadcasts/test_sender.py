@@ -406,7 +406,7 @@ def test_an_admins_word_comes_before_the_next_message(world: World, status: S) -
     assert world.states(broadcast_id) == {"sent": 1, "pending": len(people) - 1}
 
 
-def test_nothing_goes_out_in_the_hours_of_rest(world: World) -> None:
+def test_nothing_goes_out_in_the_quiet_hours(world: World) -> None:
     resting = World(redis=world.redis, quiet_hours=QuietHours(time(21), time(9)))
     resting.clock.moment = datetime(2026, 11, 22, 20, 59, tzinfo=INDIA)
     add(resting.store, wrote_at=resting.clock.moment)
@@ -419,7 +419,7 @@ def test_nothing_goes_out_in_the_hours_of_rest(world: World) -> None:
     assert len(resting.twilio.sent) == 1
 
 
-def test_the_hours_of_rest_begin_in_the_middle_of_a_shard(world: World) -> None:
+def test_the_quiet_hours_begin_in_the_middle_of_a_shard(world: World) -> None:
     resting = World(redis=world.redis, quiet_hours=QuietHours(time(21), time(9)))
     resting.clock.moment = datetime(2026, 11, 22, 20, 59, 58, tzinfo=INDIA)
     for number in range(60):

@@ -1,4 +1,4 @@
-"""Status callbacks: what they do to rows, to people, and to the broadcast."""
+"""Status callbacks: what they do to recipients, to people, and to the broadcast."""
 
 from __future__ import annotations
 

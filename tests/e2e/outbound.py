@@ -126,18 +126,18 @@ class Admin:
         return dict(answer.json())
 
     def counts(self, broadcast_id: str) -> Counter[str]:
-        """How many rows are in which state; states that nobody is in are left out."""
+        """How many recipients are in which state; states that none is in are left out."""
         return +Counter(self.look(broadcast_id)["counts"])
 
-    def rows(self, broadcast_id: str) -> dict[str, dict[str, str]]:
+    def recipients(self, broadcast_id: str) -> dict[str, dict[str, str]]:
         """Every recipient's line of the file, by address; fails when somebody has two."""
         url = f"{self.world.bot_url}/broadcasts/{broadcast_id}/recipients.csv"
         lines = list(
             csv.DictReader(requests.get(url, headers=self.headers, timeout=PATIENCE_SECONDS).text.splitlines())
         )
-        rows = {line["recipient"]: line for line in lines}
-        assert len(rows) == len(lines)
-        return rows
+        recipients = {line["recipient"]: line for line in lines}
+        assert len(recipients) == len(lines)
+        return recipients
 
     def wait_for_status(self, broadcast_id: str, status: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Return when the broadcast has that status."""

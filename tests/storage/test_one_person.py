@@ -20,6 +20,7 @@ from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.identities import _RememberedHolders
@@ -625,14 +626,22 @@ def test_an_admins_no_by_number_means_the_present_holder(
     assert by_id.stored.contact.opt_out is None
 
 
-def test_a_reminder_goes_to_the_user_id(asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock) -> None:
+def test_a_reminder_goes_to_the_user_id(
+    asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ravi.says("Hi")
     clock.pass_(hours=5)
-    heard: list[str] = []
-    nudges = parts.reminders
-    nudges._send = lambda to, text: heard.append(to) or parts.send_now  # type: ignore[assignment, func-returns-value, return-value]
-    due = {person_id for work, person_id in parts.store.take_due(clock.moment, timedelta(minutes=1))}
-    assert asha.hiding_the_number().stored.person_id in due
+    sent_to: list[str] = []
+
+    def send(to: str, _text: str) -> Sent:
+        sent_to.append(to)
+        return Sent(SendResult.ACCEPTED, message_sid="SM1")
+
+    monkeypatch.setattr(parts.reminders, "_send", send)
+    for work, person_id in parts.store.take_due(clock.moment, timedelta(minutes=1)):
+        assert work is DueWork.REMINDER
+        parts.reminders.remind(person_id)
+    assert sorted(sent_to) == [NUMBER, f"whatsapp:{ASHA}"], "the number is Ravi's by now"
 
 
 def test_late_news_of_an_otp_goes_where_the_person_is_by_then(

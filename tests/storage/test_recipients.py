@@ -56,7 +56,7 @@ def test_candidates_are_those_whose_time_has_come(storage: BroadcastStorage, sto
     )
     broadcast_id = with_recipients(storage, inside, outside, definition=TEMPLATE)
     found = {
-        candidate.person_id: (candidate.wrote_lately, candidate.is_first_try)
+        candidate.person_id: (candidate.is_inside_window, candidate.is_first_try)
         for shard in storage.recipients.due_shards(broadcast_id, NOON)
         for candidate in storage.recipients.candidates(broadcast_id, shard, 16, NOON)
     }

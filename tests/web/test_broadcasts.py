@@ -372,9 +372,9 @@ def test_one_broadcast_with_all_its_figures(client: FlaskClient, world: World) -
     add(world.store, sender_of(50), has_stopped=True)
     broadcast_id = begin(client)
     world.tick(6)
-    rows = world.by_person(broadcast_id)
-    world.callbacks.apply(broadcast_id, people[0], rows[people[0]].message_sid, "read", 0)
-    world.callbacks.apply(broadcast_id, people[1], rows[people[1]].message_sid, "undelivered", 63016)
+    recipients = world.by_person(broadcast_id)
+    world.callbacks.apply(broadcast_id, people[0], recipients[people[0]].message_sid, "read", 0)
+    world.callbacks.apply(broadcast_id, people[1], recipients[people[1]].message_sid, "undelivered", 63016)
     found = one(client, broadcast_id)
     assert found["status"] == "completed"
     assert (found["recipient_count"], found["sent_count"], found["audience"]) == (4, 4, 5)
@@ -538,7 +538,7 @@ def test_the_file_is_sent_as_it_is_read(client: FlaskClient, world: World, monke
     response.close()
 
 
-def test_in_the_hours_of_rest_it_says_until_when(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+def test_in_the_quiet_hours_it_says_until_when(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
     rests_until = "2026-11-23T09:00:00+05:30"
     broadcast_id = begin(client)
     redis.hset(f"{{outbound}}:broadcast:{broadcast_id}", mapping={"status": "sending", "rests_until": rests_until})
