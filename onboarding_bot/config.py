@@ -374,9 +374,12 @@ def all_warnings(environ: Mapping[str, str], settings: Settings) -> list[str]:
     return [*of_files, *settings.warnings]
 
 
-def metrics_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where the processes of this server keep their metrics, or None for one that stands alone."""
-    folder = environ.get(METRICS_FOLDER, "")
+def metrics_folder() -> Path | None:
+    """Where the processes of this server keep their metrics, or None for one that stands alone.
+
+    Only the process's own environment counts, as for prometheus_client.
+    """
+    folder = os.environ.get(METRICS_FOLDER, "")
     return Path(folder) if folder else None
 
 
