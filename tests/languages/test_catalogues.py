@@ -45,6 +45,7 @@ STANDING = {
     "backup_days": "3650",
 }
 TEXTS = Texts(STANDING, "en")
+PLACEHOLDERS = TEXTS.codes()
 
 # CLDR's plural rules for whole numbers, as gettext writes them (what Babel's babel.plural.to_gettext gives):
 # en: one is i = 1 and v = 0; hi: one is i = 0 or n = 1.
@@ -255,7 +256,7 @@ class Walk:
 
     def note(self, where: str, turn: Turn) -> None:
         for part in turn.reply:
-            assert part.values.keys() == TEXTS.codes()[part.code], part.code
+            assert part.values.keys() == PLACEHOLDERS[part.code], part.code
             self.codes.add(part.code)
         text = self.renderer.render(turn.reply, self.language)
         self.replies[where] = max(text, self.replies.get(where, ""), key=len)
