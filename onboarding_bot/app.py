@@ -21,7 +21,7 @@ from onboarding_bot.broadcasts.sender import BroadcastSender
 from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.broadcasts.status_callbacks import StatusCallbacks
 from onboarding_bot.catch_up import CatchUp
-from onboarding_bot.config import Environment, Settings, metrics_folder, read_environment
+from onboarding_bot.config import Environment, Settings, metrics_folder
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep
@@ -217,7 +217,7 @@ def build_parts(
             WriteProbe(probed).refusing,
             auth_api.is_healthy,
             heartbeat_checks=heartbeat_checks,
-            extras=partial(extras, metrics_folder(read_environment())),
+            extras=partial(extras, metrics_folder()),
         ),
         signs=signs,
         heartbeat_recorder=heartbeat_recorder,
@@ -360,7 +360,7 @@ def create_app(
 def create_metrics_app(settings: Settings) -> Flask:
     """A Flask app that shows metrics and nothing else, for a server that has no other page."""
     app = Flask(__name__, static_folder=None)
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     app.register_blueprint(_metrics_routes(settings, lambda: [services_up(extras(folder))]))
     register_problems(app)
     _follow_requests(app)
@@ -373,7 +373,7 @@ def create_metrics_app(settings: Settings) -> Flask:
 
 
 def _metrics_routes(settings: Settings, more: Callable[[], Iterable[Metric]] = tuple) -> Blueprint:
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder, more)
 
 

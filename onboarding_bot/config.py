@@ -377,9 +377,12 @@ def all_warnings(environ: Mapping[str, str], settings: Settings) -> list[str]:
     return [*of_files, *settings.warnings]
 
 
-def metrics_folder(environ: Mapping[str, str]) -> Path | None:
-    """The folder with the metrics of this server's processes, None for a process that keeps its own."""
-    folder = environ.get(METRICS_FOLDER, "")
+def metrics_folder() -> Path | None:
+    """The folder with the metrics of this server's processes, None for a process that keeps its own.
+
+    Only the process's own environment counts, as for prometheus_client.
+    """
+    folder = os.environ.get(METRICS_FOLDER, "")
     return Path(folder) if folder else None
 
 

@@ -346,7 +346,7 @@ def main() -> int:
         print("\n".join(error.lines), file=sys.stderr)
         return 1
     _write_own_lines(settings.log_level)
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     if folder is None:
         _begin_again_with_metrics()
     try:

@@ -21,6 +21,7 @@ from typing import Any
 
 from redis import Redis
 from redis.cluster import RedisCluster
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from onboarding_bot.storage.connection import AnyRedis
@@ -110,16 +111,16 @@ class Scripts:
     """Runs scripts by name; each is sent to the server once, and again when the server has forgotten it."""
 
     def __init__(self, client: AnyRedis) -> None:
-        names = (path.stem for path in FOLDER.glob("*.lua"))
-        shared = {part for parts in SHARED.values() for part in parts}
         self._client = client
-        self._texts = {name: source_of(name) for name in names if name not in shared}
-        self._signatures = {name: signature_of(name) for name in self._texts}
-        self._scripts = {name: client.register_script(text) for name, text in self._texts.items()}
+        self._texts = _all_sources()
+        # Those that have run: a process builds a dozen of these, and each of them needs a few scripts only.
+        self._scripts: dict[str, Script] = {}
 
     def run(self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]) -> Any:
         """The script's answer."""
         sent_keys, sent = self._values(name, keys, arguments)
+        if name not in self._scripts:
+            self._scripts[name] = self._client.register_script(self._texts[name])
         return self._scripts[name](keys=sent_keys, args=sent)
 
     def run_in_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
@@ -145,7 +146,7 @@ class Scripts:
         self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]
     ) -> tuple[list[Any], list[Any]]:
         if isinstance(keys, Mapping) and isinstance(arguments, Mapping):
-            return self._signatures[name].values(keys, arguments)
+            return signature_of(name).values(keys, arguments)
         return list(keys), list(arguments)
 
     def _by_server(self, keys_of_calls: Sequence[Sequence[str]]) -> dict[Redis, list[int]]:
@@ -156,6 +157,13 @@ class Scripts:
             node = self._client.get_node_from_key(keys[0])
             found.setdefault(self._client.get_redis_connection(node), []).append(number)
         return found
+
+
+@cache
+def _all_sources() -> Mapping[str, str]:
+    """The scripts that run by themselves: read before there is work, whatever becomes of their files later."""
+    shared = {part for parts in SHARED.values() for part in parts}
+    return {path.stem: source_of(path.stem) for path in FOLDER.glob("*.lua") if path.stem not in shared}
 
 
 @cache

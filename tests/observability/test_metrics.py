@@ -186,5 +186,6 @@ def test_metrics_are_for_key_holders_and_named_peers(
             assert re.search(r"^redis_errors_total \d", response.text, re.MULTILINE)
 
 
-def test_a_process_that_stands_alone_has_no_folder() -> None:
-    assert metrics_folder({}) is None
+def test_a_process_that_stands_alone_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    assert metrics_folder() is None
