@@ -117,7 +117,10 @@ class SessionStore(Protocol):
         """Count the sessions that have ended, and roll up the days that are over. Running it twice changes nothing."""
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise."""
+        """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise.
+
+        Work of a kind that only a later release knows is neither returned nor moved.
+        """
 
     def forget_due(self, work: DueWork, known: StoredPerson) -> None:
         """There is nothing (more) to be done for this person, unless the session changed since ``known``."""
