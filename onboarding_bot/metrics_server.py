@@ -12,9 +12,13 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from onboarding_bot.app import create_metrics_app
 from onboarding_bot.config import load_settings, read_environment
+from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.conversation.turn import Milestone
 from onboarding_bot.listen_addresses import all_addresses
+from onboarding_bot.observability import metrics
 from onboarding_bot.observability.line_output import protect_standard_streams
 from onboarding_bot.observability.logs import configure_logs, describe, logger
+from onboarding_bot.outbound.broadcast_states import RowState
 
 # A port that somebody else has may be free again later.
 PORT_TRIED_EVERY_SECONDS = 5.0
@@ -39,6 +43,8 @@ def show_metrics() -> int:
     settings = load_settings(read_environment())
     protect_standard_streams()
     configure_logs(settings.log_level)
+    # This process is shown among the worker's others, although it counts nothing.
+    metrics.begin(OnboardingStep, Milestone, RowState)
     app = create_metrics_app(settings)
     port = settings.worker_metrics_port or 0
     while True:
