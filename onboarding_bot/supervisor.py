@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+# The file rather than the module: gunicorn reads it anew whenever it reloads.
 GUNICORN_CONFIG = Path(__file__).with_name("gunicorn_config.py")
 WEB_SERVER = ("-m", "gunicorn", "--config", str(GUNICORN_CONFIG), "onboarding_bot.wsgi:app")
 WORKER = ("-m", "onboarding_bot", "worker")
