@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from onboarding_bot.storage.keys import SWEEPER
+from onboarding_bot.storage.keys import SCHEDULER_LEASE
 from tests.servers import RedisServer, missing, running_redis, wait_for
 from tests.settings import ENVIRONMENT
 
@@ -111,7 +111,7 @@ def test_a_worker_under_its_former_name_is_the_same_process_and_ends_well(redis:
             start_new_session=True,
         )
     try:
-        wait_for(lambda: bool(client.exists(SWEEPER)), "a worker that schedules")
+        wait_for(lambda: bool(client.exists(SCHEDULER_LEASE)), "a worker that schedules")
         told = Path("/proc", str(worker.pid), "cmdline").read_bytes().split(b"\0")
         assert told[1:4] == [b"-m", b"onboarding_bot", b"worker"]
         worker.send_signal(signal.SIGTERM)

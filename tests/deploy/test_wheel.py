@@ -21,7 +21,7 @@ from redis import Redis
 
 from onboarding_bot import __version__
 from onboarding_bot.cli import COMMANDS
-from onboarding_bot.storage.keys import SWEEPER
+from onboarding_bot.storage.keys import SCHEDULER_LEASE
 from tests.deploy.clones import PATIENCE_SECONDS, PROJECT, free_ports, status_of, wait_until
 from tests.servers import RedisServer, running_redis
 from tests.settings import ENVIRONMENT
@@ -119,7 +119,7 @@ def url(installed: Installed, redis: RedisServer) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: process.poll() is not None or status_of(f"{url}/health/ready") == 200)
-        wait_until(lambda: process.poll() is not None or bool(Redis(port=redis.port).exists(SWEEPER)))
+        wait_until(lambda: process.poll() is not None or bool(Redis(port=redis.port).exists(SCHEDULER_LEASE)))
         yield url
     finally:
         process.terminate()
