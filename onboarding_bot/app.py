@@ -58,7 +58,7 @@ from onboarding_bot.storage.leases import Leases
 from onboarding_bot.storage.recipients import Recipients
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
-from onboarding_bot.storage.send_slots import SendSlots
+from onboarding_bot.storage.send_slots import SendSlots, seconds_between
 from onboarding_bot.storage.session_store import SessionStore
 from onboarding_bot.storage.sign_ins import SignIns
 from onboarding_bot.storage.suppressions import Suppressions
@@ -193,7 +193,7 @@ def build_parts(
 
     def send_transactional(address: str, text: str) -> Sent:
         """Send a message that belongs to no broadcast, at the rate that all messages share."""
-        clock.sleep(slots.take_for_transactional(1 / settings.messages_per_second))
+        clock.sleep(slots.take_for_transactional(seconds_between(settings.messages_per_second)))
         return messages.send_text(address, text)
 
     return Parts(

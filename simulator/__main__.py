@@ -18,6 +18,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from simulator.app import create_simulator
+from simulator.arrival import ArrivalHandler
 from simulator.logs import log
 from simulator.settings import SettingsError, load_settings, read_environment
 
@@ -48,7 +49,7 @@ def main() -> int:
     except (OSError, sqlite3.Error) as error:
         print(f"cannot open the database {settings.database}: {error}", file=sys.stderr)
         return 1
-    server = WSGIServer(listener, simulator.app, spawn=Pool(_MAX_CONNECTIONS), log=None)
+    server = WSGIServer(listener, simulator.app, spawn=Pool(_MAX_CONNECTIONS), log=None, handler_class=ArrivalHandler)
     server.start()
     told_to_stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):

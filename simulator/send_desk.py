@@ -53,16 +53,19 @@ class SendDesk:
         self._sent = sent
         self._sleep = sleep
 
-    def take(self, form: Mapping[str, str]) -> OutboundMessage:
-        """Accept the message, after the delay that every answer has; raises TwilioError and ConnectionLostError."""
+    def take(self, form: Mapping[str, str], waited_seconds: float = 0.0) -> OutboundMessage:
+        """Accept the message, after the delay that every answer has; raises TwilioError and ConnectionLostError.
+
+        ``waited_seconds`` is for how long it had been here when it was read.
+        """
         faults = self._faults.now
         try:
-            return self._take(form, faults)
+            return self._take(form, faults, waited_seconds)
         finally:
             if faults.send_delay_ms:
                 self._sleep(faults.send_delay_ms / 1000)
 
-    def _take(self, form: Mapping[str, str], faults: Faults) -> OutboundMessage:
+    def _take(self, form: Mapping[str, str], faults: Faults, waited_seconds: float) -> OutboundMessage:
         if not self._sent.has_room(faults.messages_per_second):
             raise TwilioError(20429, retry_after=faults.retry_after_seconds)
         address = self._recipient(form, faults)
@@ -75,7 +78,7 @@ class SendDesk:
         if rule.on_send and not rule.on_send.sent:
             self._fail(rule.on_send)
         # Nothing since has_room() waits for anything, so the slot is still free.
-        self._sent.note(address)
+        self._sent.note(address, waited_seconds)
         failure = rule.on_callback
         if failure is None and faults.window is Window.ENFORCED and not self._may_reach(address, template):
             failure = _OUTSIDE_WINDOW

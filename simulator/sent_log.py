@@ -53,15 +53,16 @@ class SentLog:
                 return True
             return self._monotonic() - self._times[-per_second] >= _WINDOW_SECONDS
 
-    def note(self, person: str) -> None:
-        """A message to this person has been accepted."""
+    def note(self, person: str, waited_seconds: float = 0.0) -> None:
+        """A message to this person has been accepted, which arrived so many seconds ago."""
         with self._lock:
-            self._times.append(self._monotonic())
+            self._times.append(self._monotonic() - waited_seconds)
             self._by_recipient[person] += 1
 
     def summary(self) -> SentSummary:
         with self._lock:
-            times, by_recipient = array("d", self._times), Counter(self._by_recipient)
+            # Two that arrived together may have been read the other way round.
+            times, by_recipient = array("d", sorted(self._times)), Counter(self._by_recipient)
             now, elapsed_now = self._clock(), self._monotonic()
         first, last = (times[0], times[-1]) if times else (0.0, 0.0)
 

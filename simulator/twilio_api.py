@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from simulator.arrival import waited_seconds
 from simulator.clock import iso, rfc2822
 from simulator.messages import API_VERSION, EARLIEST, LATEST, ListedMessage, Media, MessageFilter, MessageStore
 from simulator.send_desk import SendDesk
@@ -22,7 +23,7 @@ def twilio_api(settings: Settings, messages: MessageStore, desk: SendDesk) -> Bl
 
     @blueprint.post("/<account>/Messages.json")
     def create_message(account: str) -> ResponseReturnValue:
-        accepted = ListedMessage(desk.take(request.form), inbound=False, num_media=0)
+        accepted = ListedMessage(desk.take(request.form, waited_seconds(request.environ)), inbound=False, num_media=0)
         return jsonify(_message_json(settings, accepted)), 201
 
     @blueprint.get("/<account>/Messages.json")

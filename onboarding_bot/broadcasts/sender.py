@@ -17,7 +17,7 @@ from onboarding_bot.services.twilio_messages import PAUSE_SECONDS, SendResult, S
 from onboarding_bot.storage.broadcast_records import BroadcastRecord, BroadcastRecords
 from onboarding_bot.storage.leases import Leases, ShardWork
 from onboarding_bot.storage.recipients import Candidate, Recipients
-from onboarding_bot.storage.send_slots import SendSlots
+from onboarding_bot.storage.send_slots import SendSlots, seconds_between
 from onboarding_bot.storage.suppressions import Suppressions
 
 SEND_LEASE = timedelta(seconds=15)
@@ -27,7 +27,7 @@ SLICE_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 1.0
 CANDIDATES = 16
 # A slot that was missed by more than this is taken anew: two late ones together would go too fast.
-LATE_SECONDS = 0.02
+LATE_SECONDS = 0.04
 # Where every slot is missed, a message goes out late after it has used up this many slots.
 MISSED_AT_MOST = 3
 # So many different broadcasts must meet an error of a number before its person is suppressed.
@@ -77,7 +77,7 @@ class BroadcastSender:
         self._suppressions = suppressions
         self._slots = slots
         self._messages = messages
-        self._seconds_between = 1 / messages_per_second
+        self._seconds_between = seconds_between(messages_per_second)
         self._daily_limit = daily_limit
         self._quiet_hours = quiet_hours
         self._now = now

@@ -15,6 +15,9 @@ from onboarding_bot.storage.scripts import Scripts
 # A pause must reach all workers within 2 s: no message of a broadcast has its moment reserved for longer.
 RESERVED_AHEAD_SECONDS = 1.0
 DAY = timedelta(hours=24)
+# Messages never arrive as evenly as they are sent; the rest keeps those that come late from adding up to more than the
+# rate in any second.
+SHARE_OF_RATE = 0.985
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,11 @@ class Slot:
 
     verdict: str
     wait_seconds: float = 0.0
+
+
+def seconds_between(messages_per_second: int) -> float:
+    """The distance between two slots, at which all messages together keep to this rate when they arrive."""
+    return 1 / (messages_per_second * SHARE_OF_RATE)
 
 
 class SendSlots:

@@ -14,6 +14,7 @@ import pytest
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.storage.keys import SLOTS
+from onboarding_bot.storage.send_slots import seconds_between
 from tests.e2e.outbound import BULK, Admin, Monitor, Worker, wait_for
 from tests.e2e.people import address, settle, store_at
 from tests.e2e.world import World, running_world
@@ -120,7 +121,8 @@ def test_a_stop_in_the_middle_ends_it_for_that_person(
 def granted_moments(commands: list[str]) -> list[int]:
     """When each of the slots was to be used that Redis gave away, in microseconds."""
     gave = f"HSET {SLOTS} next "
-    return [int(command.removeprefix(gave)) - 1_000_000 // CAP for command in commands if command.startswith(gave)]
+    between = round(seconds_between(CAP) * 1_000_000)
+    return [int(command.removeprefix(gave)) - between for command in commands if command.startswith(gave)]
 
 
 @pytest.mark.alone

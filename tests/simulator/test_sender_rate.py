@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import gevent
 import pytest
+from gevent.pywsgi import WSGIServer
 from simulated_world import ACCOUNT, ASHA, World, body_of
+
+from simulator.arrival import ArrivalHandler, waited_seconds
+from simulator.sent_log import SentLog
 
 
 def numbered(number: int) -> str:
@@ -97,3 +108,38 @@ def test_bulk_that_is_not_recorded_leaves_figures_and_callbacks_only(world: Worl
     assert (world.sent["total"], world.sent["callbacks"]["posted"]) == (1, 4)
     assert world.send(Body="News", To=ASHA).status_code == 201
     assert world.sent["by_recipient_more_than_once"] == 1
+
+
+def test_a_message_counts_from_its_arrival_however_late_it_is_read() -> None:
+    clock = [10.0]
+    log = SentLog(lambda: datetime(2026, 11, 25, tzinfo=UTC), lambda: clock[0])
+    for waited in (0.0, 0.0, 1.5):
+        log.note(ASHA, waited)
+    summary = log.summary()
+    assert (summary.total, summary.max_in_any_second, summary.elapsed_ms) == (3, 2, 1500)
+
+
+def test_the_kernel_tells_for_how_long_a_request_waited() -> None:
+    """The server reads nothing before ``serve``: what came meanwhile has waited for as long."""
+    waited: list[float] = []
+
+    def application(
+        environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], object]
+    ) -> list[bytes]:
+        waited.append(waited_seconds(environ))
+        start_response("200 OK", [])
+        return [b""]
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    with socket.create_connection(listener.getsockname()) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        sent_at = time.monotonic()
+        while time.monotonic() - sent_at < 0.2:
+            time.sleep(0.01)
+        server = WSGIServer(listener, application, log=None, handler_class=ArrivalHandler)
+        server.start()
+        while not waited:
+            gevent.sleep(0.01)
+        longest = time.monotonic() - sent_at
+        server.stop()
+    assert 0.15 <= waited[0] <= longest

@@ -12,7 +12,7 @@ import pytest
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis, connect
-from onboarding_bot.storage.send_slots import SendSlots
+from onboarding_bot.storage.send_slots import SendSlots, seconds_between
 from tests.fakes import NOON
 from tests.servers import free_port
 from tests.storage.broadcasts import DAY, SECOND, TEMPLATE, BroadcastStorage, S, at_once, created
@@ -41,6 +41,11 @@ def test_slots_are_one_for_each_however_many_ask(storage: BroadcastStorage, slot
     assert 0.7 - took - 0.05 <= found[-1] <= 0.7
     transactional = sorted(at_once(lambda: slots.take_for_transactional(600)))
     assert all(later - earlier > 300 for earlier, later in pairwise(transactional))
+
+
+@pytest.mark.parametrize("messages_per_second", [1, 40, 80, 10_000])
+def test_slots_use_nearly_the_whole_rate_and_never_more(messages_per_second: int) -> None:
+    assert 0.98 * messages_per_second <= 1 / seconds_between(messages_per_second) < messages_per_second
 
 
 def test_unused_time_is_not_saved_up(storage: BroadcastStorage, slots: SendSlots) -> None:
