@@ -1,4 +1,4 @@
-"""The keys of operators and admins: which name each has, and what it may be used for."""
+"""The admin keys: the name and the roles of each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 KEY_MIN_LENGTH = 16
-# The name of a key that was given without one, in the audit lines.
+# The name that audit lines give to a key without one.
 BARE_NAME = "admin"
 _NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,31}):(?P<roles>[A-Za-z]+(?:\+[A-Za-z]+)*):(?P<key>.*)")
 
 
 class Role(StrEnum):
-    """What a key may be used for: figures, broadcasts, or people's data in clear."""
+    """What a key allows: READ figures, SEND broadcasts, or see and change people's DATA."""
 
     READ = "read"
     SEND = "send"
@@ -23,7 +23,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AdminKey:
-    """One key with the name that stands for it in logs."""
+    """One key; logs show its name, and never its secret."""
 
     name: str
     roles: frozenset[Role]
@@ -32,12 +32,12 @@ class AdminKey:
 
 @dataclass(frozen=True, slots=True)
 class AdminKeys:
-    """All keys that are valid; pure, and without a word about how a key is handed in."""
+    """All keys that are valid."""
 
     keys: tuple[AdminKey, ...]
 
     def find(self, given: str) -> AdminKey | None:
-        """The key that was given, or None. How long it takes tells nothing about any of them."""
+        """The key with this secret, or None; compares all keys, each in constant time."""
         found = None
         for key in self.keys:
             if hmac.compare_digest(given.encode(), key.secret.encode()):
@@ -45,7 +45,7 @@ class AdminKeys:
         return found
 
     def first_with(self, role: Role) -> AdminKey | None:
-        """A key that has the role, for a program on the bot's own machine."""
+        """The first key that has the role, or None: for a command on the bot's own machine."""
         return next((key for key in self.keys if role in key.roles), None)
 
 
@@ -76,7 +76,7 @@ def parse_admin_keys(raw: str) -> AdminKeys:
 
 
 def looks_mistyped(keys: AdminKeys) -> bool:
-    """Whether a bare key has the form of a list's entry, whose role was perhaps not spelled well."""
+    """Whether a bare key has the form of a named entry, whose role is perhaps misspelt."""
     return any(key.name == BARE_NAME and _NAMED.fullmatch(key.secret) for key in keys.keys)
 
 

@@ -6,8 +6,6 @@ import base64
 import binascii
 import os
 import re
-import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from datetime import datetime, timedelta
@@ -18,12 +16,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
-from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environment, read_dotenv
+from onboarding_bot.demo_secrets import DEMO_ENV_FILE, demo_env_file, read_demo_secrets
+from onboarding_bot.environment import FoundEnvironment, find_environment
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.renamed_commands import become
 from onboarding_bot.setting_rules import (
     BAD_PER_CENT,
+    ENCRYPTION_KEY_BYTES,
     REFERENCE,
     is_placeholder,
     refuse_other_than_ascii,
@@ -35,13 +35,11 @@ from onboarding_bot.setting_rules import page_url as _page
 from onboarding_bot.setting_rules import redis_url as _redis_url
 
 SECRET_MIN_LENGTH = 16
-ENCRYPTION_KEY_BYTES = 32
 # prometheus_client's own variable; the first process of a server sets it.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 REAL_TWILIO_API = "https://api.twilio.com"
 # The second reminder goes out 23 hours after a person's last message; the first one has to come before it.
 LATEST_NUDGE = timedelta(hours=23)
-DEMO_ENV_FILE = "DEMO_ENV_FILE"
 # Variables of Docker Compose, the simulator and the demo, which share .env with the bot.
 NAMES_OF_OTHERS = (
     "REDIS_PASSWORD",
@@ -340,7 +338,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if environment is not Environment.PRODUCTION:
         given = _local_defaults(given) | given
     if environment is Environment.DEMO:
-        demo = _demo_file(demo_env_file(found))
+        demo = read_demo_secrets(demo_env_file(found))
         of_files += demo.faults
         faults += _credentials_of_others(given, demo.values)
         given = demo.values | given
@@ -425,52 +423,6 @@ def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port if port <= _HIGHEST_PORT else 5000}",
         "SUPPORT_CONTACT": "+91 80 5550 0100",
     }
-
-
-def demo_env_file(environ: Mapping[str, str]) -> Path:
-    """Where the demo's secrets are."""
-    return Path(environ.get(DEMO_ENV_FILE) or "var/demo.env")
-
-
-def demo_secrets(path: Path) -> dict[str, str]:
-    """The demo's secrets: made once, then read from ``path`` (mode 0600) by every process of the demo."""
-    return _demo_file(path).values
-
-
-def _demo_file(path: Path) -> Dotenv:
-    try:
-        if not path.exists():
-            _write_once(path, _new_demo_secrets())
-    except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno).lower() if isinstance(error, OSError) and error.errno else "no usable name"
-        return Dotenv(faults=[f"{path} cannot be written: {reason}: let {DEMO_ENV_FILE} name another file"])
-    return read_dotenv(path)
-
-
-def _new_demo_secrets() -> dict[str, str]:
-    return {
-        "TWILIO_ACCOUNT_SID": f"AC{secrets.token_hex(16)}",
-        "TWILIO_AUTH_TOKEN": secrets.token_hex(16),
-        "ADMIN_API_KEY": secrets.token_urlsafe(24),
-        "HANDOFF_API_KEY": secrets.token_urlsafe(24),
-        "SESSION_ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode(),
-        "PERSON_ID_KEY": secrets.token_urlsafe(32),
-    }
-
-
-def _write_once(path: Path, values: Mapping[str, str]) -> None:
-    """Write a file unless it exists. Of several processes at once the first link wins; all read the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent)  # created with mode 0600
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.writelines(f"{name}={value}\n" for name, value in values.items())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        Path(draft).unlink()
 
 
 def _credentials_of_others(given: Mapping[str, str], demo: Mapping[str, str]) -> list[str]:

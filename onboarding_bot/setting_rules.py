@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 # Earlier releases put a variable's value here.
 REFERENCE = re.compile(r"\$\{[^}]*\}")
 
+ENCRYPTION_KEY_BYTES = 32
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
 PAGE_MAX_LENGTH = 70
 _REDIS_DATABASES = 2**31 - 1

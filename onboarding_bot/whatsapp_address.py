@@ -1,4 +1,4 @@
-"""What an address on WhatsApp looks like: a phone number, or the user id of a person who may hide it."""
+"""The forms of an address on WhatsApp: a phone number, or the user id of a person who may hide the number."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from enum import StrEnum
 CHANNEL = "whatsapp:"
 _NUMBER = re.compile(r"whatsapp:\+[1-9][0-9]{4,14}")
 # https://www.twilio.com/docs/whatsapp/key-concepts#business-scoped-user-ids: a country, a dot, up to 128 letters and
-# digits; ENT stands before those that a group of businesses has in common.
+# digits; ENT marks an id that is the same for a group of businesses.
 _USER_ID = re.compile(r"whatsapp:[A-Za-z]{2}\.(?P<group>ENT\.)?[A-Za-z0-9]{1,128}")
 
 
 class AddressKind(StrEnum):
-    """What an address is; of each kind a person has one."""
+    """The kinds of addresses; a person has at most one of each."""
 
     NUMBER = "number"
     USER_ID = "user id"
@@ -21,7 +21,7 @@ class AddressKind(StrEnum):
 
 
 def kind_of(address: str) -> AddressKind | None:
-    """The kind of this address; None for one that is not on WhatsApp, such as the bare number of an SMS."""
+    """The kind of an address; None for one that is not on WhatsApp, such as the bare number of an SMS."""
     if _NUMBER.fullmatch(address):
         return AddressKind.NUMBER
     found = _USER_ID.fullmatch(address)
@@ -36,14 +36,14 @@ def is_whatsapp(address: str) -> bool:
 
 
 def is_user_id(address: str) -> bool:
-    """Whether the address is a user id (``whatsapp:IN.1349``, ``whatsapp:IN.ENT.77``), and no phone number."""
+    """Whether the address is a user id (``whatsapp:IN.1349``, ``whatsapp:IN.ENT.77``)."""
     return kind_of(address) in {AddressKind.USER_ID, AddressKind.PARENT_ID}
 
 
 def read_user_id(given: str) -> str | None:
-    """The address behind a user id that comes with or without its channel; None when it is none.
+    """The address of a user id with or without the channel before it; None for other text.
 
-    Meta writes the country in capitals; what says it otherwise was mistyped.
+    Meta writes the country in capitals; a country in small letters is a typing mistake.
     """
     address = CHANNEL + given.strip().removeprefix(CHANNEL)
     country = address.removeprefix(CHANNEL)[:2]

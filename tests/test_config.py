@@ -20,11 +20,11 @@ from onboarding_bot import config
 from onboarding_bot.config import (
     Environment,
     Settings,
-    demo_secrets,
     load_settings,
     read_environment,
     setting_names,
 )
+from onboarding_bot.demo_secrets import read_demo_secrets
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.quiet_hours import QuietHours
 from tests.command_line import run_command
@@ -691,7 +691,7 @@ def test_two_demos_have_different_secrets(demo: dict[str, str], tmp_path: Path) 
 
 def _read_in_a_process(path: str, barrier: object, found: object) -> None:
     barrier.wait(timeout=120)  # type: ignore[attr-defined]
-    found.put(demo_secrets(Path(path)))  # type: ignore[attr-defined]
+    found.put(read_demo_secrets(Path(path)).values)  # type: ignore[attr-defined]
 
 
 def test_processes_that_start_at_once_share_the_secrets(tmp_path: Path) -> None:
@@ -706,7 +706,7 @@ def test_processes_that_start_at_once_share_the_secrets(tmp_path: Path) -> None:
         for process in processes:
             process.join(timeout=120)
         assert all(other == secrets[0] for other in secrets)
-        assert secrets[0] == demo_secrets(path)
+        assert secrets[0] == read_demo_secrets(path).values
         assert [entry.name for entry in path.parent.iterdir()] == ["demo.env"]
 
 
@@ -749,7 +749,7 @@ def test_the_demo_refuses_real_twilio_credentials(demo: dict[str, str], name: st
 
 def test_the_demos_own_credentials_are_no_real_ones(demo: dict[str, str]) -> None:
     """The process that starts the others may hand the secrets on in the environment."""
-    made = demo_secrets(Path(demo["DEMO_ENV_FILE"]))
+    made = read_demo_secrets(Path(demo["DEMO_ENV_FILE"])).values
     assert load_settings(demo | made) == load_settings(demo)
 
 

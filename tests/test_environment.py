@@ -1,4 +1,4 @@
-"""Where settings come from: whatever is wrong with ``.env`` is a line with the file, its line and the cure."""
+"""Where settings come from: each fault of ``.env`` is one line with the file, its line and the cure."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_without_a_good_one_a_new_trace_begins(header: str | None) -> None:
 
 @given(header=st.text(max_size=80))
 @settings(deadline=None, max_examples=50)
-def test_whatever_stands_in_the_header_the_id_is_an_id(header: str) -> None:
+def test_any_header_gives_an_id(header: str) -> None:
     assert re.fullmatch("[0-9a-f]{32}", read_traceparent(header).trace_id)
 
 

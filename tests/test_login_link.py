@@ -39,7 +39,7 @@ def test_the_phone_number_stands_in_it_only_where_that_was_asked_for() -> None:
     assert links(include_phone=True).make(HANDOFF, PHONE).url.endswith("&phone=%2B919876543210")
 
 
-def test_a_token_can_be_read_by_whoever_has_the_keys() -> None:
+def test_a_token_can_be_read_with_the_keys_alone() -> None:
     assert links().read(token_of(links())) == HANDOFF
 
 
@@ -61,7 +61,7 @@ def test_a_link_is_good_for_half_an_hour() -> None:
             links().read(token)
 
 
-def test_an_old_token_of_somebody_else_is_forged_and_not_expired() -> None:
+def test_an_old_token_with_another_key_is_forged_and_not_expired() -> None:
     with time_machine.travel(NOON, tick=False) as clock:
         token = token_of(links(OLD))
         clock.shift(timedelta(hours=1))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onboarding_bot.admin_keys import Role, parse_admin_keys
-from onboarding_bot.config import demo_env_file
+from onboarding_bot.demo_secrets import demo_env_file
 from onboarding_bot.environment import read_dotenv
 from onboarding_bot.errors import BotError
 

@@ -174,8 +174,8 @@ def _is_no_server_error(answer: Answer) -> bool:
 class Transport:
     """The way to one service. One for each process; any number of threads use it at once, and they share its breaker.
 
-    ``service`` names it in metrics. ``largest_body`` is in bytes: an answer is read no further. ``is_well`` tells the
-    breaker from an answer whether the service works.
+    ``service`` names it in metrics. An answer is read up to ``largest_body`` bytes. ``is_well`` decides from an answer
+    whether the breaker counts it as a success.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ from onboarding_bot.services.transport import (
 REAL_CONTENT_API = "https://content.twilio.com"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
-# Making a template twice leaves a copy of the same name, which harms nobody; everything else does nothing twice.
+# A second request to create leaves an unused copy of the same name; all other requests have no effect the second time.
 RETRIES = RetryPolicy(
     most_tries=4, statuses=frozenset({TOO_MANY_REQUESTS, *SERVER_ERRORS}), after_uncertain=True, growth=2.0
 )

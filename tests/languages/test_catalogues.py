@@ -175,7 +175,7 @@ def test_a_language_without_a_catalogue_falls_back_to_the_default(language: str 
 
 
 def test_values_are_filled_in_as_they_are() -> None:
-    """What somebody typed is no format string, and no standing value."""
+    """What a person typed is no format string, and no standing value."""
     typed = "{support_contact} {0} {typed!r} %s"
     assert typed in TEXTS.render("name.word", {"typed": typed})
 

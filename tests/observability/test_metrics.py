@@ -171,7 +171,7 @@ def test_promtool_has_nothing_to_complain_of() -> None:
         pytest.param("10.1.0.0/16", "10.2.2.3", KEY, 200, id="another address with a key"),
         pytest.param("10.2.0.1", "10.2.0.1", {"X-Forwarded-For": "10.2.0.1"}, 401, id="through a proxy that is named"),
         pytest.param("10.2.0.1", "10.2.0.1", {"Forwarded": "for=10.2.0.1"}, 401, id="the same, by the newer header"),
-        pytest.param("10.2.0.1", "10.9.0.1", {"X-Forwarded-For": "10.2.0.1"}, 401, id="somebody who claims to be it"),
+        pytest.param("10.2.0.1", "10.9.0.1", {"X-Forwarded-For": "10.2.0.1"}, 401, id="another that claims to be it"),
     ],
 )
 def test_metrics_are_for_key_holders_and_named_peers(

@@ -150,7 +150,7 @@ def test_what_cannot_be_read_of_an_earlier_process_is_begun_anew(folder: Path, l
     file.close()
 
 
-def test_a_folder_of_somebody_else_is_not_written_to(folder: Path, fill: Callable[..., None], tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_not_written_to(folder: Path, fill: Callable[..., None], tmp_path: Path) -> None:
     """In the temporary folder everybody may put something."""
     precious = tmp_path / "precious"
     precious.write_text("precious")

@@ -75,7 +75,7 @@ def test_full_memory_gives_way_to_the_temporary_folder(
     folder = folder_of_this_process("web")
     assert folder.parent == temporary
     assert is_second_choice(folder)
-    assert not is_second_choice(tmp_path / "chosen by somebody" / "figures")
+    assert not is_second_choice(tmp_path / "chosen by an operator" / "figures")
 
 
 def test_what_the_killed_left_makes_room_first(

@@ -15,7 +15,7 @@ Serve = Callable[[socket.socket, threading.Event], None]
 def listening(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
     """A server on loopback that reads each request and leaves the answer to ``serve``."""
     over = threading.Event()
-    heard: list[bytes] = []
+    received: list[bytes] = []
     threads: list[threading.Thread] = []
 
     def converse(connection: socket.socket) -> None:
@@ -25,7 +25,7 @@ def listening(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
                 request = b""
                 while b"\r\n\r\n" not in request:
                     request += connection.recv(65536)
-                heard.append(request)
+                received.append(request)
                 serve(connection, over)
             except OSError:
                 return
@@ -43,7 +43,7 @@ def listening(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
         acceptor = threading.Thread(target=accept, daemon=True)
         acceptor.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", received
         finally:
             over.set()
             listener.shutdown(socket.SHUT_RDWR)

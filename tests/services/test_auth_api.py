@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -44,6 +43,7 @@ from tests.services.faulty_servers import (
     not_http,
     reset,
 )
+from tests.services.manual_clock import ManualClock
 
 URL = "https://auth.example.in"
 SEND_OTP = f"{URL}/api/send-otp"
@@ -58,30 +58,15 @@ REQUEST = RequestOtp(
 )
 
 
-@dataclass
-class Seconds:
-    """A clock that stands still; sleeping moves it and is written down."""
-
-    now: float = 1000.0
-    naps: list[float] = field(default_factory=list)
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
-
-
-@pytest.fixture
-def api(seconds: Seconds) -> AuthApi:
-    breaker = CircuitBreaker(clock=seconds.clock)
-    return AuthApi(URL, "/api/send-otp", DEADLINE, breaker, clock=seconds.clock, sleep=seconds.sleep)
+def api(clock: ManualClock) -> AuthApi:
+    breaker = CircuitBreaker(clock=clock.clock)
+    return AuthApi(URL, "/api/send-otp", DEADLINE, breaker, clock=clock.clock, sleep=clock.sleep)
 
 
 @pytest.fixture
@@ -195,12 +180,12 @@ def test_a_redirection_is_not_followed_with_the_answers(api: AuthApi, mock: resp
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_short_outage_is_waited_out(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, status: int
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock, status: int
 ) -> None:
     mock.post(SEND_OTP, status=status, headers={"Retry-After": "2"})
     mock.post(SEND_OTP, json={"success": True})
     assert ask(api) is OtpResult.SENT
-    assert seconds.naps == [2.0]
+    assert clock.pauses == [2.0]
 
 
 def test_an_ambiguous_answer_after_a_retry_ends_the_tries(api: AuthApi, mock: responses.RequestsMock) -> None:
@@ -217,12 +202,12 @@ def test_an_ambiguous_answer_after_a_retry_ends_the_tries(api: AuthApi, mock: re
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("retry_after", ["8", "9", "3600", "9" * 400])
 def test_a_retry_after_beyond_the_deadline_ends_the_turn_at_once(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, status: int, retry_after: str
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock, status: int, retry_after: str
 ) -> None:
     mock.post(SEND_OTP, status=status, headers={"Retry-After": retry_after})
     assert ask(api) is NOT_SENT
     assert len(mock.calls) == 1
-    assert seconds.naps == []
+    assert clock.pauses == []
 
 
 @pytest.mark.parametrize(
@@ -230,12 +215,12 @@ def test_a_retry_after_beyond_the_deadline_ends_the_turn_at_once(
     ["0", "-1", "0.1", "", "soon", "²", "१", "Sun, 22 Nov 2026 07:28:00 GMT", "nan", "inf"],
 )
 def test_a_retry_after_that_says_nothing_counts_as_a_short_pause(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, retry_after: str
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock, retry_after: str
 ) -> None:
     mock.post(SEND_OTP, status=503, headers={"Retry-After": retry_after})
     mock.post(SEND_OTP, json={"success": True})
     assert ask(api) is OtpResult.SENT
-    assert seconds.naps == [PAUSE_SECONDS]
+    assert clock.pauses == [PAUSE_SECONDS]
 
 
 @pytest.mark.parametrize(
@@ -247,14 +232,14 @@ def test_a_retry_after_that_says_nothing_counts_as_a_short_pause(
     ],
 )
 def test_all_tries_together_keep_one_deadline(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, seconds_left: float, allowed: float
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock, seconds_left: float, allowed: float
 ) -> None:
-    started = seconds.now
+    started = clock.now
     begun: list[float] = []
 
     def unavailable(_request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
-        begun.append(seconds.now - started)
-        seconds.now += 0.7
+        begun.append(clock.now - started)
+        clock.now += 0.7
         return 503, {}, ""
 
     mock.add_callback(responses.POST, SEND_OTP, callback=unavailable)
@@ -262,7 +247,7 @@ def test_all_tries_together_keep_one_deadline(
     assert begun[0] == 0
     assert len(begun) > 1 or allowed < 0.7
     assert all(moment < allowed for moment in begun[1:])
-    assert seconds.now - started <= allowed + 0.7 + 1e-6
+    assert clock.now - started <= allowed + 0.7 + 1e-6
     for moment, call in zip(begun, mock.calls, strict=True):
         connect, read = vars(call.request)["req_kwargs"]["timeout"]
         assert 0 < connect <= read
@@ -310,7 +295,7 @@ def test_the_log_has_the_outcome_and_neither_their_words_nor_the_person(
 
 
 def test_after_five_failed_requests_it_is_left_alone(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock
 ) -> None:
     mock.post(SEND_OTP, status=500)
     assert [ask(api) for _ in range(6)] == [AMBIGUOUS] * 5 + [NOT_SENT]
@@ -326,12 +311,12 @@ def test_tries_within_one_request_count_once(api: AuthApi, mock: responses.Reque
 
 
 def test_one_trial_finds_out_that_it_is_well_again(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock
 ) -> None:
     outage = mock.post(SEND_OTP, status=500)
     for _ in range(5):
         ask(api)
-    seconds.now += 10
+    clock.now += 10
     mock.remove(outage)
     meanwhile: list[OtpResult] = []
 
@@ -387,7 +372,7 @@ def test_health(api: AuthApi, mock: responses.RequestsMock, answer: dict[str, An
     ],
 )
 def test_its_health_is_not_believed_while_no_otp_is_sent(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds, answer: dict[str, Any], healthy: bool
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock, answer: dict[str, Any], healthy: bool
 ) -> None:
     mock.get(f"{URL}/health", json={"status": "ok"})
     outage = mock.post(SEND_OTP, **answer)
@@ -398,20 +383,20 @@ def test_its_health_is_not_believed_while_no_otp_is_sent(
     assert api.is_healthy(1.0) is healthy
     mock.remove(outage)
     mock.post(SEND_OTP, json={"success": True})
-    seconds.now += 10
+    clock.now += 10
     ask(api)
     assert api.is_healthy(1.0)
 
 
 def test_nobody_asking_for_an_otp_is_no_sign_of_an_illness(
-    api: AuthApi, mock: responses.RequestsMock, seconds: Seconds
+    api: AuthApi, mock: responses.RequestsMock, clock: ManualClock
 ) -> None:
     mock.get(f"{URL}/health", json={"status": "ok"})
     mock.post(SEND_OTP, status=404)
     for _ in range(FAILED_REQUESTS_IN_A_ROW):
         ask(api)
     assert not api.is_healthy(1.0)
-    seconds.now += FAILED_REQUESTS_SECONDS
+    clock.now += FAILED_REQUESTS_SECONDS
     assert api.is_healthy(1.0)
 
 
@@ -421,11 +406,11 @@ def test_nobody_asking_for_an_otp_is_no_sign_of_an_illness(
 @pytest.mark.parametrize(
     "serve", [hang, reset, close, half_a_body, hang_in_the_body, broken_chunks, not_compressed, not_http]
 )
-def test_a_request_that_was_heard_and_not_answered_is_ambiguous_and_not_repeated(serve: Serve) -> None:
-    with listening(serve) as (url, heard):
+def test_a_request_that_was_received_and_not_answered_is_ambiguous_and_not_repeated(serve: Serve) -> None:
+    with listening(serve) as (url, received):
         api = AuthApi(url, "/api/send-otp", deadline_seconds=0.4)
         assert ask(api) is AMBIGUOUS
-        assert len(heard) == 1
+        assert len(received) == 1
 
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
@@ -461,22 +446,22 @@ def test_a_body_that_drips_in_does_not_outlast_the_deadline() -> None:
         assert time.monotonic() - started < DRIP_SECONDS * len(BODY), "nobody waited for the whole of it"
 
 
-def test_where_nobody_listens_it_is_tried_again_until_the_deadline(seconds: Seconds) -> None:
+def test_where_nobody_listens_it_is_tried_again_until_the_deadline(clock: ManualClock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    api = AuthApi(url, "/api/send-otp", DEADLINE, clock=seconds.clock, sleep=seconds.sleep)
-    started = seconds.now
+    api = AuthApi(url, "/api/send-otp", DEADLINE, clock=clock.clock, sleep=clock.sleep)
+    started = clock.now
     assert ask(api) is NOT_SENT
-    assert len(seconds.naps) > 5
-    assert seconds.now - started <= DEADLINE
+    assert len(clock.pauses) > 5
+    assert clock.now - started <= DEADLINE
 
 
-def test_a_name_that_nobody_knows_is_not_sent(seconds: Seconds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_nobody_knows_is_not_sent(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_args: object, **_options: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    api = AuthApi("http://auth.invalid", "/api/send-otp", DEADLINE, clock=seconds.clock, sleep=seconds.sleep)
+    api = AuthApi("http://auth.invalid", "/api/send-otp", DEADLINE, clock=clock.clock, sleep=clock.sleep)
     assert ask(api, seconds_left=1.0) is NOT_SENT
 
 

@@ -7,7 +7,6 @@ import re
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -49,30 +48,16 @@ from tests.services.faulty_servers import (
     not_http,
     reset,
 )
+from tests.services.manual_clock import ManualClock
 
 URL = "https://service.example/thing"
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LARGEST_BODY = 1000
 
 
-@dataclass
-class Seconds:
-    """A clock that stands still; sleeping moves it and is written down."""
-
-    now: float = 1000.0
-    pauses: list[float] = field(default_factory=list)
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        self.now += seconds
-
-
 @pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -81,10 +66,10 @@ def internet() -> Iterator[responses.RequestsMock]:
         yield mock
 
 
-def transport(seconds: Seconds, retries: RetryPolicy = ONE_TRY, deadline: float = 30.0, **options: Any) -> Transport:
+def transport(clock: ManualClock, retries: RetryPolicy = ONE_TRY, deadline: float = 30.0, **options: Any) -> Transport:
     limits = TimeLimits(connect=3.0, read=10.0, deadline=deadline)
     return Transport(
-        "service", limits, retries, largest_body=LARGEST_BODY, clock=seconds.clock, sleep=seconds.sleep, **options
+        "service", limits, retries, largest_body=LARGEST_BODY, clock=clock.clock, sleep=clock.sleep, **options
     )
 
 
@@ -135,11 +120,11 @@ REDIRECT = an_answer("302 Found", b"", "Location: https://elsewhere.example/")
     ],
 )
 def test_an_answer(serve: Serve, status: int, body: bytes, is_whole: bool) -> None:
-    with listening(serve) as (url, heard):
+    with listening(serve) as (url, received):
         ending = over_sockets().call("GET", url).ending
     assert isinstance(ending, Answer)
     assert (ending.status, ending.body, ending.is_whole) == (status, body, is_whole)
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
 @pytest.mark.parametrize(
@@ -156,17 +141,17 @@ def test_an_answer(serve: Serve, status: int, body: bytes, is_whole: bool) -> No
         pytest.param(not_compressed, 120, Failure.BROKEN_ANSWER, id="broken compression"),
     ],
 )
-def test_a_request_that_was_heard_and_not_answered_may_have_arrived(
+def test_a_request_that_was_received_and_not_answered_may_have_arrived(
     serve: Serve, deadline: float, failure: Failure
 ) -> None:
-    with listening(serve) as (url, heard):
+    with listening(serve) as (url, received):
         ending = over_sockets(deadline).call("POST", url, payload={}).ending
     assert isinstance(ending, NoAnswer)
     assert (ending.failure, ending.may_have_arrived) == (failure, True)
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
-def test_a_port_without_a_listener_is_known_to_have_heard_nothing() -> None:
+def test_a_port_without_a_listener_is_known_to_have_received_nothing() -> None:
     ending = over_sockets().call("GET", f"http://127.0.0.1:{free_port()}").ending
     assert isinstance(ending, NoAnswer)
     assert (ending.failure, ending.may_have_arrived) == (Failure.CONNECT_FAILED, False)
@@ -194,13 +179,13 @@ def test_a_name_that_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_what_the_library_raises(
     internet: responses.RequestsMock,
-    seconds: Seconds,
+    clock: ManualClock,
     error: requests.RequestException,
     failure: Failure,
     may_have_arrived: bool,
 ) -> None:
     internet.get(URL, body=error)
-    ending = transport(seconds).call("GET", URL).ending
+    ending = transport(clock).call("GET", URL).ending
     assert ending == NoAnswer(failure, error)
     assert isinstance(ending, NoAnswer)
     assert (ending.may_have_arrived, ending.reason) == (may_have_arrived, type(error).__name__)
@@ -221,37 +206,39 @@ def test_an_answer_that_comes_byte_by_byte_does_not_outlast_the_deadline() -> No
 
 
 def test_a_call_that_finds_no_free_thread_in_time_was_never_made() -> None:
-    with listening(hang) as (url, heard):
+    with listening(hang) as (url, received):
         one_at_a_time = over_sockets(calls_at_once=1)
         first = threading.Thread(target=one_at_a_time.call, args=("GET", url), daemon=True)
         first.start()
-        while not heard:
+        while not received:
             first.join(0.01)
         assert one_at_a_time.call("GET", url, seconds_left=0.0).ending == NoAnswer(Failure.TOO_MANY_CALLS)
-        assert len(heard) == 1
+        assert len(received) == 1
     first.join(120)
 
 
 # --- what is sent --------------------------------------------------------------------------------------------------
 
 
-def test_each_try_is_a_span_of_its_own_in_the_trace_at_hand(internet: responses.RequestsMock, seconds: Seconds) -> None:
+def test_each_try_is_a_span_of_its_own_in_the_trace_at_hand(
+    internet: responses.RequestsMock, clock: ManualClock
+) -> None:
     follow(Trace("0af7651916cd43dd8448eb211c80319c"))
     internet.get(URL, status=503)
     internet.get(URL)
-    transport(seconds, RetryPolicy(statuses={503})).call("GET", URL, headers={"X-Own": "kept"})
+    transport(clock, RetryPolicy(statuses={503})).call("GET", URL, headers={"X-Own": "kept"})
     spans = [call.request.headers["traceparent"] for call in internet.calls]
     assert all(re.fullmatch("00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01", span) for span in spans)
     assert len(set(spans)) == 2
     assert {call.request.headers["X-Own"] for call in internet.calls} == {"kept"}
 
 
-def test_credentials_are_the_transport_s_or_the_call_s(internet: responses.RequestsMock, seconds: Seconds) -> None:
+def test_credentials_are_the_transport_s_or_the_call_s(internet: responses.RequestsMock, clock: ManualClock) -> None:
     internet.get(URL)
-    own = transport(seconds, auth=("user", "password"))
+    own = transport(clock, auth=("user", "password"))
     own.call("GET", URL)
     own.call("GET", URL, auth=("another", "password"))
-    transport(seconds).call("GET", URL)
+    transport(clock).call("GET", URL)
     sent = [call.request.headers.get("Authorization") for call in internet.calls]
     assert sent == [
         requests.auth._basic_auth_str("user", "password"),
@@ -261,9 +248,9 @@ def test_credentials_are_the_transport_s_or_the_call_s(internet: responses.Reque
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_credentials_follow_no_redirect(internet: responses.RequestsMock, seconds: Seconds, status: int) -> None:
+def test_credentials_follow_no_redirect(internet: responses.RequestsMock, clock: ManualClock, status: int) -> None:
     internet.post(URL, status=status, headers={"Location": "https://elsewhere.example/"})
-    transport(seconds, auth=("user", "password")).call("POST", URL, form={"a": "b"})
+    transport(clock, auth=("user", "password")).call("POST", URL, form={"a": "b"})
     assert [call.request.url for call in internet.calls] == [URL]
 
 
@@ -293,15 +280,15 @@ DOUBLING = RetryPolicy(
 )
 def test_which_endings_are_tried_again(
     internet: responses.RequestsMock,
-    seconds: Seconds,
+    clock: ManualClock,
     retries: RetryPolicy,
     endings: Sequence[int | Exception],
     pauses: list[float],
 ) -> None:
     for ending in endings:
         internet.get(URL, **({"status": ending} if isinstance(ending, int) else {"body": ending}))
-    call = transport(seconds, retries).call("GET", URL)
-    assert seconds.pauses == pauses
+    call = transport(clock, retries).call("GET", URL)
+    assert clock.pauses == pauses
     assert (call.tries, call.seconds) == (len(endings), sum(pauses))
     assert len(internet.calls) == len(endings)
 
@@ -316,18 +303,20 @@ def test_which_endings_are_tried_again(
     ],
 )
 def test_a_pause_is_as_long_as_the_service_asks_for(
-    internet: responses.RequestsMock, seconds: Seconds, wish: str, pause: float
+    internet: responses.RequestsMock, clock: ManualClock, wish: str, pause: float
 ) -> None:
     internet.get(URL, status=503, headers={"Retry-After": wish})
     internet.get(URL)
-    transport(seconds, RetryPolicy(statuses={503}, pause=2.0, longest_pause=20.0)).call("GET", URL)
-    assert seconds.pauses == [pause]
+    transport(clock, RetryPolicy(statuses={503}, pause=2.0, longest_pause=20.0)).call("GET", URL)
+    assert clock.pauses == [pause]
 
 
-def test_a_pause_that_ends_after_the_deadline_is_not_waited(internet: responses.RequestsMock, seconds: Seconds) -> None:
+def test_a_pause_that_ends_after_the_deadline_is_not_waited(
+    internet: responses.RequestsMock, clock: ManualClock
+) -> None:
     internet.get(URL, status=503, headers={"Retry-After": "30"})
-    call = transport(seconds, PATIENT, deadline=30.0).call("GET", URL)
-    assert (call.tries, seconds.pauses) == (1, [])
+    call = transport(clock, PATIENT, deadline=30.0).call("GET", URL)
+    assert (call.tries, clock.pauses) == (1, [])
 
 
 STATUSES = st.sampled_from([200, 429, 500, 503])
@@ -343,19 +332,19 @@ STATUSES = st.sampled_from([200, 429, 500, 503])
 def test_all_tries_keep_one_deadline(
     steps: list[tuple[int, float, int]], deadline: float, seconds_left: float, most_tries: int
 ) -> None:
-    seconds, begun = Seconds(), []
+    clock, begun = ManualClock(), []
     answers = iter(steps)
 
     def answer(request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         status, took, wish = next(answers, (200, 0.0, 0))
-        begun.append((seconds.now - 1000.0, vars(request)["req_kwargs"]["timeout"]))
-        seconds.now += took
+        begun.append((clock.now - 1000.0, vars(request)["req_kwargs"]["timeout"]))
+        clock.now += took
         return status, {"Retry-After": str(wish)}, ""
 
     with responses.RequestsMock() as internet:
         internet.add_callback(responses.GET, URL, callback=answer)
         policy = RetryPolicy(most_tries=most_tries, statuses={429, 503}, growth=2.0)
-        call = transport(seconds, policy, deadline).call("GET", URL, seconds_left=seconds_left)
+        call = transport(clock, policy, deadline).call("GET", URL, seconds_left=seconds_left)
     allowed = min(deadline, seconds_left)
     assert 1 <= call.tries == len(begun) <= most_tries
     for moment, (connect, read) in begun:
@@ -473,10 +462,10 @@ def test_json_comes_back_as_it_was(value: Any) -> None:
     ],
 )
 def test_a_breaker_stops_calls_to_a_service_that_does_not_work(
-    internet: responses.RequestsMock, seconds: Seconds, answer: dict[str, Any], is_well: bool
+    internet: responses.RequestsMock, clock: ManualClock, answer: dict[str, Any], is_well: bool
 ) -> None:
     internet.get(URL, **answer)
-    guarded = transport(seconds, breaker=CircuitBreaker(failures_to_open=2, clock=seconds.clock))
+    guarded = transport(clock, breaker=CircuitBreaker(failures_to_open=2, clock=clock.clock))
     calls = [guarded.call("GET", URL) for _ in range(3)]
     assert [call.tries for call in calls] == [1, 1, int(is_well)]
     assert (calls[-1].ending == NoAnswer(Failure.BREAKER_OPEN)) is not is_well
@@ -484,11 +473,11 @@ def test_a_breaker_stops_calls_to_a_service_that_does_not_work(
 
 
 def test_the_client_says_which_answer_shows_that_a_service_does_not_work(
-    internet: responses.RequestsMock, seconds: Seconds
+    internet: responses.RequestsMock, clock: ManualClock
 ) -> None:
     internet.get(URL, status=404)
-    breaker = CircuitBreaker(failures_to_open=1, clock=seconds.clock)
-    transport(seconds, breaker=breaker, is_well=lambda answer: answer.status != 404).call("GET", URL)
+    breaker = CircuitBreaker(failures_to_open=1, clock=clock.clock)
+    transport(clock, breaker=breaker, is_well=lambda answer: answer.status != 404).call("GET", URL)
     assert breaker.state == "open"
 
 
@@ -502,12 +491,12 @@ def counted() -> dict[str, float]:
     }
 
 
-def test_metrics_count_each_try_by_its_ending(internet: responses.RequestsMock, seconds: Seconds) -> None:
+def test_metrics_count_each_try_by_its_ending(internet: responses.RequestsMock, clock: ManualClock) -> None:
     endings: list[dict[str, Any]] = [{"status": 503}, {"status": 429}, {"body": UNREACHED}, {"status": 201}]
     for ending in endings:
         internet.get(URL, **ending)
     limits = TimeLimits(connect=3.0, deadline=30.0)
-    Transport("counted", limits, PATIENT, largest_body=LARGEST_BODY, clock=seconds.clock, sleep=seconds.sleep).call(
+    Transport("counted", limits, PATIENT, largest_body=LARGEST_BODY, clock=clock.clock, sleep=clock.sleep).call(
         "GET", URL
     )
     assert counted() == {"http_5xx": 1, "http_429": 1, "connect_timeout": 1, "http_2xx": 1}

@@ -75,7 +75,7 @@ def test_a_person_without_a_number_is_written_to_as_well(twilio: responses.Reque
 
 
 @pytest.mark.parametrize("to", ["+919876543210", "messenger:1234", "whatsapp:", ""])
-def test_whoever_is_not_on_whatsapp_is_not_even_tried(twilio: responses.RequestsMock, to: str) -> None:
+def test_an_address_that_is_not_on_whatsapp_is_not_sent_to(twilio: responses.RequestsMock, to: str) -> None:
     """An earlier release kept people who had written an SMS."""
     assert client_for().send_text(to, "Hi") == Sent(SendResult.REFUSED, code=21910)
     assert client_for().send_template(to, "HX1", {}) == Sent(SendResult.REFUSED, code=21910)
