@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIServer
 from simulated_world import ACCOUNT, ASHA, World, body_of
@@ -130,7 +131,9 @@ def test_the_kernel_tells_for_how_long_a_request_waited() -> None:
         start_response("200 OK", [])
         return [b""]
 
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = gevent.socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
     with socket.create_connection(listener.getsockname()) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         sent_at = time.monotonic()
