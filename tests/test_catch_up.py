@@ -109,6 +109,17 @@ def test_a_wrong_call_is_explained(arguments: list[str], says: str, capsys: pyte
     assert says in capsys.readouterr().err
 
 
+def test_a_run_tells_how_far_it_has_come(
+    talker: Talker, twilio: Twilio, operator: CatchUp, clock: MovableClock
+) -> None:
+    converse(talker, twilio, "Hi")
+    twilio.gets("Asha Devi")
+    clock.pass_(minutes=20)
+    told: list[tuple[str, int, int | None]] = []
+    operator.run(timedelta(hours=1), dry_run=True, progress=lambda *progress: told.append(progress))
+    assert told == [("messages read", 1, None), ("messages read", 2, None), ("people looked after", 1, 1)]
+
+
 # --- whom nobody answered ------------------------------------------------------------------------------------------
 
 

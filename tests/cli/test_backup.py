@@ -9,6 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
+from onboarding_bot import progress
 from onboarding_bot.app import build_parts, create_app
 from onboarding_bot.backups import restore
 from onboarding_bot.backups.erasure_list import ErasureList, written
 from onboarding_bot.outbound.broadcast_definition import Definition
-from onboarding_bot.storage import keys
+from onboarding_bot.progress import Progress
+from onboarding_bot.storage import keys, snapshot
 from onboarding_bot.storage.connection import connect
 from tests.command_line import run_command
 from tests.fakes import FakeOtpService
@@ -133,6 +136,27 @@ def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
     assert spoken >= 20
     assert steps == ["sector"] * spoken + ["name"] * (len(people) - spoken)
     assert all(person.contact.draft.data == person.session.data for person in found[:spoken])
+
+
+def test_a_backup_and_a_restore_tell_how_far_they_have_come(
+    old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int, int | None]] = []
+
+    @contextmanager
+    def shown() -> Iterator[Progress]:
+        yield lambda what, done, total: told.append((what, done, total))
+
+    monkeypatch.setattr(progress, "shown_on_terminal", shown)
+    monkeypatch.setattr(snapshot, "PROGRESS_SECONDS", 0.001)
+    talker_at(old.url).says_all("Hi", "Asha Devi")
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
+    assert {what for what, _, _ in told} == {"bytes of the snapshot"}
+    told.clear()
+    work_with(new.url, monkeypatch)
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
+    ((what, done, total),) = told
+    assert (what, done > 0, done <= (total or 0)) == ("keys restored", True, True)
 
 
 # --- erasures ------------------------------------------------------------------------------------------------------

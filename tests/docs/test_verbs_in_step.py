@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
+from onboarding_bot.cli import COMMANDS
 from tests.docs.pages import PAGES, ROOT, text_of
 
 
@@ -18,6 +19,13 @@ def verbs() -> set[str]:
 def test_documents_and_help_name_the_same_verbs() -> None:
     named = {verb for page in PAGES for verb in re.findall(r"\./deploy\.sh ([a-z]+)", text_of(page))}
     assert named == verbs()
+
+
+def test_commands_that_are_named_exist() -> None:
+    files = [*PAGES, ROOT / "docker-compose.yml", ROOT / "onboarding_bot" / "services" / "doctor.py"]
+    named = {command for file in files for command in re.findall(r"-m onboarding_bot ([a-z-]+)", text_of(file))}
+    assert {"worker", "erasure", "restore"} <= named
+    assert named <= {*COMMANDS, "--help"}
 
 
 def test_the_makefile_calls_verbs_that_there_are_and_explains_every_word() -> None:

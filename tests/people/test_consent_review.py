@@ -150,6 +150,14 @@ def test_the_release_before_may_write_on_beside_this_one(
     assert parts.audience.count(TEXT).unreviewed == 1
 
 
+def test_a_review_tells_how_far_it_has_come(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+    for number in (1, 2):
+        left_by_the_release_before(parts, redis, number, "Asha Devi")
+    told: list[tuple[str, int, int | None]] = []
+    parts.consent_review.run(dry_run=True, progress=lambda *progress: told.append(progress))
+    assert told == [("people reviewed", 1, None), ("people reviewed", 2, None)]
+
+
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
     parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -37,9 +37,9 @@ def scores(client: AnyRedis) -> dict[str, float]:
 
 def test_what_is_taken_is_due_again_after_the_lease(client: AnyRedis, store: RedisSessionStore) -> None:
     add(client, "nudge:a")
-    assert store.take_due(NOON, MINUTE) == [(DueWork.NUDGE, "a")]
+    assert store.take_due(NOON, MINUTE) == [(DueWork.REMINDER, "a")]
     assert store.take_due(NOON, MINUTE) == []
-    assert store.take_due(NOON + MINUTE, MINUTE) == [(DueWork.NUDGE, "a")]
+    assert store.take_due(NOON + MINUTE, MINUTE) == [(DueWork.REMINDER, "a")]
 
 
 def test_what_is_not_due_yet_stays(client: AnyRedis, store: RedisSessionStore) -> None:

@@ -1,9 +1,9 @@
--- Takes due work of the kinds that the caller knows, and makes it due again later, in case that whoever took it dies. Work of
--- other kinds stays as it is: a later release has written it, and does it.
+-- Takes due work of the kinds that the caller knows, and makes it due again later, in case that whoever took it dies.
+-- Work of other kinds stays as it is: a later release has written it, and does it.
 -- KEYS due_work
 -- ARGV now, due_again_at, most_taken, first_rank, most_looked_at, kinds...
--- Times are Unix milliseconds. Looks at most_looked_at members from first_rank on. Returns the rank to go on from (-1: nothing
--- is left to look at), and then the members that were taken.
+-- Times are Unix milliseconds. Looks at most_looked_at members from first_rank on. Returns the rank to go on from
+-- (-1: nothing is left to look at), and then the members that were taken.
 now, most_taken, first_rank = tonumber(now), tonumber(most_taken), tonumber(first_rank)
 most_looked_at = tonumber(most_looked_at)
 local is_known = {}
