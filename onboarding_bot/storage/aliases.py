@@ -114,7 +114,15 @@ class Aliases:
                 self.grant(address, person, granted)
 
     def _write(self, own: str, value: bytes, replaceable: bytes, life: int) -> bytes:
-        names = [self._keys.alias(own), self._keys.session(own), self._keys.contact(own), self._keys.opt_out(own)]
         with unavailable_on_error():
-            answer: bytes = self._scripts.run("grant", names, [value, replaceable, life])
+            answer: bytes = self._scripts.run(
+                "assign_address",
+                {
+                    "alias": self._keys.alias(own),
+                    "session": self._keys.session(own),
+                    "contact": self._keys.contact(own),
+                    "opt_out": self._keys.opt_out(own),
+                },
+                {"alias": value, "replaceable": replaceable, "life": life},
+            )
         return answer

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from onboarding_bot.analytics.counter_layout import add_rows, position_of
+from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.quiet_hours import INDIA
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.errors import milliseconds
@@ -19,6 +20,8 @@ DAY_LIFE = timedelta(days=100)
 # No commit of a day arrives later than this after midnight: a turn takes seconds. Only then the day is rolled up.
 ROLL_UP_AFTER = timedelta(hours=1)
 _NUMBER_BYTES = 8
+# Where a day counts the sessions that ended in each step; the scripts do so that find them.
+ENDED_POSITIONS = tuple(position_of(f"ended:{step}") for step in OnboardingStep)
 
 
 def day_at(moment: datetime) -> date:
@@ -26,8 +29,13 @@ def day_at(moment: datetime) -> date:
     return moment.astimezone(INDIA).date()
 
 
-def arguments(counters: Iterable[Mapping[str, int]]) -> list[int]:
-    """Counters for a script: position and sum, one after the other."""
+def in_turn(counters: Mapping[str, int]) -> list[str | int]:
+    """Counters for a script: names and sums in turn."""
+    return [item for counter in counters.items() for item in counter]
+
+
+def day_counts(counters: Iterable[Mapping[str, int]]) -> list[int]:
+    """Counters of a day for a script: positions and sums in turn."""
     return [item for some in counters for name, count in some.items() for item in (position_of(name), count)]
 
 

@@ -8,21 +8,20 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from onboarding_bot.analytics.counter_layout import position_of
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.session import REMEMBERED_FOR, OnboardingStep, RememberedReply
+from onboarding_bot.conversation.session import REMEMBERED_FOR, RememberedReply
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.observability.logs import audit, describe, logger
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import FOR_GOOD, Alias, AliasKind
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.day_counters import DAY_LIFE, arguments, day_at
+from onboarding_bot.storage.day_counters import DAY_LIFE, ENDED_POSITIONS, day_at, day_counts, in_turn
 from onboarding_bot.storage.encryption import HEAD_BYTES
 from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.storage.keys import SHARDS, Keys, in_shard
+from onboarding_bot.storage.keys import SHARDS, Keys
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
@@ -34,9 +33,6 @@ MESSAGES_DELETED_AFTER = timedelta(minutes=1)
 MESSAGES_GIVEN_UP_AFTER = timedelta(days=7)
 ERASURE = "erasure"
 _PARTS = ("audience", "rows", "counts", "pending", "inflight")
-# A session that is erased has ended in its step.
-_ENDED = " ".join(str(position_of(f"ended:{step}")) for step in OnboardingStep)
-_KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +218,21 @@ class Erasures:
                 vacant = self._keys.vacant_id(address, vacant)
             else:
                 self._erase_record(known, erasure)
-        names = [self._keys.alias(own), self._keys.session(own), self._keys.contact(own), self._keys.opt_out(own)]
         with unavailable_on_error():
-            self._scripts.run("grant", names, [Alias(vacant, AliasKind.PASSED_ON).to_value(), alias, FOR_GOOD])
+            self._scripts.run(
+                "assign_address",
+                {
+                    "alias": self._keys.alias(own),
+                    "session": self._keys.session(own),
+                    "contact": self._keys.contact(own),
+                    "opt_out": self._keys.opt_out(own),
+                },
+                {
+                    "alias": Alias(vacant, AliasKind.PASSED_ON).to_value(),
+                    "replaceable": alias,
+                    "life": FOR_GOOD,
+                },
+            )
 
     def _forget_record(self, person_id: str, erasure: _Erasure) -> None:
         """Erase another record of the person; one whose own hash leads to it again is somebody's who writes from it."""
@@ -266,7 +274,11 @@ class Erasures:
         """Erase what one record's shard holds, and write its line."""
         broadcasts = self._broadcasts()
         with unavailable_on_error():
-            self._scripts.run("rename_member", [keys.OUTSIDE_WINDOW_TODAY], [known.person_id, keys.erased_row()])
+            self._scripts.run(
+                "rename_member",
+                {"set": keys.OUTSIDE_WINDOW_TODAY},
+                {"name": known.person_id, "new_name": keys.erased_row()},
+            )
         conflict = self._erase(known, erasure, broadcasts)
         is_done = conflict is None or _nothing_is_left(conflict.newer)
         # An audience that was fixed in between has the person; one that is fixed from now on has not.
@@ -323,7 +335,7 @@ class Erasures:
         """Nothing of it is left at Twilio: forget whose messages they were."""
         with unavailable_on_error():
             self._client.delete(self._keys.messages_to_delete(deletion_id))
-            self._client.zrem(self._keys.due(deletion_id), f"{DueWork.MESSAGES}:{deletion_id}")
+            self._client.zrem(self._keys.due(deletion_id), keys.due_member(DueWork.MESSAGES, deletion_id))
 
     def _write_line(self, person_id: str, erased_at: datetime) -> bool:
         """Write the line of an erasure, and owe it no more; a crash in between has it written twice.
@@ -349,58 +361,44 @@ class Erasures:
     def _erase(self, known: StoredPerson, erasure: _Erasure, broadcasts: Sequence[str]) -> Conflict | None:
         person_id, shard, now = known.person_id, keys.shard_of(known.person_id), erasure.at
         deletions = {keys.nameless_id(shard): deletion for deletion in erasure.deletions}
-        day = arguments((erasure.counters, erasure.day_counters))
         with unavailable_on_error():
             done, *newer = self._scripts.run(
                 "erase",
-                [
-                    self._keys.session(person_id),
-                    self._keys.contact(person_id),
-                    self._keys.draft(person_id),
-                    self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
-                    self._keys.due(person_id),
-                    self._keys.contacts(person_id),
-                    self._keys.erasures(person_id),
-                    self._keys.counters(person_id),
-                    self._keys.day(person_id, day_at(now)),
-                    self._keys.owed_lines(person_id),
-                    self._keys.link(person_id),
-                    self._keys.alias(person_id),
-                    *self._keys.steps(person_id).values(),
-                    *(self._keys.goodbye(person_id, message_sid) for message_sid in erasure.messages),
-                    *(self._keys.messages_to_delete(deletion_id) for deletion_id in deletions),
-                    *(in_shard(shard, broadcast_id, part) for broadcast_id in broadcasts for part in _PARTS),
-                ],
-                [
-                    HEAD_BYTES,
-                    known.session_version,
-                    known.contact_version,
-                    known.alias,
-                    person_id,
-                    unix_milliseconds(now),
-                    erasure.tombstone,
-                    erasure.goodbye,
-                    milliseconds(REMEMBERED_FOR),
-                    "" if erasure.alias_left is None else erasure.alias_left,
-                    milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
-                    unix_milliseconds(now + MESSAGES_DELETED_AFTER),
-                    _KINDS_OF_DUE_WORK,
-                    milliseconds(DAY_LIFE),
-                    _ENDED,
-                    len(erasure.messages),
-                    len(deletions),
-                    *(
-                        item
-                        for deletion_id, deletion in deletions.items()
-                        for item in (self._sealed(deletion, deletion_id), f"{DueWork.MESSAGES}:{deletion_id}")
-                    ),
-                    len(erasure.counters),
-                    *(item for counter in erasure.counters.items() for item in counter),
-                    len(day) // 2,
-                    *day,
-                    *(keys.erased_row() for _ in broadcasts),
-                ],
+                {
+                    **self._keys.record(person_id),
+                    "due": self._keys.due(person_id),
+                    "contacts": self._keys.contacts(person_id),
+                    "erasures": self._keys.erasures(person_id),
+                    "unlogged": self._keys.owed_lines(person_id),
+                    "counters": self._keys.counters(person_id),
+                    "day": self._keys.day(person_id, day_at(now)),
+                    "step": self._keys.steps(person_id).values(),
+                    "erasure_reply": [self._keys.goodbye(person_id, message_sid) for message_sid in erasure.messages],
+                    "deletion": [self._keys.messages_to_delete(deletion_id) for deletion_id in deletions],
+                    **keys.of_broadcasts(shard, broadcasts, _PARTS),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": known.session_version,
+                    "contact_version": known.contact_version,
+                    "expected_alias": known.alias,
+                    "person": person_id,
+                    "now": unix_milliseconds(now),
+                    "tombstone": erasure.tombstone,
+                    "erasure_reply": erasure.goodbye,
+                    "erasure_reply_life": milliseconds(REMEMBERED_FOR),
+                    "alias_life": "" if erasure.alias_left is None else erasure.alias_left,
+                    "deletion_life": milliseconds(MESSAGES_GIVEN_UP_AFTER + timedelta(days=1)),
+                    "deletion_due_at": unix_milliseconds(now + MESSAGES_DELETED_AFTER),
+                    "day_life": milliseconds(DAY_LIFE),
+                    "due": keys.due_members_of(person_id),
+                    "ended": ENDED_POSITIONS,
+                    "deletions": [self._sealed(deletion, deletion_id) for deletion_id, deletion in deletions.items()],
+                    "deletion_members": [keys.due_member(DueWork.MESSAGES, deletion_id) for deletion_id in deletions],
+                    "counts": in_turn(erasure.counters),
+                    "day_counts": day_counts((erasure.counters, erasure.day_counters)),
+                    "anonymous_names": [keys.erased_row() for _ in broadcasts],
+                },
             )
         return None if done else Conflict(self._store.person(person_id, *newer))
 

@@ -51,13 +51,13 @@ class Heartbeats:
     def oldest_job(self) -> datetime | None:
         """Since when the oldest job waits in the queue, None when no job does."""
         with unavailable_on_error():
-            since = self._queue.run("oldest_job", [QUEUE_LIST, QUEUE_MESSAGES], [])
+            since = self._queue.run("oldest_job", {"queue": QUEUE_LIST, "messages": QUEUE_MESSAGES}, {})
         return _moment(since) if since else None
 
     def write_into_queue(self) -> None:
         """Return when the queue's Redis takes writes, as every job that is put in or taken out needs."""
         with unavailable_on_error():
-            self._queue.run("probe", [QUEUE_PROBE], [LEFTOVER_MS])
+            self._queue.run("write_probe", {"probe": QUEUE_PROBE}, {"life": LEFTOVER_MS})
 
 
 class HeartbeatRecorder:

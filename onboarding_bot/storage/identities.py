@@ -307,17 +307,24 @@ class Identities:
         if link is None or link.user_id is None:
             raise OutrunError
         moved = replace(contact, address=link.user_id) if contact and contact.address == number else contact
+        sealed_contact = b""
+        if moved and earlier.contact_version:
+            sealed_contact = self._sealer.seal(moved.to_record(), "contact", own)
         with unavailable_on_error():
             done = self._scripts.run(
-                "release",
-                [self._keys.contact(own), self._keys.link(own), self._keys.alias(own)],
-                [
-                    HEAD_BYTES,
-                    earlier.contact_version,
-                    self._sealer.seal(moved.to_record(), "contact", own) if moved and earlier.contact_version else b"",
-                    self._sealer.seal(link.without(number).to_record(), "link", own),
-                    alias,
-                ],
+                "release_number",
+                {
+                    "contact": self._keys.contact(own),
+                    "link": self._keys.link(own),
+                    "alias": self._keys.alias(own),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "contact_version": earlier.contact_version,
+                    "contact": sealed_contact,
+                    "link": self._sealer.seal(link.without(number).to_record(), "link", own),
+                    "alias": alias,
+                },
             )
         if not done:
             raise OutrunError
@@ -333,14 +340,19 @@ class Identities:
             person = amended
         with unavailable_on_error():
             done = self._scripts.run(
-                "hide",
-                [self._keys.session(own), self._keys.contact(own), self._keys.permit(own), self._keys.alias(own)],
-                [
-                    HEAD_BYTES,
-                    silent.session_version,
-                    silent.contact_version,
-                    Alias(person.person_id, AliasKind.HIDDEN).to_value(),
-                ],
+                "hide_silent_record",
+                {
+                    "session": self._keys.session(own),
+                    "contact": self._keys.contact(own),
+                    "permit": self._keys.permit(own),
+                    "alias": self._keys.alias(own),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": silent.session_version,
+                    "contact_version": silent.contact_version,
+                    "alias": Alias(person.person_id, AliasKind.HIDDEN).to_value(),
+                },
             )
         if not done:
             raise OutrunError

@@ -17,7 +17,6 @@ from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
 from onboarding_bot.conversation.session import UserSession
-from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, OutrunError
 from onboarding_bot.storage.connection import AnyRedis
@@ -29,9 +28,8 @@ from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 
 _PARTS_OF_A_ROW = ("rows", "counts", "pending")
-_KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
-# What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
-_OUT_OF_USE = frozenset({b"hidden", b"joined"})
+# Why nothing is sent for a record although Twilio has refused nothing (hide_silent_record.lua, begin_join.lua).
+_NOT_BY_TWILIO = frozenset({b"hidden", b"joined"})
 _BLOCKED = b"63014"
 
 # Stores a state that no message has changed.
@@ -105,22 +103,22 @@ class Joins:
         own = loser.person_id
         with unavailable_on_error():
             done = self._scripts.run(
-                "announce_join",
-                [
-                    self._keys.session(own),
-                    self._keys.contact(own),
-                    self._keys.opt_out(own),
-                    self._keys.permit(own),
-                    self._keys.alias(own),
-                ],
-                [
-                    HEAD_BYTES,
-                    loser.session_version,
-                    loser.contact_version,
-                    opt_out_to_store(opt_out) if opt_out else "",
-                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
-                    FOR_GOOD if opt_out else self._aliases.life(winner),
-                ],
+                "begin_join",
+                {
+                    "session": self._keys.session(own),
+                    "contact": self._keys.contact(own),
+                    "opt_out": self._keys.opt_out(own),
+                    "permit": self._keys.permit(own),
+                    "alias": self._keys.alias(own),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": loser.session_version,
+                    "contact_version": loser.contact_version,
+                    "opt_out": opt_out_to_store(opt_out) if opt_out else "",
+                    "alias": Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    "alias_life": FOR_GOOD if opt_out else self._aliases.life(winner),
+                },
             )
         if not done:
             raise OutrunError
@@ -136,46 +134,38 @@ class Joins:
         with unavailable_on_error():
             self._scripts.run(
                 "take_over_permit",
-                [self._keys.permit(winner.person_id), self._keys.contact(winner.person_id)],
-                [
-                    b"" if suppressed in _OUT_OF_USE else suppressed,
-                    permit.get(b"last_marketing", b"0"),
-                    permit.get(b"marketing_before", b"0"),
-                ],
+                {"permit": self._keys.permit(winner.person_id), "contact": self._keys.contact(winner.person_id)},
+                {
+                    "suppressed": b"" if suppressed in _NOT_BY_TWILIO else suppressed,
+                    "last_marketing": permit.get(b"last_marketing", b"0"),
+                    "marketing_before": permit.get(b"marketing_before", b"0"),
+                },
             )
 
     def _absorb(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:
         """End the loser's record; None when that is done, or the record as it is by now."""
         own, shard = loser.person_id, keys.shard_of(loser.person_id)
-        steps = list(self._keys.steps(own).values())
         with unavailable_on_error():
             found: Any = self._client.smembers(keys.ACTIVE_BROADCASTS)
             active = sorted(name.decode() for name in found)
             done, *newer = self._scripts.run(
-                "absorb",
-                [
-                    self._keys.session(own),
-                    self._keys.contact(own),
-                    self._keys.draft(own),
-                    self._keys.opt_out(own),
-                    self._keys.permit(own),
-                    self._keys.link(own),
-                    self._keys.alias(own),
-                    self._keys.due(own),
-                    self._keys.contacts(own),
-                    *steps,
-                    *(in_shard(shard, broadcast_id, part) for broadcast_id in active for part in _PARTS_OF_A_ROW),
-                ],
-                [
-                    HEAD_BYTES,
-                    loser.session_version,
-                    loser.contact_version,
-                    own,
-                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
-                    self._aliases.life(winner),
-                    _KINDS_OF_DUE_WORK,
-                    len(steps),
-                ],
+                "finish_join",
+                {
+                    **self._keys.record(own),
+                    "due": self._keys.due(own),
+                    "contacts": self._keys.contacts(own),
+                    "step": self._keys.steps(own).values(),
+                    **keys.of_broadcasts(shard, active, _PARTS_OF_A_ROW),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": loser.session_version,
+                    "contact_version": loser.contact_version,
+                    "person": own,
+                    "alias": Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    "alias_life": self._aliases.life(winner),
+                    "due": keys.due_members_of(own),
+                },
             )
             if not done:
                 return self._store.person(own, *newer)

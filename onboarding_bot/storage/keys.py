@@ -5,14 +5,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.outbound.due_work import DueWork
 
 SHARDS = 64
 _ID_BYTES = 16
 _ERASED = "erased:"
+# How the scripts call the keys of one record, and what stands in the key.
+_OF_A_RECORD = (
+    ("session", "session"),
+    ("contact", "contact"),
+    ("draft", "draft"),
+    ("opt_out", "optout"),
+    ("permit", "permit"),
+    ("link", "link"),
+    ("alias", "alias"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +57,15 @@ class Keys:
         """A person's no to messages, in clear: it names nobody, and must survive lost keys and erased records."""
         return f"{_tag(person_id)}:optout:{person_id}"
 
+    def record(self, person_id: str) -> dict[str, str]:
+        """The keys of one record and its alias, by the names that the scripts give them."""
+        tag = _tag(person_id)
+        return {name: f"{tag}:{stored}:{person_id}" for name, stored in _OF_A_RECORD}
+
     def steps(self, person_id: str) -> dict[OnboardingStep, str]:
         """The step indexes of this person's shard, by step."""
-        return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}
+        tag = _tag(person_id)
+        return {step: f"{tag}:step:{step}" for step in OnboardingStep}
 
     def contacts(self, person_id: str) -> str:
         """The index of contacts of this person's shard, scored by the time of the last message."""
@@ -155,6 +173,16 @@ def due_in(shard: int) -> str:
     return f"{{s{shard}}}:due"
 
 
+def due_member(work: DueWork, subject_id: str) -> str:
+    """The member of a due set for this work on a person, a broadcast or a deletion."""
+    return f"{work}:{subject_id}"
+
+
+def due_members_of(person_id: str) -> list[str]:
+    """All members that a due set may have for one person."""
+    return [due_member(work, person_id) for work in (DueWork.NUDGE, DueWork.OTP)]
+
+
 def due_for(broadcast_id: str) -> str:
     """What is due later in the shard that looks after this broadcast."""
     # The id begins with the time, and ends at random.
@@ -184,6 +212,12 @@ def is_erased(row_name: str) -> bool:
 def in_shard(shard: int, broadcast_id: str, what: str) -> str:
     """One of a broadcast's keys in a shard: ``audience``, ``pending``, ``rows``, ``counts``, ``inflight``, a lease."""
     return f"{{s{shard}}}:broadcast:{broadcast_id}:{what}"
+
+
+def of_broadcasts(shard: int, broadcast_ids: Iterable[str], parts: Iterable[str]) -> dict[str, list[str]]:
+    """These keys of several broadcasts in a shard, by what they hold: see ``in_shard``."""
+    ids = list(broadcast_ids)
+    return {what: [in_shard(shard, broadcast_id, what) for broadcast_id in ids] for what in parts}
 
 
 # What concerns all broadcasts together has one slot of a cluster to itself.

@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.cluster import RedisCluster
 
-from onboarding_bot.analytics.counter_layout import add_rows, position_of
+from onboarding_bot.analytics.counter_layout import add_rows
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.addresses import RENEWED_AFTER
 from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
@@ -36,10 +36,28 @@ from onboarding_bot.conversation.session import (
 from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.due_work import DueTimes, DueWork
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at, numbers_in
+from onboarding_bot.storage.day_counters import (
+    DAY_LIFE,
+    DAYS_KEPT,
+    ENDED_POSITIONS,
+    DayCounters,
+    day_at,
+    day_counts,
+    in_turn,
+    numbers_in,
+)
 from onboarding_bot.storage.encryption import HEAD_BYTES, version_of
 from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.storage.keys import SHARDS, Keys, contacts_of, counters_of, day_of_shard, due_in, step_index
+from onboarding_bot.storage.keys import (
+    SHARDS,
+    Keys,
+    contacts_of,
+    counters_of,
+    day_of_shard,
+    due_in,
+    due_member,
+    step_index,
+)
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
@@ -47,8 +65,6 @@ from onboarding_bot.storage.session_store import NOTHING_COUNTED, NOTHING_DUE, C
 _STEPS = tuple(OnboardingStep)
 # How many values a load brings of one person.
 _PARTS = 7
-# Where a day counts the sessions that ended in each step; the scripts do so that find them.
-_ENDED = tuple(position_of(f"ended:{step}") for step in _STEPS)
 # How much due work of one shard is taken in one second.
 DUE_AT_ONCE = 50
 # Stands for an opt-out whose time and source nobody can read any more.
@@ -66,6 +82,11 @@ class RedisSessionStore:
         self._sealer = sealer
         self._contact_life = contact_life
         self._draft_life = draft_life
+        self._lives = {
+            "contact_life": milliseconds(contact_life),
+            "link_life": milliseconds(contact_life + RENEWED_AFTER),
+            "day_life": milliseconds(DAY_LIFE),
+        }
         self._scripts = Scripts(client)
         self._days = DayCounters(client)
 
@@ -114,51 +135,50 @@ class RedisSessionStore:
         person_id = known.person_id
         sealed_session = self._sealer.seal(session.to_record(), "session", person_id)
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        draft, draft_life = self._draft_to_store(contact.draft, person_id, now)
+        holds = _service_yes_holds(known, session, contact)
+        service_consent, news_consent = _consents_to_store(contact, holds=holds)
+        steps = self._keys.steps(person_id)
         with unavailable_on_error():
             written, *newer = self._scripts.run(
                 "commit",
-                [
-                    self._keys.session(person_id),
-                    self._keys.contact(person_id),
-                    self._keys.draft(person_id),
-                    self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
-                    self._keys.due(person_id),
-                    self._keys.contacts(person_id),
-                    self._keys.counters(person_id),
-                    self._keys.day(person_id, day_at(now)),
-                    self._keys.link(person_id),
-                    self._keys.alias(person_id),
-                    *self._keys.steps(person_id).values(),
-                ],
-                [
-                    HEAD_BYTES,
-                    known.session_version,
-                    known.contact_version,
-                    sealed_session,
+                {
+                    **self._keys.record(person_id),
+                    "due": self._keys.due(person_id),
+                    "contacts": self._keys.contacts(person_id),
+                    "counters": self._keys.counters(person_id),
+                    "day": self._keys.day(person_id, day_at(now)),
+                    "current_step": steps[session.current_step],
+                    "step": steps.values(),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": known.session_version,
+                    "contact_version": known.contact_version,
+                    "expected_alias": known.alias,
+                    "person": person_id,
+                    "now": unix_milliseconds(now),
+                    "last_inbound_at": unix_milliseconds(contact.last_inbound_at),
+                    "session": sealed_session,
                     # It lives from the person's last message, not from what the bot writes down in between.
-                    max(1, milliseconds(session.updated_at + SESSION_LIFETIME - now)),
-                    sealed_contact,
-                    milliseconds(self._contact_life),
-                    *self._draft_to_store(contact.draft, person_id, now),
-                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact, holds=_service_yes_holds(known, session, contact)),
-                    unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
-                    person_id,
-                    unix_milliseconds(contact.last_inbound_at),
-                    _STEPS.index(session.current_step) + 1,
-                    unix_milliseconds(now),
-                    *_due_arguments(due, person_id),
-                    milliseconds(DAY_LIFE),
-                    int(_is_heard(known, session, contact)),
-                    *_ENDED,
-                    known.alias,
-                    self._link_to_store(known),
-                    milliseconds(self._contact_life + RENEWED_AFTER),
-                    len(counters),
-                    *(item for counter in counters.items() for item in counter),
-                    *arguments((counters, day_counters)),
-                ],
+                    "session_life": max(1, milliseconds(session.updated_at + SESSION_LIFETIME - now)),
+                    "contact": sealed_contact,
+                    "draft": draft,
+                    "draft_life": draft_life,
+                    "opt_out": opt_out_to_store(contact.opt_out) if contact.opt_out else "",
+                    "service_consent": service_consent,
+                    "news_consent": news_consent,
+                    "asked_for_messages_at": (
+                        unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else ""
+                    ),
+                    "answers_message": int(_answers_new_message(known, session, contact)),
+                    "link": self._link_to_store(known),
+                    **self._lives,
+                    "due": _due_arguments(due, person_id),
+                    "ended": ENDED_POSITIONS,
+                    "counts": in_turn(counters),
+                    "day_counts": day_counts((counters, day_counters)),
+                },
             )
         stored = replace(
             known,
@@ -176,25 +196,20 @@ class RedisSessionStore:
         """One Lua call, see ``SessionStore``."""
         person_id = known.person_id
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        holds = is_reviewed or _is_new_service_yes(known, contact)
+        service_consent, news_consent = _consents_to_store(contact, holds=holds)
         with unavailable_on_error():
             written, *newer = self._scripts.run(
                 "amend",
-                [
-                    self._keys.session(person_id),
-                    self._keys.contact(person_id),
-                    self._keys.draft(person_id),
-                    self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
-                    self._keys.link(person_id),
-                    self._keys.alias(person_id),
-                ],
-                [
-                    HEAD_BYTES,
-                    known.contact_version,
-                    sealed_contact,
-                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact, holds=is_reviewed or _is_new_service_yes(known, contact)),
-                ],
+                self._keys.record(person_id),
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "contact_version": known.contact_version,
+                    "contact": sealed_contact,
+                    "opt_out": opt_out_to_store(contact.opt_out) if contact.opt_out else "",
+                    "service_consent": service_consent,
+                    "news_consent": news_consent,
+                },
             )
         if not written:
             return Conflict(self.person(person_id, *newer))
@@ -206,14 +221,14 @@ class RedisSessionStore:
         with unavailable_on_error():
             wait = self._scripts.run(
                 "reserve_otp",
-                [self._keys.otp_requests(reservation.phone)],
-                [
-                    reservation.token,
-                    unix_milliseconds(now),
-                    milliseconds(OTP_DAY),
-                    milliseconds(OTP_PAUSE),
-                    OTP_REQUESTS_A_DAY,
-                ],
+                {"requests": self._keys.otp_requests(reservation.phone)},
+                {
+                    "token": reservation.token,
+                    "now": unix_milliseconds(now),
+                    "day": milliseconds(OTP_DAY),
+                    "pause": milliseconds(OTP_PAUSE),
+                    "limit": OTP_REQUESTS_A_DAY,
+                },
             )
         return int(wait)
 
@@ -226,9 +241,18 @@ class RedisSessionStore:
         with unavailable_on_error():
             answers = self._scripts.run_in_all(
                 "shard_figures",
-                [([counters_of(shard), day_of_shard(shard, today), *_step_indexes(shard)], [moment])
-                 for shard in range(SHARDS)],
-            )  # fmt: skip
+                [
+                    (
+                        {
+                            "counters": counters_of(shard),
+                            "day": day_of_shard(shard, today),
+                            "step": _step_indexes(shard),
+                        },
+                        {"now": moment},
+                    )
+                    for shard in range(SHARDS)
+                ],
+            )
             earlier = self._days.before(now, days - 1)
         live, counters, rows = zip(*answers, strict=True)
         sessions = {step: sum(counts) for step, counts in zip(_STEPS, zip(*live, strict=True), strict=True)}
@@ -236,13 +260,16 @@ class RedisSessionStore:
 
     def count_expired_sessions(self, now: datetime) -> None:
         """One script for each shard in one pipeline, and the roll-up of the days that nobody has asked for."""
-        moment, today = unix_milliseconds(now), day_at(now)
+        today = day_at(now)
+        arguments = {"now": unix_milliseconds(now), "day_life": milliseconds(DAY_LIFE), "ended": ENDED_POSITIONS}
         with unavailable_on_error():
             self._scripts.run_in_all(
-                "count_ended",
-                [([day_of_shard(shard, today), *_step_indexes(shard)], [moment, milliseconds(DAY_LIFE), *_ENDED])
-                 for shard in range(SHARDS)],
-            )  # fmt: skip
+                "count_expired_sessions",
+                [
+                    ({"day": day_of_shard(shard, today), "step": _step_indexes(shard)}, arguments)
+                    for shard in range(SHARDS)
+                ],
+            )
             self._days.before(now, DAYS_KEPT - 1)
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
@@ -267,8 +294,12 @@ class RedisSessionStore:
         with unavailable_on_error():
             self._scripts.run(
                 "forget_due",
-                [self._keys.session(person_id), self._keys.due(person_id)],
-                [HEAD_BYTES, known.session_version, f"{work}:{person_id}"],
+                {"session": self._keys.session(person_id), "due": self._keys.due(person_id)},
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": known.session_version,
+                    "member": due_member(work, person_id),
+                },
             )
 
     def forget_silent_people(self, now: datetime) -> None:
@@ -362,7 +393,7 @@ def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | No
     return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
 
 
-def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+def _answers_new_message(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
     """Whether this turn answers a message of the person's that was not there before; a reminder answers none."""
     if known.contact and contact.last_inbound_at > known.contact.last_inbound_at:
         return True
@@ -370,12 +401,12 @@ def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bo
     return any(before is None or before.recall(reply.message_sid) is None for reply in session.remembered)
 
 
-def _consent_arguments(contact: Contact, *, holds: bool) -> list[str]:
-    """The times of the yes to service and to news, or nothing; of the former also whether it is known to hold."""
+def _consents_to_store(contact: Contact, *, holds: bool) -> tuple[str, str]:
+    """When the person agreed to service messages and to news, as consents.lua takes it."""
     service, news = (
         str(unix_milliseconds(consent.at)) if consent else "" for consent in map(contact.consents.get, (SERVICE, NEWS))
     )
-    return [f"{service} holds" if service and holds else service, news]
+    return f"{service} holds" if service and holds else service, news
 
 
 def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
@@ -391,10 +422,10 @@ def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
 
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
-    """Pairs for the script: a member of the due set, and its time or nothing."""
+    """Members of the due set, each with its time or "", in turn."""
     times = {DueWork.NUDGE: due.nudge, DueWork.OTP: due.otp}
     return [
         item
         for work, moment in times.items()
-        for item in (f"{work}:{person_id}", unix_milliseconds(moment) if moment else "")
+        for item in (due_member(work, person_id), unix_milliseconds(moment) if moment else "")
     ]

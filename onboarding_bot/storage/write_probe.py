@@ -59,4 +59,4 @@ class WriteProbe:
 
     def _write(self, key: str) -> None:
         with unavailable_on_error():
-            self._scripts.run("probe", [key], [LEFTOVER_MS])
+            self._scripts.run("write_probe", {"probe": key}, {"life": LEFTOVER_MS})

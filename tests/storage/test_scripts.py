@@ -71,6 +71,12 @@ def test_lists_of_any_length_come_whole(
     assert seen == [step, session, day, names, now]
 
 
+def test_a_list_may_be_longer_than_unpack_takes() -> None:
+    broadcasts = [f"{number}" for number in range(9_000)]
+    seen = echo(TWO_LISTS, {"step": broadcasts, "session": "s", "day": ["d"]}, {"names": broadcasts, "now": 1})
+    assert seen == [broadcasts, "s", ["d"], broadcasts, "1"]
+
+
 def test_a_value_without_a_name_and_a_name_without_a_value_are_refused() -> None:
     with pytest.raises(TypeError, match="takes session, contact, and was given session, contact, draft"):
         PLAIN.values({"session": "s", "contact": "c", "draft": "d"}, {"now": 1, "life": 2})
