@@ -255,7 +255,7 @@ def _sweeping(
     books = _Every(EXPIRED_SESSIONS_EVERY_SECONDS, lambda: parts.store.count_expired_sessions(parts.now()))
     rounds = _Every(RETENTION_EVERY_SECONDS, lambda: _put(retention))
     owed_lines = _Every(
-        OWED_LINES_EVERY_SECONDS, lambda: parts.erasures.write_owed_lines(parts.now() - OWED_LINES_AFTER)
+        OWED_LINES_EVERY_SECONDS, lambda: parts.erasures.log.write_missing_lines(parts.now() - OWED_LINES_AFTER)
     )
 
     def tick() -> None:

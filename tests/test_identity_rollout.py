@@ -15,7 +15,7 @@ from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
@@ -122,7 +122,7 @@ def test_a_stop_that_release_heard_under_an_alias_is_obeyed(
     before.takes(NUMBER, "STOP")
     if restarts:
         bot: WhatsAppBot = app.extensions[BOT]
-        bot._identities._holders = _RememberedHolders()
+        bot._identities._cache = HolderCache()
     met_by_id.says("HELP")
     assert met_by_id.stored.contact.opt_out is not None
     assert by_id.stored.contact.opt_out is not None

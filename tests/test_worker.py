@@ -325,7 +325,7 @@ def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
 # --- extras --------------------------------------------------------------------------------------------------------
 
 
-def test_the_sweep_writes_lines_that_are_owed(
+def test_the_sweep_writes_missing_audit_lines(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis: fakeredis.FakeRedis,
     clock: MovableClock,

@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 def _erasure_list(erasures: Erasures) -> str:
     # Asked for after the snapshot, so that nobody who is missing in one is missing in the other.
     until = datetime.now(UTC)
-    return written(dict(erasures.done_since(datetime.fromtimestamp(0, UTC))), until)
+    return written(dict(erasures.log.erased_since(datetime.fromtimestamp(0, UTC))), until)
 
 
 def _write(path: Path, text: str) -> None:

@@ -106,7 +106,7 @@ def _erasures(file: Path, named: list[Path]) -> ErasureList:
 
 def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     """How many people were erased again, and how many broadcasts held: what they sent since is not in the backup."""
-    known = dict(parts.erasures.done_since(datetime.fromtimestamp(0, UTC)))
+    known = dict(parts.erasures.log.erased_since(datetime.fromtimestamp(0, UTC)))
     again = {
         person_id: at
         for person_id, at in erased.latest.items()
@@ -114,7 +114,7 @@ def _forget_again(parts: Parts, erased: ErasureList) -> tuple[int, int]:
     }
     for person_id, at in again.items():
         # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
-        parts.erasures.erase_again(person_id, at)
+        parts.erasures.repeat(person_id, at)
     return len(again), len(parts.broadcasts.pause_all())
 
 

@@ -9,7 +9,8 @@ from itertools import islice
 
 from onboarding_bot.observability.logs import audit
 from onboarding_bot.services.message_log import LoggedMessage, MessageLog
-from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Deletion, Erasures
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Deletion
 
 # Other work must not wait for long: the rest is done when it is due again, a minute later.
 AT_ONCE = 100
@@ -33,11 +34,11 @@ class MessageDeletions:
 
         Raises StoreUnavailableError and MessageLogError; then it goes on when it is due again.
         """
-        deletion = self._erasures.deletion(deletion_id)
+        deletion = self._erasures.deletions.find(deletion_id)
         if deletion is None:
             self._end(deletion_id, "unreadable")
             return
-        self._erasures.forget(deletion)
+        self._erasures.erase_other_shards(deletion)
         if self._now() >= deletion.erased_at + MESSAGES_GIVEN_UP_AFTER:
             self._end(deletion_id, "given_up")
         else:
@@ -66,4 +67,4 @@ class MessageDeletions:
         level = logging.INFO if outcome == "done" else logging.ERROR
         about = {"key": "worker", "deletion": deletion_id, "outcome": outcome}
         if audit("audit", level=level, may_wait=True, action="delete messages at Twilio", **about):
-            self._erasures.deleted(deletion_id)
+            self._erasures.deletions.end(deletion_id)

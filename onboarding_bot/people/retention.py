@@ -41,7 +41,7 @@ class RetentionRound:
         """
         now = self._now()
         self._store.forget_silent_people(now)
-        self._erasures.forget_before(now - self._backup_life)
+        self._erasures.log.forget_before(now - self._backup_life)
         for broadcast_id in self._ledger.made_before(now - self._broadcast_life):
             record = self._ledger.find(broadcast_id)
             if record is None or self._is_over(record, now):

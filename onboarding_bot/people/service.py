@@ -74,7 +74,7 @@ class PeopleService:
     def erase(self, address: str) -> bool:
         """Erase whatever there is, at Twilio too; whether there was more than an opt-out."""
         # What has yet to be joined goes first: with the person goes what leads there.
-        holder, *unjoined = self._identities.people_of(address)
+        holder, *unjoined = self._identities.records_of(address)
         found = [self._erasures.erase(person.person_id, self._now()) for person in unjoined]
         return self._erasures.erase(holder.person_id, self._now(), address) or any(found)
 
@@ -93,11 +93,11 @@ class PeopleService:
                 else _with_no(known.contact, purpose, OptOut(self._now(), source))
             )
             if contact.opt_out:
-                self._identities.keep_stop(known, contact.opt_out)
+                self._identities.copy_opt_out(known, contact.opt_out)
             stored = self._store.amend(known, contact)
             if not isinstance(stored, Conflict):
                 if not contact.opt_out:
-                    self._identities.lift_stop(stored)
+                    self._identities.delete_opt_out_copies(stored)
                 return self._view(stored)
             known = self._identities.peek([address])
 

@@ -63,11 +63,11 @@ from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
 
 _STEPS = tuple(OnboardingStep)
-# How many values a load brings of one person.
-_PARTS = 7
-# How much due work of one shard is taken in one second.
+# How many keys a load reads for one person.
+_KEYS_OF_A_LOAD = 7
+# How much due work is taken from one shard at a time.
 DUE_AT_ONCE = 50
-# Stands for an opt-out whose time and source nobody can read any more.
+# Stands for an opt-out whose time and source are damaged.
 _UNREADABLE_OPT_OUT = OptOut(datetime.fromtimestamp(0, UTC), "unreadable")
 
 
@@ -99,15 +99,17 @@ class RedisSessionStore:
         return self.load_together([person_id], message_sid)[person_id]
 
     def load_together(self, people: Sequence[str], message_sid: str = "") -> dict[str, StoredPerson]:
-        """The first of these people, and all others that the same MGET can bring: on a cluster none."""
+        """The first of these people, and all others that the same MGET can read: on a cluster none."""
         at_once = people[:1] if isinstance(self._client, RedisCluster) else people
         names = [name for person_id in at_once for name in self._names(person_id, message_sid)]
         with unavailable_on_error():
             found: Any = self._client.mget(names)
         loaded = {}
         for number, person_id in enumerate(at_once):
-            *values, goodbye = found[number * _PARTS : (number + 1) * _PARTS]
-            loaded[person_id] = replace(self.person(person_id, *values), goodbye=_read_goodbye(message_sid, goodbye))
+            *values, erasure_reply = found[number * _KEYS_OF_A_LOAD : (number + 1) * _KEYS_OF_A_LOAD]
+            loaded[person_id] = replace(
+                self.person(person_id, *values), erasure_reply=_read_erasure_reply(message_sid, erasure_reply)
+            )
         return loaded
 
     def _names(self, person_id: str, message_sid: str) -> list[str]:
@@ -118,7 +120,7 @@ class RedisSessionStore:
             self._keys.opt_out(person_id),
             self._keys.link(person_id),
             self._keys.alias(person_id),
-            self._keys.goodbye(person_id, message_sid),
+            self._keys.erasure_reply(person_id, message_sid),
         ]
 
     def commit(
@@ -186,7 +188,7 @@ class RedisSessionStore:
             contact=contact,
             session_version=version_of(sealed_session),
             contact_version=version_of(sealed_contact),
-            goodbye=None,
+            erasure_reply=None,
         )
         if written or version_of(newer[0]) == stored.session_version:
             return stored
@@ -233,9 +235,9 @@ class RedisSessionStore:
         return int(wait)
 
     def add_up(self, now: datetime, days: int = 1) -> Sums:
-        """One script for each of the 64 shards in one pipeline, whatever the number of people.
+        """One script for each of the 64 shards in one pipeline, however many people there are.
 
-        Days that are over cost one look-up together; the first one to ask for such a day adds it up.
+        Days that are over cost one look-up together; the first caller who asks for such a day adds it up.
         """
         moment, today = unix_milliseconds(now), day_at(now)
         with unavailable_on_error():
@@ -259,7 +261,7 @@ class RedisSessionStore:
         return Sums(sessions, _added_up(counters), earlier | {today: add_rows(map(numbers_in, rows))})
 
     def count_expired_sessions(self, now: datetime) -> None:
-        """One script for each shard in one pipeline, and the roll-up of the days that nobody has asked for."""
+        """One script for each shard in one pipeline, and the sums of days that no caller has asked for."""
         today = day_at(now)
         arguments = {"now": unix_milliseconds(now), "day_life": milliseconds(DAY_LIFE), "ended": ENDED_POSITIONS}
         with unavailable_on_error():
@@ -273,7 +275,7 @@ class RedisSessionStore:
             self._days.before(now, DAYS_KEPT - 1)
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """One look at all shards, and one call more for each shard where something is due."""
+        """One pipeline over all shards, and one call more for each shard where something is due."""
         moment = unix_milliseconds(now)
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
@@ -303,7 +305,7 @@ class RedisSessionStore:
             )
 
     def forget_silent_people(self, now: datetime) -> None:
-        """One look at all shards, see ``SessionStore``; in a shard where somebody writes, each turn does it as well."""
+        """One pipeline over all shards, see ``SessionStore``; each turn does the same in its own shard."""
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
@@ -320,11 +322,11 @@ class RedisSessionStore:
         link: bytes | None = None,
         alias: bytes | None = None,
     ) -> StoredPerson:
-        """The person in the values of these keys."""
+        """The person whose keys have these values."""
         known = self._sealer.contact(person_id, contact, draft)
         if opt_out is not None:
             stopped, otp_requests = _read_opt_out(opt_out)
-            # Of somebody whose record has expired or was erased, the no is all that is left.
+            # Where the record has expired or was erased, the opt-out is all that is left.
             known = replace(
                 known or Contact("", None, stopped.at, stopped.at, otp_requests=otp_requests), opt_out=stopped
             )
@@ -369,9 +371,9 @@ def _added_up(counters: Iterable[Sequence[bytes]]) -> dict[str, int]:
 
 
 def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
-    """The opt-out in a value, and the OTP requests of somebody who was erased that still count (see ``erasure``).
+    """The opt-out in a value, and the OTP requests that still count after an erasure (see ``record_erasure``).
 
-    A damaged one is a no all the same, as it is for the scripts that let messages out.
+    A damaged one is an opt-out all the same, as it is for the scripts that let messages out.
     """
     try:
         record = json.loads(value)
@@ -384,8 +386,8 @@ def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
         return _UNREADABLE_OPT_OUT, ()
 
 
-def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | None:
-    """The reply of an erasure, for a copy of the message that asked for it, or of an earlier one."""
+def _read_erasure_reply(message_sid: str, value: bytes | None) -> RememberedReply | None:
+    """The reply to an erasure, for a copy of the message that asked for it, or of an earlier one."""
     if value is None:
         return None
     record = json.loads(value)
@@ -410,14 +412,14 @@ def _consents_to_store(contact: Contact, *, holds: bool) -> tuple[str, str]:
 
 
 def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
-    """Whether the yes may count from now on; of one that an earlier release wrote, only with a name that says so."""
+    """Whether the consent to service messages may count from now on: one of an earlier release only beside a name."""
     if name_of(session, contact) is None and not _is_new_service_yes(known, contact):
         return False
     return service_yes_holds(session, contact)
 
 
 def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
-    """Whether it was not there before."""
+    """Whether the consent to service messages was not there before."""
     return contact.consents.get(SERVICE) != (known.contact.consents.get(SERVICE) if known.contact else None)
 
 

@@ -15,7 +15,8 @@ import structlog
 from onboarding_bot.people.message_deletions import AT_ONCE, MessageDeletions
 from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLogError
 from onboarding_bot.storage.encryption import Cipher
-from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Erasures
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
@@ -101,7 +102,7 @@ def test_everything_goes_both_ways_and_nothing_else(work: Work) -> None:
     assert work.is_over()
 
 
-def test_it_waits_for_the_goodbye(work: Work) -> None:
+def test_it_waits_for_the_erasure_reply(work: Work) -> None:
     assert work.due() == []
     work.log.add(1, BOT, OWNER, at=NOON + timedelta(seconds=5))
     work.go_on()

@@ -161,8 +161,8 @@ def test_who_was_erased_is_remembered_as_long_as_backups_are(
     erasures.erase(person_id, world.now())
     world.clock.pass_(days=30)
     retention.run()
-    assert erasures.done_since(NOON) == [(person_id, NOON)]
+    assert erasures.log.erased_since(NOON) == [(person_id, NOON)]
     world.clock.pass_(seconds=1)
     retention.run()
-    assert erasures.done_since(NOON) == []
+    assert erasures.log.erased_since(NOON) == []
     assert names(world, "erasures") == []

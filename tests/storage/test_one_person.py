@@ -21,8 +21,8 @@ from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.identities import _RememberedHolders
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -72,7 +72,7 @@ def ravi(app: Flask) -> Talker:
 def restart(app: Flask) -> None:
     """Forget what the process remembers of addresses."""
     bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._holders = _RememberedHolders()
+    bot._identities._cache = HolderCache()
 
 
 # --- which addresses lead to one person ----------------------------------------------------------------------------
