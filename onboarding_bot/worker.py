@@ -225,7 +225,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     due = {
         DueWork.NUDGE: job("nudge", parts.reminders.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
-        DueWork.MESSAGES: job("delete_messages", parts.message_deletions.go_on, BULK),
+        DueWork.MESSAGES: job("delete_messages", parts.message_deletions.run, BULK),
         DueWork.BROADCAST: job("begin", parts.broadcasts.begin, URGENT),
     }
     broker.add_middleware(OwnLines(settings.log_level))

@@ -9,9 +9,10 @@ from onboarding_bot.storage.aliases import FOR_GOOD, Alias, AliasKind, write_ali
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.erasure_log import ErasureLog
 from onboarding_bot.storage.erasure_work import Deletion
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error
 from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.milliseconds import milliseconds
 from onboarding_bot.storage.record_erasure import RecordErasure, RecordErasures, began_after
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 

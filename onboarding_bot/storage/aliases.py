@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from onboarding_bot.conversation.addresses import RENEWED_AFTER, Link
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error
 from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.milliseconds import milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import StoredPerson
 from onboarding_bot.whatsapp_address import is_user_id

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.observability.logs import audit, describe, logger
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, Keys
+from onboarding_bot.storage.milliseconds import moment_at, unix_milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 
 class ErasureLog:
@@ -30,7 +31,7 @@ class ErasureLog:
             for shard in range(SHARDS):
                 pipeline.zrangebyscore(keys.erasures_of(shard), unix_milliseconds(moment), "+inf", withscores=True)
             found = [pair for answer in pipeline.execute() for pair in answer]
-        return [(person_id.decode(), datetime.fromtimestamp(score / 1000, UTC)) for person_id, score in found]
+        return [(person_id.decode(), moment_at(score)) for person_id, score in found]
 
     def has(self, person_id: str, erased_at: datetime) -> bool:
         """Whether this person was erased at ``erased_at`` or since."""
@@ -73,5 +74,5 @@ class ErasureLog:
                 )
             unlogged = [pair for answer in pipeline.execute() for pair in answer]
         for person_id, score in unlogged:
-            if not self.write_line(person_id.decode(), datetime.fromtimestamp(score / 1000, UTC)):
+            if not self.write_line(person_id.decode(), moment_at(score)):
                 return

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import Keys, due_member
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 # By then the reply to the erasure is at Twilio too, and is deleted with the other messages.
 MESSAGES_DELETED_AFTER = timedelta(minutes=1)

@@ -21,8 +21,8 @@ from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import HEAD_BYTES
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import Keys, in_shard
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_out_to_store
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson

@@ -19,9 +19,10 @@ from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import Alias
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, Keys, in_shard
+from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 WINDOW = timedelta(hours=24)

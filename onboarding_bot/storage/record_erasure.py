@@ -24,8 +24,9 @@ from onboarding_bot.storage.erasure_work import (
     Deletion,
     Deletions,
 )
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, Conflict, StoredPerson

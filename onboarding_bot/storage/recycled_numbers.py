@@ -9,10 +9,10 @@ from onboarding_bot.storage.address_holders import AddressHolder
 from onboarding_bot.storage.aliases import Alias, Aliases, AliasKind, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import HEAD_BYTES
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.joins import with_opt_out
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson

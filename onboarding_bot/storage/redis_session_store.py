@@ -47,7 +47,6 @@ from onboarding_bot.storage.day_counters import (
     numbers_in,
 )
 from onboarding_bot.storage.encryption import HEAD_BYTES, version_of
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import (
     SHARDS,
     Keys,
@@ -58,7 +57,9 @@ from onboarding_bot.storage.keys import (
     due_member,
     step_index,
 )
+from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
 

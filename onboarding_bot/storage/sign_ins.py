@@ -7,7 +7,8 @@ from typing import Any
 
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error
+from onboarding_bot.storage.milliseconds import milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 SIGN_IN_LIFE = timedelta(hours=8)
 

@@ -24,8 +24,8 @@ from redis.sentinel import SentinelConnectionPool
 
 from onboarding_bot.errors import BotError
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SWEEPER
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 SNAPSHOT_SECONDS = 3600
 LOAD_SECONDS = 3600

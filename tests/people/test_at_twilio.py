@@ -65,7 +65,7 @@ def test_nothing_of_the_person_is_left_at_twilio(
     deletions = MessageDeletions(erasures, log, lambda: now + MESSAGES_DELETED_AFTER, lambda _seconds: None)
 
     def is_over() -> bool:
-        deletions.go_on(deletion_id)
+        deletions.run(deletion_id)
         return erasures.deletions.find(deletion_id) is None
 
     wait_for(is_over, "no message left; the last ones were on their way for a moment")

@@ -132,7 +132,7 @@ def test_an_admins_yes_needs_no_review(talker: Talker, parts: Parts) -> None:
 def test_an_admins_yes_to_news_reviews_nothing_else(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     left_by_the_release_before(parts, redis, 1, "Not interested")
     parts.people.record_consent(sender_of(1), "marketing", given=True, key_name="ops", note="")
-    assert next(parts.consent_review._marks.unreviewed(), None) is not None
+    assert next(parts.consent_review._unreviewed.person_ids(), None) is not None
 
 
 def test_the_release_before_may_write_on_beside_this_one(
