@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
-from onboarding_bot.analytics.figures import Figures, figures
-from onboarding_bot.analytics.period import period_figures
+from onboarding_bot.analytics.figures import Figures, figures, period_figures
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.reply import Part

@@ -18,7 +18,7 @@ import pytest
 import structlog
 
 from onboarding_bot import app as app_module
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
@@ -148,7 +148,7 @@ def test_the_sweep_closes_the_books_once_a_minute(
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody": (now.timestamp() - 61) * 1000})
     sweep_of(broker)._tick()
     (row,) = parts.store.add_up(now).days.values()
-    assert named(row)["ended:phone"] == 1
+    assert counters_in(row)["ended:phone"] == 1
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody else": (now.timestamp() - 61) * 1000})
     sweep_of(broker)._tick()
     assert redis.zcard(keys.step_index(5, OnboardingStep.PHONE)) == 1, "a minute is not over"

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboarding_bot.analytics.counters import counters_of
-from onboarding_bot.analytics.figures import figures
-from onboarding_bot.analytics.period import period_figures
+from onboarding_bot.analytics.figures import figures, period_figures
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.conversation.turn import Milestone, RequestOtp, Turn, TurnResult

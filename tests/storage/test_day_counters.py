@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.connection import AnyRedis
@@ -49,7 +49,7 @@ def moved(store: RedisSessionStore, now: datetime = NOON, days: int = 1) -> list
     """What has moved, day by day."""
     sums = store.add_up(now, days).days
     assert len(sums) == days
-    return [{name: count for name, count in named(row).items() if count} for row in sums.values()]
+    return [{name: count for name, count in counters_in(row).items() if count} for row in sums.values()]
 
 
 def crowd(store: RedisSessionStore, count: int, now: datetime = NOON, **today: int) -> None:

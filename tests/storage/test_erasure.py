@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
@@ -271,7 +271,7 @@ def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
     assert client.pttl(KEYS.erasure_reply(PERSON, "SM7")) <= 15 * 60 * 1000
     sums = store.add_up(NOON)
     assert sums.counters == {"webhooks": 1}
-    assert {name: count for name, count in named(sums.days[NOON.date()]).items() if count} == {
+    assert {name: count for name, count in counters_in(sums.days[NOON.date()]).items() if count} == {
         "webhooks": 1,
         "entered:name": 2,
         "ended:confirmation": 1,
