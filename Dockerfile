@@ -1,13 +1,13 @@
 # Three images from one file: the last stage is the bot; `--target simulator` makes the demo's outside world.
 
 FROM python:3.11-slim AS build
-COPY requirements.txt /build/
+COPY requirements.lock /build/
 # The environment gets no pip of its own, and loses the packages' tests and Twilio's REST client: that is half of all
 # bytes, and the bot speaks to the REST API itself (a test keeps it so). Bytecode comes with it,
 # because the root file system is read-only later.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
-        --requirement /build/requirements.txt \
+        --require-hashes --only-binary :all: --requirement /build/requirements.lock \
     && find /opt/venv -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf /opt/venv/lib/python3.11/site-packages/twilio/rest \
     && python -m compileall -q -j 0 /opt/venv/lib

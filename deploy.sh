@@ -8,8 +8,8 @@ ROOT=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 VENV=.venv
 PYTHON=$VENV/bin/python
 SETUP_LOG=var/log/setup.log
-# Each includes the ones before it, so an environment made for a later one serves the earlier ones too.
-REQUIREMENTS=(requirements.txt requirements-demo.txt requirements-dev.txt)
+# Each contains the ones before it, so an environment made from a later one serves the earlier ones too.
+LOCKS=(requirements.lock requirements-demo.lock requirements-dev.lock)
 IMAGE=msmebazaar-whatsapp-bot
 HEALTHY_WITHIN_SECONDS=120
 RESTORE_PORT=7379
@@ -21,7 +21,10 @@ Usage: ./deploy.sh VERB
 On a fresh machine (needs Python 3.11 or newer, and PyPI the first time)
   demo           start everything here: Redis, the bot, its worker, a simulator of WhatsApp; Ctrl-C ends it
   test [ARGS]    run the whole test suite; ARGS go to pytest
-  check          style, types, layers, shell scripts, alerts, docs in step, coverage
+  check          style, types, layers, shell scripts, alerts, known vulnerabilities, docs in step, coverage
+  install        make .venv with all that is needed to develop
+  lock [--upgrade]
+                 make the lock files from requirements*.txt; --upgrade takes the newest versions that these allow
 
 In production
   env            check the settings and list every fault
@@ -120,32 +123,32 @@ find_python() {
   fail "Python 3.11 or newer is needed, and none was found: install it, or put it on the PATH"
 }
 
-# The hash of a requirements file with those that it includes.
+# The hash of a lock file and those that it contains.
 fingerprint() {
-  local file text=''
-  for file in "${REQUIREMENTS[@]}"; do
-    text+=$(<"$file")
-    [[ $file != "$1" ]] || break
+  local lock files=()
+  for lock in "${LOCKS[@]}"; do
+    files+=("$lock")
+    [[ $lock != "$1" ]] || break
   done
-  printf '%s' "$text" | cksum | tr -d ' '
+  cat "${files[@]}" | cksum | tr -d ' '
 }
 
 stamp_of() { printf '%s/.installed-%s' "$VENV" "$1"; }
 
-# Whether the environment holds what the requirements file names: it was finished for it or for one that includes it.
+# Whether the environment holds what the lock file names: it was finished for it or for one that contains it.
 is_ready() {
-  local file reached='' stamp
+  local lock reached='' stamp
   "$PYTHON" -c '' 2>/dev/null || return 1
-  for file in "${REQUIREMENTS[@]}"; do
-    [[ $file != "$1" ]] || reached=yes
+  for lock in "${LOCKS[@]}"; do
+    [[ $lock != "$1" ]] || reached=yes
     [[ -n $reached ]] || continue
-    stamp=$(stamp_of "$file")
-    if [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$file")" ]]; then return 0; fi
+    stamp=$(stamp_of "$lock")
+    if [[ -f $stamp && $(<"$stamp") == "$(fingerprint "$lock")" ]]; then return 0; fi
   done
   return 1
 }
 
-# Makes or completes the environment for a requirements file; does nothing when it is ready.
+# Makes or completes the environment for a lock file; does nothing when it is ready.
 prepare() {
   if is_ready "$1"; then return; fi
   local python
@@ -159,8 +162,8 @@ prepare() {
 }
 
 install_into_venv() {
-  local python=$1 requirements=$2 unfinished=$VENV/.unfinished
-  say "Installing $requirements into $VENV (about a minute, once)"
+  local python=$1 lock=$2 unfinished=$VENV/.unfinished
+  say "Installing $lock into $VENV (about a minute, once)"
   : >"$SETUP_LOG"
   # A set-up that was cut short, or a Python that has gone: there is nothing to build on.
   if [[ -e $unfinished ]] || ! "$PYTHON" -c '' 2>/dev/null; then rm -rf "$VENV"; fi
@@ -171,28 +174,33 @@ install_into_venv() {
       fail "the environment $VENV could not be made; the reason stands in $SETUP_LOG"
   fi
   PIP_RETRIES=${PIP_RETRIES:-2} run_endable "$PYTHON" -m pip install --no-input --disable-pip-version-check \
-    --requirement "$requirements" >>"$SETUP_LOG" 2>&1 ||
-    fail "$requirements could not be installed: is PyPI within reach? The details stand in $SETUP_LOG"
-  fingerprint "$requirements" >"$(stamp_of "$requirements")"
+    --require-hashes --only-binary :all: --requirement "$lock" >>"$SETUP_LOG" 2>&1 ||
+    fail "$lock could not be installed: is PyPI within reach? The details stand in $SETUP_LOG"
+  fingerprint "$lock" >"$(stamp_of "$lock")"
   rm "$unfinished"
 }
 
 # --- on this machine -----------------------------------------------------------------------------------------------
 
 run_demo() {
-  prepare requirements-demo.txt
+  prepare requirements-demo.lock
   exec "$PYTHON" -m simulator.demo
 }
 
 # Three processes on two cores, because many tests wait for servers; in the order of the folders, which puts those that
 # take long before those that are many.
 run_test() {
-  prepare requirements-dev.txt
+  prepare requirements-dev.lock
   exec "$PYTHON" -m pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder "$@"
 }
 
+run_lock() {
+  prepare requirements-dev.lock
+  run_endable "$PYTHON" -m dependencies.lock "$@"
+}
+
 run_check() {
-  prepare requirements-dev.txt
+  prepare requirements-dev.lock
   local failed=()
   step "style" "$PYTHON" -m ruff check . || failed+=(style)
   step "formatting" "$PYTHON" -m ruff format --check . || failed+=(formatting)
@@ -200,6 +208,7 @@ run_check() {
   step "layers" "$PYTHON" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()' || failed+=(layers)
   step "shell scripts" check_shell_scripts || failed+=("shell scripts")
   step "alerts" check_alerts || failed+=(alerts)
+  step "known vulnerabilities" "$PYTHON" -m dependencies.audit || failed+=("known vulnerabilities")
   step "docs in step, coverage" check_coverage || failed+=("docs in step, coverage")
   [[ ${#failed[@]} -eq 0 ]] || fail "these checks failed: $(join ', ' "${failed[@]}")"
   say "All checks passed."
@@ -252,12 +261,12 @@ check_coverage() {
 # --- in production -------------------------------------------------------------------------------------------------
 
 check_settings() {
-  prepare requirements.txt
+  prepare requirements.lock
   "$PYTHON" -m onboarding_bot.config
 }
 
 run_doctor() {
-  prepare requirements.txt
+  prepare requirements.lock
   exec "$PYTHON" -m onboarding_bot.services.doctor
 }
 
@@ -266,8 +275,8 @@ run_templates() {
     sync | "sync --dry-run") ;;
     *) misused "templates takes sync, or sync --dry-run" ;;
   esac
-  prepare requirements.txt
-  exec "$PYTHON" -m onboarding_bot.services.approved_templates "$@"
+  prepare requirements.lock
+  exec "$PYTHON" -m onboarding_bot.services.whatsapp_template_lookup "$@"
 }
 
 run_consent() {
@@ -284,7 +293,7 @@ run_program() {
   shift
   if [[ -n $(running_container) ]]; then exec docker compose exec -T whatsapp-bot python -m "onboarding_bot.cli.$program" "$@"; fi
   # What the program prints may be a file's content.
-  prepare requirements.txt >&2
+  prepare requirements.lock >&2
   exec "$PYTHON" -m "onboarding_bot.cli.$program" "$@"
 }
 
@@ -419,7 +428,7 @@ end_serving() {
 # Prints what the bot on this machine answers; fails when that is not a success. The key is read by the process that
 # sends it, so that it shows up neither in a list of processes nor on a terminal.
 ask_bot() {
-  prepare requirements.txt
+  prepare requirements.lock
   "$PYTHON" - "$@" <<'PROGRAM'
 import http.client
 import json
@@ -527,7 +536,7 @@ main() {
   local verb=$1
   shift
   case $verb in
-    demo | check | env | doctor | serve | health | stats | deploy | start | stop | restart)
+    demo | check | install | env | doctor | serve | health | stats | deploy | start | stop | restart)
       [[ $# -eq 0 ]] || misused "$verb takes no arguments"
       ;;
   esac
@@ -536,6 +545,8 @@ main() {
     demo) run_demo ;;
     test) run_test "$@" ;;
     check) run_check ;;
+    install) prepare requirements-dev.lock ;;
+    lock) run_lock "$@" ;;
     env) check_settings ;;
     doctor) run_doctor ;;
     templates) run_templates "$@" ;;

@@ -203,11 +203,11 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 
 def measure(case: Case) -> Measured:
-    """One broadcast, from its start until enough of it is out and everybody has a row."""
+    """One broadcast, from its start until enough of it is out and all recipients are added."""
     with tempfile.TemporaryDirectory() as folder, running(case, folder) as product:
         started = time.time()
         broadcast_id = product.begin()
-        until(lambda: product.is_counted(broadcast_id), "everybody having a row")
+        until(lambda: product.is_counted(broadcast_id), "all recipients being added")
         counted = time.time() - started
         until(lambda: len(product.arrivals()) >= case.watched, f"{case.watched} messages at Twilio")
         arrivals = product.arrivals()

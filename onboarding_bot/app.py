@@ -21,7 +21,7 @@ from onboarding_bot.broadcasts.sender import BroadcastSender
 from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.broadcasts.status_callbacks import StatusCallbacks
 from onboarding_bot.catch_up import CatchUp
-from onboarding_bot.config import Environment, Settings, metrics_folder, read_environment
+from onboarding_bot.config import Environment, Settings, metrics_folder
 from onboarding_bot.conversation.contact import Retention
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep
@@ -31,7 +31,7 @@ from onboarding_bot.login_link import LoginLinks
 from onboarding_bot.observability import metrics
 from onboarding_bot.observability.logs import audit_log, logger
 from onboarding_bot.observability.tracing import follow, read_request_id, read_traceparent
-from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.broadcast_states import RecipientState
 from onboarding_bot.outbound.due_work import Timetable
 from onboarding_bot.people.consent_review import ConsentReview
 from onboarding_bot.people.message_deletions import MessageDeletions
@@ -39,25 +39,28 @@ from onboarding_bot.people.retention import RetentionRound
 from onboarding_bot.people.service import PeopleService
 from onboarding_bot.reminders import Reminders
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.services.approved_templates import Templates
 from onboarding_bot.services.auth_api import AuthApi
-from onboarding_bot.services.content_api import Content, ContentApi
-from onboarding_bot.services.message_log import MessageLog
-from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.twilio_content_api import Content, ContentApi
+from onboarding_bot.services.twilio_message_log import MessageLog
 from onboarding_bot.services.twilio_messages import Sent, TwilioMessages
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier
+from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
+from onboarding_bot.storage.audiences import Audiences
+from onboarding_bot.storage.broadcast_records import BroadcastRecords
 from onboarding_bot.storage.connection import AnyRedis, connect
+from onboarding_bot.storage.contacts import Contacts
 from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.heartbeats import Heartbeat, HeartbeatRecorder, Heartbeats
 from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.keys import Keys
-from onboarding_bot.storage.ledger import Ledger
+from onboarding_bot.storage.leases import Leases
+from onboarding_bot.storage.recipients import Recipients
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.send_slots import SendSlots
 from onboarding_bot.storage.session_store import SessionStore
 from onboarding_bot.storage.sign_ins import SignIns
+from onboarding_bot.storage.suppressions import Suppressions
 from onboarding_bot.storage.unreviewed_consents import UnreviewedConsents
 from onboarding_bot.storage.write_probe import WriteProbe
 from onboarding_bot.web.api.audit import outcome_of
@@ -75,7 +78,7 @@ from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
 from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
 from onboarding_bot.web.observability_checks import extras, services_up
-from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
+from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO, SignatureVerifier
 from onboarding_bot.web.webhooks.status_callback import status_callback_routes
 from onboarding_bot.web.webhooks.webhook import webhook_routes
 from onboarding_bot.web.whole_body import WholeBodyRequest
@@ -105,12 +108,17 @@ class Parts:
     heartbeat_checks: HeartbeatChecks
     store: SessionStore
     erasures: Erasures
-    ledger: Ledger
+    broadcast_records: BroadcastRecords
+    audiences: Audiences
+    recipients: Recipients
+    contacts: Contacts
+    leases: Leases
+    suppressions: Suppressions
     slots: SendSlots
     audience: Audience
     broadcasts: BroadcastService
     callbacks: StatusCallbacks
-    pump: BroadcastSender
+    broadcast_sender: BroadcastSender
     reminders: Reminders
     message_deletions: MessageDeletions
     people: PeopleService
@@ -118,7 +126,7 @@ class Parts:
     retention: RetentionRound
     sign_ins: SignIns
     catch_up: CatchUp
-    send_now: Callable[[str, str], Sent]
+    send_transactional: Callable[[str, str], Sent]
     is_marketing: Callable[[str], bool]
     approved_templates: Callable[[], Sequence[Content]]
     languages: list[str]
@@ -136,7 +144,7 @@ def build_parts(
 ) -> Parts:
     """Build everything; the keywords put fakes in a part's place."""
     clock = clock or Clock(now=_utc_now)
-    metrics.begin(OnboardingStep, Milestone, RowState)
+    metrics.begin(OnboardingStep, Milestone, RecipientState)
     keys = Keys(settings.person_id_key)
     sealer = Sealer(Cipher(settings.session_encryption_keys))
     lives = (timedelta(days=settings.contact_retention_days), timedelta(days=settings.draft_retention_days))
@@ -159,7 +167,10 @@ def build_parts(
     renderer = ReplyRenderer(texts)
     engine = Engine(Retention(*reversed(lives)), settings.messages_per_minute, settings.verify_url)
     timetable = Timetable(settings.nudge_after, settings.quiet_hours)
-    ledger, slots = Ledger(client, keys, sealer), SendSlots(client)
+    broadcast_records, audiences = BroadcastRecords(client), Audiences(client)
+    recipients = Recipients(client, keys, sealer, audiences)
+    contacts, suppressions = Contacts(client, keys, sealer), Suppressions(client, keys)
+    leases, slots = Leases(client), SendSlots(client)
     messages = TwilioMessages(
         settings.twilio_api_base_url,
         settings.twilio_account_sid,
@@ -168,17 +179,21 @@ def build_parts(
         settings.public_base_url,
     )
     message_log = MessageLog(
-        settings.twilio_api_base_url, settings.twilio_account_sid, settings.twilio_auth_tokens[0], clock.sleep
+        settings.twilio_api_base_url,
+        settings.twilio_account_sid,
+        settings.twilio_auth_tokens[0],
+        clock.monotonic,
+        clock.sleep,
     )
-    templates = Templates(ContentApi(settings, CONTENT_API_SECONDS), load_templates())
+    templates = ApprovedTemplates(ContentApi(settings, CONTENT_API_SECONDS))
 
     def is_marketing(content_sid: str) -> bool:
         """By Meta's judgement, whatever the template's file says."""
         return templates.category_of(content_sid) == "marketing"
 
-    def send_now(address: str, text: str) -> Sent:
-        """Send what is no bulk, at the common rate."""
-        clock.sleep(slots.take_urgent(1 / settings.messages_per_second).wait_seconds)
+    def send_transactional(address: str, text: str) -> Sent:
+        """Send a message that belongs to no broadcast, at the rate that all messages share."""
+        clock.sleep(slots.take_for_transactional(1 / settings.messages_per_second))
         return messages.send_text(address, text)
 
     return Parts(
@@ -202,38 +217,61 @@ def build_parts(
             WriteProbe(probed).refusing,
             auth_api.is_healthy,
             heartbeat_checks=heartbeat_checks,
-            extras=partial(extras, metrics_folder(read_environment())),
+            extras=partial(extras, metrics_folder()),
         ),
         signs=signs,
         heartbeat_recorder=heartbeat_recorder,
         heartbeat_checks=heartbeat_checks,
         store=store,
         erasures=erasures,
-        ledger=ledger,
+        broadcast_records=broadcast_records,
+        audiences=audiences,
+        recipients=recipients,
+        contacts=contacts,
+        leases=leases,
+        suppressions=suppressions,
         slots=slots,
         audience=Audience(
-            ledger, slots, settings.whatsapp_daily_limit, settings.default_language, is_marketing, clock.now
+            records=broadcast_records,
+            audiences=audiences,
+            recipients=recipients,
+            contacts=contacts,
+            leases=leases,
+            slots=slots,
+            daily_limit=settings.whatsapp_daily_limit,
+            default_language=settings.default_language,
+            is_marketing=is_marketing,
+            now=clock.now,
         ),
-        broadcasts=BroadcastService(ledger, clock.now),
-        callbacks=StatusCallbacks(ledger, clock.now),
-        pump=BroadcastSender(
-            ledger,
-            slots,
-            messages,
+        broadcasts=BroadcastService(broadcast_records, recipients, contacts, clock.now),
+        callbacks=StatusCallbacks(
+            records=broadcast_records,
+            recipients=recipients,
+            contacts=contacts,
+            suppressions=suppressions,
+            now=clock.now,
+        ),
+        broadcast_sender=BroadcastSender(
+            records=broadcast_records,
+            recipients=recipients,
+            leases=leases,
+            suppressions=suppressions,
+            slots=slots,
+            messages=messages,
             messages_per_second=settings.messages_per_second,
             daily_limit=settings.whatsapp_daily_limit,
             quiet_hours=settings.quiet_hours,
             now=clock.now,
-            accepted=lambda: heartbeat_recorder.note(Heartbeat.MESSAGE),
+            note_accepted=lambda: heartbeat_recorder.note(Heartbeat.MESSAGE),
         ),
-        reminders=Reminders(store, engine, timetable, renderer, send_now, clock.now),
+        reminders=Reminders(store, engine, timetable, renderer, send_transactional, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
         people=PeopleService(store, identities, erasures, lives[0], clock.now),
         consent_review=ConsentReview(store, UnreviewedConsents(client, keys), _note_review),
         retention=RetentionRound(
             store,
             erasures,
-            ledger,
+            broadcast_records,
             broadcast_life=timedelta(days=settings.broadcast_retention_days),
             backup_life=timedelta(days=settings.backup_retention_days),
             now=clock.now,
@@ -247,13 +285,13 @@ def build_parts(
             timetable,
             renderer,
             message_log,
-            send_now,
+            send_transactional,
             own_address=settings.twilio_whatsapp_number,
             languages=texts.languages,
             now=clock.now,
             sleep=clock.sleep,
         ),
-        send_now=send_now,
+        send_transactional=send_transactional,
         is_marketing=is_marketing,
         approved_templates=templates.approved,
         languages=texts.languages,
@@ -322,7 +360,7 @@ def create_app(
 def create_metrics_app(settings: Settings) -> Flask:
     """A Flask app that shows metrics and nothing else, for a server that has no other page."""
     app = Flask(__name__, static_folder=None)
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     app.register_blueprint(_metrics_routes(settings, lambda: [services_up(extras(folder))]))
     register_problems(app)
     _follow_requests(app)
@@ -335,7 +373,7 @@ def create_metrics_app(settings: Settings) -> Flask:
 
 
 def _metrics_routes(settings: Settings, more: Callable[[], Iterable[Metric]] = tuple) -> Blueprint:
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     return metrics_routes(settings.admin_keys, settings.metrics_allowed_addresses, folder, more)
 
 

@@ -15,10 +15,11 @@ from onboarding_bot.conversation.otp import is_left_behind
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
 from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_consent
-from onboarding_bot.outbound.due_work import IN_HAND, WINDOW, Timetable
-from onboarding_bot.outbound.error_codes import Verdict, verdict_on
+from onboarding_bot.outbound.due_work import Timetable
+from onboarding_bot.outbound.sending_window import SENDING_WINDOW
+from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
 from onboarding_bot.rendering import ReplyRenderer
-from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLog
+from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.identities import Identities
@@ -159,7 +160,7 @@ class CatchUp:
             return Fate.ERASED
         while True:
             is_answered = self._is_answered(known, last)
-            is_reachable = self._now() < last.at + WINDOW - IN_HAND
+            is_reachable = self._now() < last.at + SENDING_WINDOW
             turn = self._engine.catch_up(
                 known.session, known.contact, writer.missed, is_answered=is_answered, is_reachable=is_reachable
             )

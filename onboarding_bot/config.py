@@ -37,14 +37,14 @@ from onboarding_bot.setting_rules import redis_url as _redis_url
 
 SECRET_MIN_LENGTH = 16
 ENCRYPTION_KEY_BYTES = 32
-# prometheus_client's own variable; whoever starts the processes sets it.
+# prometheus_client's own variable; the first process of a server sets it.
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 REAL_TWILIO_API = "https://api.twilio.com"
-# An hour before WhatsApp's window closes comes the second reminder; the first one belongs before it.
+# The second reminder goes out 23 hours after a person's last message; the first one has to come before it.
 LATEST_NUDGE = timedelta(hours=23)
 DEMO_ENV_FILE = "DEMO_ENV_FILE"
-# What else stands in .env: Docker Compose's own, the simulator's, and the demo's.
-NEIGHBOURS_NAMES = (
+# Variables of Docker Compose, the simulator and the demo, which share .env with the bot.
+NAMES_OF_OTHERS = (
     "REDIS_PASSWORD",
     "PROMETHEUS_API_KEY",
     "BOT_ENV_FILE",
@@ -65,14 +65,14 @@ _BLANKS = " \t\r\n"
 
 
 class Environment(StrEnum):
-    """What the process is for; ``FLASK_ENV`` names it."""
+    """The kind of installation, from ``FLASK_ENV``: production's rules are strict, the demo reaches no real account."""
 
     PRODUCTION = "production"
     DEVELOPMENT = "development"
     DEMO = "demo"
 
 
-# Each parser takes a setting's text and returns its value, or raises ValueError with what is wrong in plain words.
+# Each parser takes a setting's text and returns its value, or raises ValueError with the fault in plain words.
 
 
 def _text(max_length: int) -> Callable[[str], str]:
@@ -144,7 +144,7 @@ def _secret(raw: str) -> str:
 
 
 def _token(raw: str) -> str:
-    """A secret that travels in a header, or is compared with what a console shows."""
+    """A secret for an HTTP header, or one that an operator copies from a console: ASCII alone."""
     refuse_other_than_ascii(raw)
     return _secret(raw)
 
@@ -186,7 +186,7 @@ def _quiet_hours(raw: str) -> QuietHours | None:
         return None
     try:
         refuse_other_than_ascii(raw)
-        # Times of day have no zone; QuietHours says which one is meant.
+        # QuietHours adds the time zone.
         begin, end = (datetime.strptime(part.strip(), "%H:%M").time() for part in raw.split("-"))  # noqa: DTZ007
     except ValueError:
         raise ValueError("must be off, or two times of day like 21:00-09:00") from None
@@ -207,7 +207,7 @@ def _networks(raw: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 def span(raw: str, longest: timedelta) -> timedelta:
-    """A span of time such as 90s, 30m or 2h. Raises ValueError with what is wrong in plain words."""
+    """A span of time such as 90s, 30m or 2h. Raises ValueError with the fault in plain words."""
     units = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
     try:
         unit = units[raw[-1:]]
@@ -236,7 +236,10 @@ def _setting(
     needed_in: tuple[Environment, ...] = (),
     secret: bool = False,
 ) -> Any:
-    """Declare a setting: its name in the environment, its parser, its default's text, and who cannot do without it."""
+    """Declare a setting: its variable, its parser, its default as text, and the environments that must set it.
+
+    A ``secret`` stays out of ``repr``.
+    """
     metadata = {"name": name, "parse": parse, "default": default, "needed_in": needed_in}
     return field(metadata=metadata, repr=not secret)
 
@@ -248,7 +251,7 @@ _DEMO_ADVICE = "the demo must never reach a real account: change it, or leave FL
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Every setting of the bot. ``.env.example`` explains each; secrets stay out of ``repr``."""
+    """All settings of the bot; ``.env.example`` explains each."""
 
     environment: Environment = _setting("FLASK_ENV", Environment, "production")
     debug: bool = _setting("FLASK_DEBUG", _flag, "false")
@@ -302,12 +305,12 @@ class Settings:
 
     @property
     def queue_url(self) -> str:
-        """Where the worker's jobs wait: a Redis of its own, or the one that holds the sessions."""
+        """The Redis with the worker's queue: one of its own, or the one with the sessions."""
         return self.queue_redis_url or self.redis_url
 
     @property
     def warnings(self) -> list[str]:
-        """What is allowed, but should not stay so where real people's data pass."""
+        """What is allowed, and unsafe where real people's data pass."""
         found = [
             f"{setting.metadata['name']} is not https: what passes there can be read on the way"
             for setting in fields(self)
@@ -326,9 +329,9 @@ def setting_names() -> list[str]:
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
-    """Read every setting from ``environ``; an empty value counts as absent.
+    """Read all settings from ``environ``; an empty value counts as none.
 
-    Raises SettingsError that lists all faults at once, each with the setting's name and never with its value.
+    Raises SettingsError that lists all faults, each with the setting's name and never with its value.
     """
     found = environ if isinstance(environ, FoundEnvironment) else FoundEnvironment(environ)
     given = {name: found[name].strip(_BLANKS) for name in setting_names() if found.get(name, "").strip()}
@@ -361,28 +364,39 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def read_environment(dotenv: Path = Path(".env")) -> FoundEnvironment:
-    """The process's environment over what ``.env`` says; a variable that is set wins over the file.
+    """The variables of the process and of ``.env``; the process wins.
 
-    Never fails: what is wrong with the file comes with the variables, and ``load_settings`` lists it.
+    Never fails: the file's faults come with the variables, and ``load_settings`` lists them.
     """
-    return find_environment(dotenv, os.environ, setting_names(), NEIGHBOURS_NAMES)
+    return find_environment(dotenv, os.environ, setting_names(), NAMES_OF_OTHERS)
 
 
 def all_warnings(environ: Mapping[str, str], settings: Settings) -> list[str]:
-    """What an operator should know about these settings and where they come from, although the bot may run."""
+    """What an operator should change about these settings or their file, although the bot may run."""
     of_files = environ.warnings if isinstance(environ, FoundEnvironment) else []
     return [*of_files, *settings.warnings]
 
 
-def metrics_folder(environ: Mapping[str, str]) -> Path | None:
-    """Where the processes of this server keep their metrics, or None for one that stands alone."""
-    folder = environ.get(METRICS_FOLDER, "")
+def metrics_folder() -> Path | None:
+    """The folder with the metrics of this server's processes, None for a process that keeps its own.
+
+    Only the process's own environment counts, as for prometheus_client.
+    """
+    folder = os.environ.get(METRICS_FOLDER, "")
     return Path(folder) if folder else None
+
+
+def keep_metrics_in(folder: Path) -> None:
+    """Make ``folder`` the place for the metrics of this process and of those that it starts.
+
+    Called before anybody imports prometheus_client, which looks at the variable in that moment.
+    """
+    os.environ[METRICS_FOLDER] = str(folder)
 
 
 def _environment(given: Mapping[str, str]) -> Environment:
     raw = given.get("FLASK_ENV", Environment.PRODUCTION)
-    # An unknown environment is reported with the other faults; until then it is held to production's rules.
+    # An unknown environment is reported with the other faults, which are those of production.
     return Environment(raw) if raw in set(Environment) else Environment.PRODUCTION
 
 
@@ -406,7 +420,7 @@ def _value(setting: Field[Any], given: Mapping[str, str], environment: Environme
 
 
 def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
-    # A port that is none is told once, as a fault of PORT.
+    # A faulty port is reported once, as a fault of PORT.
     port = whole_number(given.get("PORT", "")) or 5000
     return {
         "PUBLIC_BASE_URL": f"http://127.0.0.1:{port if port <= _HIGHEST_PORT else 5000}",
@@ -441,7 +455,7 @@ def _new_demo_secrets() -> dict[str, str]:
 
 
 def _write_once(path: Path, values: Mapping[str, str]) -> None:
-    """Several processes may start at once: the first link wins, and all of them read the same file."""
+    """Write a file unless it exists. Of several processes at once the first link wins; all read the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent)  # created with mode 0600
     try:

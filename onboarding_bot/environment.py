@@ -1,4 +1,4 @@
-"""The variables that the bot finds in its process and in the file ``.env``, and what is wrong with that file."""
+"""The variables of the process and of the file ``.env``, and the faults of that file."""
 
 from __future__ import annotations
 
@@ -26,31 +26,34 @@ _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _AS_UTF8 = "save it as UTF-8 (Notepad: Save as, Encoding UTF-8; PowerShell 5: Set-Content -Encoding utf8)"
-# Docker Compose replaces these in values without quotes and in double quotes.
+# Docker Compose puts a variable here, in values without quotes and in double quotes.
 _REPLACED_BY_COMPOSE = re.compile(r"\$[A-Za-z_{$]")
-# What Docker Compose puts into a URL, and into Redis's own settings, as it stands.
+# Docker Compose puts it into a URL, and into Redis's own settings, unencoded.
 _PASSWORD_FOR_COMPOSE = "REDIS_PASSWORD"  # noqa: S105 - the name of one
 _PLAIN = re.compile(r"[A-Za-z0-9._~+=!*,-]*")
-# How like a known name another one must be to be taken for a slip; the process's environment is shared with others.
-_A_SLIP, _A_SLIP_IN_ENVIRONMENT = 0.85, 0.9
-_SHORTEST_SLIP_IN_ENVIRONMENT = 8
+# How similar an unknown name must be to a known one to count as misspelt; stricter in the process's environment, where
+# other programs have variables too.
+_MISSPELT, _MISSPELT_IN_ENVIRONMENT = 0.85, 0.9
+_SHORTEST_MISSPELT_IN_ENVIRONMENT = 8
 
 
 @dataclass(slots=True)
 class Dotenv:
-    """What a file of variables says, and what is wrong with it: one line for each fault, never with a value."""
+    """The variables in a file, and its faults, one line for each, never with a value.
+
+    ``places`` names the file and line of each variable.
+    """
 
     values: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    # Where each variable stands.
     places: dict[str, str] = field(default_factory=dict)
 
 
 class FoundEnvironment(dict[str, str]):
-    """The variables as the bot reads them, with what is wrong with where they come from.
+    """The variables as the bot reads them, with the faults of the file and of the environment.
 
-    ``faults`` and ``warnings`` are whole lines; ``hidden`` says of a setting why its value in the file is not read.
+    ``faults`` and ``warnings`` are whole lines; ``hidden`` says for a setting why its value in the file is not read.
     """
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -63,9 +66,9 @@ class FoundEnvironment(dict[str, str]):
 def find_environment(
     file: Path, environ: Mapping[str, str], settings: Collection[str], others: Collection[str]
 ) -> FoundEnvironment:
-    """``environ`` over what ``file`` says; a variable that is set wins over the file, even when it is empty.
+    """The variables of ``file`` and of ``environ``, which wins, also with an empty value.
 
-    ``settings`` are the names that the bot reads, ``others`` those that only its neighbours read.
+    ``settings`` are the names that the bot reads, ``others`` those that only Docker Compose or the simulator read.
     """
     dotenv = read_dotenv(file)
     found = FoundEnvironment(dotenv.values | dict(environ))
@@ -78,12 +81,12 @@ def find_environment(
                 f"unset it there (unset {name}), or take it out of the file"
             )
     _check_names(found, dotenv, environ, [*settings, *others])
-    _check_neighbours(found, dotenv, others)
+    _check_values_of_others(found, dotenv, others)
     return found
 
 
 def read_dotenv(path: Path) -> Dotenv:
-    """Read ``NAME=value`` lines without replacing anything in a value. A file that is not there says nothing."""
+    """Read ``NAME=value`` lines, and put nothing into a value. A file that does not exist has no variables."""
     dotenv = Dotenv()
     try:
         raw = path.read_bytes()
@@ -115,7 +118,7 @@ def read_dotenv(path: Path) -> Dotenv:
 
 
 def _decoded(path: Path, raw: bytes, faults: list[str]) -> str:
-    """The file's text, whatever it is written in, so that one wrong byte hides no other fault."""
+    """The file's text in any encoding, so that one wrong byte hides no other fault."""
     if encoding := _wide_encoding(raw):
         faults.append(f"{path}, line 1: the file is {encoding[:6].upper()}, not UTF-8: {_AS_UTF8}")
         return raw.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\0", "")
@@ -136,7 +139,7 @@ def _decoded(path: Path, raw: bytes, faults: list[str]) -> str:
 
 
 def _wide_encoding(raw: bytes) -> str | None:
-    """UTF-16 or UTF-32, by the mark at the file's beginning or by the NUL bytes that it puts beside each letter."""
+    """UTF-16 or UTF-32, found by the byte order mark or by the NUL byte beside each letter; None for others."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if raw.startswith(mark):
             return encoding
@@ -149,7 +152,7 @@ def _wide_encoding(raw: bytes) -> str | None:
 
 
 def _lines(raw: bytes) -> Iterator[bytes]:
-    """The lines with their breaks, as an editor counts them."""
+    """The lines with their line breaks, as an editor counts them."""
     pieces = _LINE_BREAK_BYTES.split(raw)
     for index in range(0, len(pieces), 2):
         yield b"".join(pieces[index : index + 2])
@@ -211,27 +214,27 @@ def _why_no_name(name: str) -> str:
 
 
 def _check_names(found: FoundEnvironment, dotenv: Dotenv, environ: Mapping[str, str], known: Collection[str]) -> None:
-    """Tell of names that nobody reads, where they look like one that somebody reads."""
+    """Report names that nothing reads and that resemble a name that is read."""
     prefixes = tuple({f"{name.partition('_')[0]}_" for name in known if "_" in name})
     for name in dotenv.values:
         if name in known:
             continue
-        meant = get_close_matches(name.upper(), known, n=1, cutoff=_A_SLIP)
+        meant = get_close_matches(name.upper(), known, n=1, cutoff=_MISSPELT)
         place = dotenv.places[name]
         if meant and not found.get(meant[0], "").strip():
             found.faults.append(f"{place}: {name} is no setting: did you mean {meant[0]}?")
         elif meant or name.startswith(prefixes):
             found.warnings.append(f"{place}: {name} is no setting of the bot: nobody reads it")
     for name in environ:
-        if name in known or name in dotenv.values or len(name) < _SHORTEST_SLIP_IN_ENVIRONMENT:
+        if name in known or name in dotenv.values or len(name) < _SHORTEST_MISSPELT_IN_ENVIRONMENT:
             continue
-        meant = get_close_matches(name, known, n=1, cutoff=_A_SLIP_IN_ENVIRONMENT)
+        meant = get_close_matches(name, known, n=1, cutoff=_MISSPELT_IN_ENVIRONMENT)
         if meant and not found.get(meant[0], "").strip():
             found.warnings.append(f"{name} in the environment is no setting: did you mean {meant[0]}?")
 
 
-def _check_neighbours(found: FoundEnvironment, dotenv: Dotenv, others: Collection[str]) -> None:
-    """Nobody else checks these before they are put to use."""
+def _check_values_of_others(found: FoundEnvironment, dotenv: Dotenv, others: Collection[str]) -> None:
+    """Report faults in the values that Docker Compose or the simulator read, and do not check."""
     for name in others:
         value = dotenv.values.get(name, "")
         try:

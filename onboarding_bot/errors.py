@@ -1,24 +1,24 @@
-"""The errors that the bot raises on purpose; each says itself how it is to be treated."""
+"""The bot's own errors: each has a code for the log, and says whether a retry may succeed."""
 
 from __future__ import annotations
 
 
 class BotError(Exception):
-    """A failure with a name.
+    """An error with a name.
 
-    ``code`` is a stable, dotted word for logs and problem details; ``retryable`` tells whether the same request
-    may succeed a moment later; ``loggable`` whether an operator should see it.
+    ``code`` is a stable, dotted name for logs and problem details; ``retryable`` says whether the same request may
+    succeed a moment later.
     """
 
     code = "bot.error"
     retryable = False
-    loggable = True
 
 
 class SettingsError(BotError):
-    """The environment does not describe a bot that may run; ``faults`` lists everything that is wrong with it.
+    """The settings are not valid; ``faults`` lists all that is wrong, of files and of settings.
 
-    ``lines`` is the same for people: faults of a setting begin with its name, those of a file with the file's.
+    ``lines`` is the same for an operator: a fault of a file begins with the file's name, one of a setting with
+    ``setting`` and its name.
     """
 
     code = "settings.invalid"
@@ -36,46 +36,45 @@ class CatalogueError(BotError):
 
 
 class StoreUnavailableError(BotError):
-    """Redis did not answer in time, or refused: nothing can be promised, so nothing is answered."""
+    """Redis did not answer in time, or refused: nothing is stored for certain, so no reply is given."""
 
     code = "store.unavailable"
     retryable = True
 
 
 class AuditUnavailableError(BotError):
-    """The line that says who is about to do what cannot be written, and without it the deed is not done."""
+    """The audit line of what an admin is about to do cannot be written, and so it is not done."""
 
     code = "audit.unavailable"
     retryable = True
 
 
 class UndecryptableError(BotError):
-    """A stored value was not written with any of the keys at hand, or was altered."""
+    """A stored value was encrypted with none of the configured keys, or was altered."""
 
     code = "store.undecryptable"
 
 
 class BusyError(BotError):
-    """The person's other messages kept winning until this request's time was over."""
+    """Other messages of the same person won each commit until this request's time was over."""
 
     code = "store.busy"
     retryable = True
 
 
 class BadFormError(BotError):
-    """A webhook carries a good signature, but not the fields that every Twilio webhook has."""
+    """A signed webhook lacks fields that every Twilio webhook has."""
 
     code = "webhook.bad_form"
 
 
 class LoginLinkError(BotError):
-    """A login link's token is forged, damaged, expired or no longer stands for any answers."""
+    """A login link's token is forged, damaged or expired, or its sign-up is no longer stored."""
 
     code = "login_link.invalid"
 
 
 class LoginLinkExpiredError(LoginLinkError):
-    """A login link that was good once."""
+    """A login link's token is genuine, and too old."""
 
     code = "login_link.expired"
-    loggable = False

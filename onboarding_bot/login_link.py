@@ -1,4 +1,4 @@
-"""The login link: a signed token that stands for a finished sign-up for 30 minutes, and holds none of its answers."""
+"""The login link: its signed token names a finished sign-up for 30 minutes, and holds none of the answers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
 
 LIFETIME_SECONDS = 30 * 60
 _UUID_BYTES = 16
-# A signature may end in - or _, which some phones leave out of the link that they make of a text.
+# A signature may end in - or _, which some phones take for the end of a link.
 _LAST_LETTER = "e"
 
 
 @dataclass(frozen=True, slots=True)
 class Handoff:
-    """Whose answers a token stands for, and which OTP request it came with."""
+    """The person whose answers a token is for, and the OTP request that it came with."""
 
     person_id: str
     handoff_id: str
@@ -49,7 +49,7 @@ class LoginLinks:
         return Link(f"{self._url}?{urlencode(query)}")
 
     def read(self, token: str) -> Handoff:
-        """What the token stands for. Raises LoginLinkExpiredError after 30 minutes, else LoginLinkError."""
+        """The person and request in a token. Raises LoginLinkExpiredError after 30 minutes, LoginLinkError else."""
         try:
             signed = self._signer.unsign(token.removesuffix(_LAST_LETTER), max_age=LIFETIME_SECONDS)
         except SignatureExpired as expired:

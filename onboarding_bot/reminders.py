@@ -39,7 +39,7 @@ class Reminders:
         session, contact = known.session, known.contact
         reminder = self._timetable.next_reminder(session, contact, now) if session and contact else None
         if session is None or contact is None or reminder is None:
-            self._store.forget_due(DueWork.NUDGE, known)
+            self._store.forget_due(DueWork.REMINDER, known)
             return
         if reminder.at > now:
             return

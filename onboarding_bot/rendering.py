@@ -1,4 +1,4 @@
-"""From reply codes to the words that go out, in one language."""
+"""Renders a reply, which is codes and values, as the text of a message in one language."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from onboarding_bot.languages.catalogue import Texts, harmless
 
 
 class ReplyRenderer:
-    """Puts a reply's parts into words; what a person typed is made harmless on the way."""
+    """Renders replies; what a person typed is made harmless on the way."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
 
     def render(self, reply: Reply, language: str | None) -> str:
-        """One message, its parts set apart by empty lines. None stands for the default language."""
+        """The text of one message, with an empty line between its parts; None stands for the default language."""
         return "\n\n".join(self._render_part(part, language) for part in reply)
 
     @property
     def languages(self) -> list[str]:
-        """The languages that replies can be put into."""
+        """The languages in which replies can be rendered."""
         return self._texts.languages
 
     def language_of(self, chosen: str | None) -> str:
-        """The language that somebody reads who has chosen this one, or none."""
+        """The language of a person who has chosen this one, or none."""
         return chosen or self._texts.default_language
 
     def _render_part(self, part: Part, language: str | None) -> str:

@@ -1,4 +1,4 @@
-"""What the text of a setting may look like, whatever it means: its characters, its hosts, its URLs."""
+"""Rules for the text of a setting: its characters, numbers, hosts and URLs. Faults never quote the text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-# What earlier releases replaced by a variable's value.
+# Earlier releases put a variable's value here.
 REFERENCE = re.compile(r"\$\{[^}]*\}")
 
 REDIS_SCHEMES = ("redis", "rediss", "redis+cluster", "rediss+cluster", "redis+sentinel")
@@ -18,8 +18,8 @@ _MAX_DIGITS = 20
 _CURLY_QUOTES = frozenset("“”„‟‘’‚‛«»‹›＂＇`´")
 _JOINERS = frozenset("\u200c\u200d")
 _CONTROLS = {"\0": "a NUL byte", "\t": "a tab", "\n": "a line break", "\r": "a line break"}
-# Cc controls, Cf what shows nothing, Cs bytes that are no UTF-8, Zl and Zp separators of lines.
-_SHOWS_NOTHING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Cc controls, Cf invisible characters, Cs bytes that are not UTF-8, Zl and Zp separators of lines.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 _PLACEHOLDER = re.compile(
@@ -37,7 +37,7 @@ _PLACEHOLDER = re.compile(
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _HOST_NAME = re.compile(rf"_?{_LABEL}(?:\.{_LABEL})*\.?")
 BAD_PER_CENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# What the client takes behind the ? of a URL, and how each is written there.
+# The options that redis-py takes behind the ? of a URL, and the form of each value.
 _FLAG, _COUNT, _SECONDS, _TEXT = (
     r"(?i:true|false|yes|no|y|n|t|f|on|off|[01])",
     r"[0-9]{1,9}",
@@ -85,7 +85,7 @@ def whole_number(raw: str) -> int | None:
 
 
 def character(char: str) -> str:
-    """A character as an operator can look for it, even when it shows nothing."""
+    """The name of a character, so that an operator finds it even where it is invisible."""
     if "\udc80" <= char <= "\udcff":
         return "a byte that is not UTF-8"
     known = _CONTROLS.get(char)
@@ -93,9 +93,9 @@ def character(char: str) -> str:
 
 
 def refuse_stray_characters(raw: str, *, free_text: bool) -> None:
-    """Raises ValueError for what nobody typed on purpose: characters that show nothing, and quotes from a text.
+    """Raises ValueError for characters that nobody types on purpose: invisible ones, and quotes from a text.
 
-    ``free_text`` is what people read: there a no-break space, quotes and the joiners of Indian scripts are in place.
+    With ``free_text``, which people read, it allows no-break spaces, quotes and the joiners of Indian scripts.
     """
     if len(raw) > 1 and raw[0] in "\"'" and raw[0] == raw[-1]:
         raise ValueError("stands in quotes that have become a part of it: take them away")
@@ -110,21 +110,21 @@ def refuse_stray_characters(raw: str, *, free_text: bool) -> None:
 def _is_stray(char: str, *, free_text: bool) -> bool:
     category = unicodedata.category(char)
     if free_text:
-        return category in _SHOWS_NOTHING and char not in _JOINERS and char != "\n"
-    if char in _CURLY_QUOTES - {"`", "´"} or char in _BLANK_LETTERS or category in _SHOWS_NOTHING:
+        return category in _INVISIBLE and char not in _JOINERS and char != "\n"
+    if char in _CURLY_QUOTES - {"`", "´"} or char in _BLANK_LETTERS or category in _INVISIBLE:
         return True
     return category == "Zs" and char != " "
 
 
 def refuse_other_than_ascii(raw: str, advice: str = "type it anew") -> None:
-    """Raises ValueError for a character that only looks like one that belongs there."""
+    """Raises ValueError for a character that is not ASCII, and may only look like one that is."""
     for position, char in enumerate(raw, start=1):
         if not char.isascii():
             raise ValueError(f"has {character(char)} as character {position}: {advice}")
 
 
 def is_placeholder(raw: str) -> bool:
-    """Whether this is what an example writes where a value belongs."""
+    """Whether this is an example's placeholder, and no value."""
     return _PLACEHOLDER.fullmatch(raw) is not None
 
 
@@ -132,7 +132,7 @@ def is_placeholder(raw: str) -> bool:
 
 
 def http_url(raw: str) -> str:
-    """A URL of a web server without a slash at its end. Raises ValueError with what is wrong in plain words."""
+    """The URL of a web server, without a slash at its end. Raises ValueError with the fault in plain words."""
     scheme = raw.partition("://")[0].lower()
     if scheme not in {"http", "https"} or "://" not in raw:
         raise ValueError("must be a URL that begins with https:// (or http://)")
@@ -151,9 +151,9 @@ def http_url(raw: str) -> str:
 
 
 def page_url(raw: str) -> str:
-    """A page that owners are shown letter for letter. Raises ValueError with what is wrong in plain words."""
+    """The URL of a page that owners see in a message. Raises ValueError with the fault in plain words."""
     parts = _url_parts(raw)
-    # The message that it goes out in has room for no more.
+    # A longer one would not fit into the message.
     if parts.scheme != "https" or "@" in parts.netloc or not raw.isascii() or len(raw) > PAGE_MAX_LENGTH:
         raise ValueError(f"must be a page that begins with https://, in {PAGE_MAX_LENGTH} characters at most")
     _check_host(parts.netloc)
@@ -161,9 +161,9 @@ def page_url(raw: str) -> str:
 
 
 def redis_url(raw: str) -> str:
-    """A URL of one Redis server, Sentinel or Cluster, as ``store.connection`` reads it.
+    """The URL of one Redis server, Sentinel or Cluster, as ``storage.connection`` reads it.
 
-    Raises ValueError with what is wrong in plain words.
+    Raises ValueError with the fault in plain words.
     """
     scheme, found, rest = raw.partition("://")
     if not found or scheme not in REDIS_SCHEMES:
@@ -202,12 +202,12 @@ def _url_parts(url: str) -> SplitResult:
     try:
         return urlsplit(url)
     except ValueError:
-        # The library's own words quote the URL, and so the password in it.
+        # The library's own message quotes the URL, with its password.
         raise ValueError("is not a URL: in a password write [ as %5B and ] as %5D; IPv6 needs both") from None
 
 
 def _refuse_cut_password(rest: str) -> None:
-    """A raw / or ? ends the host's part, and an @ the password: what is behind would be lost or taken for the host."""
+    """Raises ValueError for a raw /, ? or @ in a password, which would cut it, or make its rest the host."""
     network, path, query = re.fullmatch(r"([^/?]*)([^?]*)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
     if network.count("@") > 1:
         raise ValueError("has a raw @ in its password: write it percent-encoded, %40")
@@ -255,7 +255,7 @@ def _is_host(name: str, *, in_brackets: bool) -> bool:
     if in_brackets:
         return True
     has_other_digits = any(not char.isascii() and unicodedata.category(char)[0] == "N" for char in name)
-    # Marks are a part of words in Indian scripts, and no letters to the expression.
+    # Marks are parts of words in Indian scripts, but the expression does not count them as letters.
     letters = "".join("a" if unicodedata.category(char)[0] == "M" else char for char in name)
     return not has_other_digits and _HOST_NAME.fullmatch(letters) is not None
 

@@ -28,7 +28,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from onboarding_bot.app import Parts, build_parts, create_metrics_app
 from onboarding_bot.broadcasts.scheduler import BroadcastScheduler
-from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
+from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.errors import BotError, SettingsError, StoreUnavailableError
 from onboarding_bot.listen_addresses import all_addresses
@@ -40,6 +40,7 @@ from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.heartbeats import Heartbeat
 from onboarding_bot.storage.keys import QUEUE, QUEUE_NAMESPACE
+from onboarding_bot.storage.leases import ShardWork
 
 MODULE = "onboarding_bot.worker"
 PROCESSES = 2
@@ -204,18 +205,18 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
 
     def pump_and_go_on(broadcast_id: str, shard: int) -> None:
         # A job that waited for longer than its lease may have a successor in the queue: one of the two is enough.
-        if _waited() > PUMP_LEASE and not parts.ledger.lease(broadcast_id, shard, PUMP, PUMP_LEASE):
+        if _waited() > SEND_LEASE and not parts.leases.take(broadcast_id, shard, ShardWork.SEND, SEND_LEASE):
             return
-        if parts.pump.run(broadcast_id, shard):
+        if parts.broadcast_sender.run(broadcast_id, shard):
             pump.send(broadcast_id, shard)
 
     def try_otp_again(person_id: str) -> None:
         if news := parts.bot.try_otp_again(person_id):
-            sent = parts.send_now(news.address, news.text)
+            sent = parts.send_transactional(news.address, news.text)
             logger().info("late_otp_news", outcome=sent.result, code=sent.code)
 
     def enrol_and_go_on(broadcast_id: str, shard: int, *rest: int) -> None:
-        parts.audience.enrol(broadcast_id, shard)
+        parts.audience.add_recipients(broadcast_id, shard)
         if rest:
             enrol.send(broadcast_id, *rest)
 
@@ -223,7 +224,7 @@ def declare(settings: Settings, client: AnyRedis | None = None) -> RedisBroker:
     enrol = job("enrol", enrol_and_go_on, ROWS)
     pump = job("pump", pump_and_go_on, BULK)
     due = {
-        DueWork.NUDGE: job("nudge", parts.reminders.remind, URGENT),
+        DueWork.REMINDER: job("nudge", parts.reminders.remind, URGENT),
         DueWork.OTP: job("otp", try_otp_again, URGENT),
         DueWork.MESSAGES: job("delete_messages", parts.message_deletions.run, BULK),
         DueWork.BROADCAST: job("begin", parts.broadcasts.begin, URGENT),
@@ -243,9 +244,12 @@ def _sweeping(
     worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     without_rows: defaultdict[str, list[int]] = defaultdict(list)
     sweep = BroadcastScheduler(
-        parts.ledger,
-        enrol=lambda broadcast_id, shard: without_rows[broadcast_id].append(shard),
-        pump=lambda broadcast_id, shard: _put(pump, broadcast_id, shard),
+        records=parts.broadcast_records,
+        audiences=parts.audiences,
+        recipients=parts.recipients,
+        leases=parts.leases,
+        add_recipients=lambda broadcast_id, shard: without_rows[broadcast_id].append(shard),
+        send=lambda broadcast_id, shard: _put(pump, broadcast_id, shard),
         is_marketing=parts.is_marketing,
         waves=settings.broadcast_waves,
         quiet_hours=settings.quiet_hours,
@@ -259,12 +263,12 @@ def _sweeping(
     )
 
     def tick() -> None:
-        if not parts.ledger.become_sweeper(worker, SWEEPER_LEASE):
+        if not parts.leases.take_scheduler(worker, SWEEPER_LEASE):
             return
-        is_held_up = parts.slots.held_up(longer_than=NEAR_ENOUGH)
+        is_paused = parts.slots.is_paused(longer_than=NEAR_ENOUGH)
         for work, who in parts.store.take_due(parts.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.
-            if not (is_held_up and work is DueWork.NUDGE):
+            if not (is_paused and work is DueWork.REMINDER):
                 due[work].send(who)
         sweep.tick()
         for broadcast_id, shards in without_rows.items():
@@ -342,7 +346,7 @@ def main() -> int:
         print("\n".join(error.lines), file=sys.stderr)
         return 1
     _write_own_lines(settings.log_level)
-    folder = metrics_folder(read_environment())
+    folder = metrics_folder()
     if folder is None:
         _begin_again_with_metrics()
     try:

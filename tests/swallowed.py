@@ -1,6 +1,6 @@
 """No test is green because the bot survived a fault of its own: whatever it catches and logs is looked at here.
 
-The sweep, the jobs and the webhook go on after any error, which is right for people and blinds a test.
+The scheduler, the jobs and the webhook go on after any error, which is right for people and blinds a test.
 """
 
 from __future__ import annotations

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = [ROOT / "test_bot.py", *sorted((ROOT / "tests").rglob("*.py"))]
-TREES = {path: ast.parse(path.read_text()) for path in FILES if "node_modules" not in path.parts}
+FILES = [
+    path for path in (ROOT / "test_bot.py", *sorted((ROOT / "tests").rglob("*.py"))) if "node_modules" not in path.parts
+]
 # pytest's own ways, and playwright's.
 ASSERTING = {"raises", "warns", "fail", "expect"}
 # Helpers that tests leave their assertions to: each looks at what came of what it does.
@@ -33,6 +35,11 @@ HELPERS = {
 ANYTHING = {"Exception", "BaseException", "AssertionError"}
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
@@ -53,15 +60,15 @@ def asserts(function: ast.FunctionDef, helpers: set[str] = HELPERS) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", TREES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_test_asserts_something(path: Path) -> None:
-    tests = (function for function in functions(TREES[path]) if function.name.startswith("test_"))
+    tests = (function for function in functions(tree_of(path)) if function.name.startswith("test_"))
     assert [test.name for test in tests if not asserts(test)] == []
 
 
 @pytest.mark.parametrize("helper", sorted(HELPERS))
 def test_a_helper_that_tests_rely_on_asserts(helper: str) -> None:
-    meant = [function for tree in TREES.values() for function in functions(tree) if function.name == helper]
+    meant = [function for tree in map(tree_of, FILES) for function in functions(tree) if function.name == helper]
     assert [asserts(function, HELPERS - {helper}) for function in meant] == [True] * max(1, len(meant))
 
 
@@ -74,9 +81,9 @@ def cannot_fail(test: ast.expr) -> bool:
     return isinstance(test, ast.Constant | ast.Tuple | ast.GeneratorExp | ast.Lambda)
 
 
-@pytest.mark.parametrize("path", TREES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_assertion_is_true_by_itself(path: Path) -> None:
-    assertions = (node for node in ast.walk(TREES[path]) if isinstance(node, ast.Assert))
+    assertions = (node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Assert))
     assert [ast.unparse(node) for node in assertions if cannot_fail(node.test)] == []
 
 
@@ -89,25 +96,25 @@ def caught_by(node: ast.AST) -> list[ast.expr | None]:
     return []
 
 
-@pytest.mark.parametrize("path", TREES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_failed_assertion_is_caught(path: Path) -> None:
-    caught = [(node, kind) for node in ast.walk(TREES[path]) for kind in caught_by(node)]
+    caught = [(node, kind) for node in ast.walk(tree_of(path)) for kind in caught_by(node)]
     assert [node.lineno for node, kind in caught if kind is None or ast.unparse(kind) in ANYTHING] == []  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("path", TREES, ids=name_of)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_what_is_given_to_a_pool_is_asked_for_its_outcome(path: Path) -> None:
     """What fails in another thread is raised by its result alone."""
     pools = {
         item.optional_vars.id
-        for node in ast.walk(TREES[path])
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.With)
         for item in node.items
         if isinstance(item.optional_vars, ast.Name) and "PoolExecutor" in ast.unparse(item.context_expr)
     }
     lost = [
         ast.unparse(node)
-        for node in ast.walk(TREES[path])
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
         and isinstance(node.value.func, ast.Attribute)

@@ -15,7 +15,7 @@ from onboarding_bot.app import build_parts
 from onboarding_bot.catch_up import CatchUp, Fate
 from onboarding_bot.cli.catch_up import main
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.services.message_log import Direction, LoggedMessage
+from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings

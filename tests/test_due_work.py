@@ -44,7 +44,7 @@ class Worker:
         """Everything that is due now is done; what people heard of it."""
         self.heard.clear()
         for work, person_id in self.parts.store.take_due(self.clock.moment, LEASE):
-            if work is DueWork.NUDGE:
+            if work is DueWork.REMINDER:
                 self.nudges.remind(person_id)
             elif news := self.parts.bot.try_otp_again(person_id):
                 self._send(news.address, news.text)
@@ -330,13 +330,13 @@ def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
     talker.says("Hi")
     store = worker.parts.store
     permit = store._keys.permit(store.identify(talker.sender))  # type: ignore[attr-defined]
-    worker.parts.ledger.suppress(store.identify(talker.sender), 21610)
+    worker.parts.suppressions.suppress(store.identify(talker.sender), 21610)
     talker.says("Asha Devi")
     assert redis.hexists(permit, "suppressed")
     clock.pass_(seconds=1)
     talker.says(word)
     assert not redis.hexists(permit, "suppressed")
-    worker.parts.ledger.suppress(store.identify(talker.sender), 21610)
+    worker.parts.suppressions.suppress(store.identify(talker.sender), 21610)
     talker.says("STATUS")
     assert redis.hexists(permit, "suppressed")
 
@@ -345,12 +345,14 @@ class Reached:
     """What broadcasts reach a talker by now: a text about the sign-up, and news."""
 
     def __init__(self, worker: Worker, talker: Talker, clock: MovableClock) -> None:
-        self.ledger, self.clock = worker.parts.ledger, clock
+        self.recipients, self.clock = worker.parts.recipients, clock
         self.person_id = worker.parts.store.identify(talker.sender)
 
     def by(self, purpose: Purpose, **content: object) -> bool:
         definition = Definition(**(content or {"message": "Hello."}), purpose=purpose)  # type: ignore[arg-type]
-        found = self.ledger.classify(keys.shard_of(self.person_id), [self.person_id], definition, self.clock.moment)
+        found = self.recipients.would_add(
+            keys.shard_of(self.person_id), [self.person_id], definition, self.clock.moment
+        )
         return "pending" in found
 
     @property
@@ -370,7 +372,7 @@ def test_who_blocked_us_and_writes_again_gets_service_and_no_news(
     reached = Reached(worker, talker, clock)
     assert reached.service
     assert reached.news
-    worker.parts.ledger.suppress(reached.person_id, 63014)
+    worker.parts.suppressions.suppress(reached.person_id, 63014)
     assert not reached.service
     assert not reached.news
     match way:
@@ -402,18 +404,18 @@ def test_a_message_disproves_what_an_error_said_of_its_writer(
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
     for number in range(3):
-        worker.parts.ledger.count_against(f"{number}" * 24, reached.person_id, code, 3)
+        worker.parts.suppressions.suppress_after(3, f"{number}" * 24, reached.person_id, code)
     assert not reached.service
     talker.says("STATUS")
     assert reached.service is comes_back
-    worker.parts.ledger.count_against("3" * 24, reached.person_id, code, 3)
+    worker.parts.suppressions.suppress_after(3, "3" * 24, reached.person_id, code)
     assert reached.service is comes_back, "and earlier errors count no more"
 
 
 def test_a_reminder_lifts_no_suppression(talker: Talker, worker: Worker, clock: MovableClock) -> None:
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
-    worker.parts.ledger.suppress(reached.person_id, 63014)
+    worker.parts.suppressions.suppress(reached.person_id, 63014)
     clock.pass_(hours=3)
     assert worker.works()
     assert not reached.service
@@ -424,8 +426,8 @@ def test_a_block_that_is_told_late_leaves_twilios_stop_in_place(
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
-    worker.parts.ledger.suppress(reached.person_id, 21610)
-    worker.parts.ledger.suppress(reached.person_id, 63014)
+    worker.parts.suppressions.suppress(reached.person_id, 21610)
+    worker.parts.suppressions.suppress(reached.person_id, 63014)
     talker.says("STATUS")
     assert not reached.service
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from onboarding_bot import config
-from onboarding_bot.config import NEIGHBOURS_NAMES, load_settings, main, read_environment, setting_names
+from onboarding_bot.config import NAMES_OF_OTHERS, load_settings, main, read_environment, setting_names
 from onboarding_bot.environment import FoundEnvironment
 from onboarding_bot.errors import SettingsError
 from tests.settings import ENVIRONMENT
@@ -24,7 +24,7 @@ CANARY = "canary-canary-canary"
 
 @pytest.fixture(autouse=True)
 def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*setting_names(), *NEIGHBOURS_NAMES):
+    for name in (*setting_names(), *NAMES_OF_OTHERS):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -238,7 +238,7 @@ def test_a_slip_in_the_environment_is_a_warning(file: Path, monkeypatch: pytest.
 
 def test_what_the_neighbours_read_is_what_the_example_documents() -> None:
     documented = re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=", (ROOT / ".env.example").read_text())
-    assert set(documented) - set(setting_names()) == set(NEIGHBOURS_NAMES) - {"BOT_ENV_FILE", config.METRICS_FOLDER}
+    assert set(documented) - set(setting_names()) == set(NAMES_OF_OTHERS) - {"BOT_ENV_FILE", config.METRICS_FOLDER}
 
 
 # --- values --------------------------------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ PROGRAMS = {
     "main.py": [str(ROOT / "main.py")],
     "worker": ["-m", "onboarding_bot.worker"],
     "doctor": ["-m", "onboarding_bot.services.doctor"],
-    "templates": ["-m", "onboarding_bot.services.approved_templates", "sync", "--dry-run"],
+    "templates": ["-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", "--dry-run"],
     "catch-up": ["-m", "onboarding_bot.cli.catch_up", "--since", "1h"],
     "backup": ["-m", "onboarding_bot.cli.backup"],
     "restore": ["-m", "onboarding_bot.cli.restore", "nothing.rdb"],

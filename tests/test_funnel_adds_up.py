@@ -76,7 +76,7 @@ class Town:
 
     def look_after(self) -> None:
         for work, person_id in self.parts.store.take_due(now(), timedelta(minutes=1)):
-            if work is DueWork.NUDGE:
+            if work is DueWork.REMINDER:
                 self.parts.reminders.remind(person_id)
             elif work is DueWork.OTP:
                 self.parts.bot.try_otp_again(person_id)

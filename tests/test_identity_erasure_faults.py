@@ -10,7 +10,7 @@ import pytest
 from onboarding_bot.app import BOT
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.people.message_deletions import MessageDeletions
-from onboarding_bot.services.message_log import LoggedMessage
+from onboarding_bot.services.twilio_message_log import LoggedMessage
 from onboarding_bot.storage.erasure import Erasures
 from tests.fakes import NOON
 from tests.talker import new_sid, webhook_form

@@ -205,16 +205,16 @@ class ManyPeople(RuleBasedStateMachine):
     @precondition(lambda self: self.memory.people)
     @rule()
     def a_broadcast_goes_out(self) -> None:
-        ledger, now = self.parts.ledger, self.clock.moment
+        parts, now = self.parts, self.clock.moment
         self.clock.pass_(seconds=1)
-        broadcast, _ = ledger.create(TEMPLATE, now, None)
-        ledger.copy_audience(broadcast, None, now)
-        ledger.move(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        broadcast, _ = parts.broadcast_records.create(TEMPLATE, now, None)
+        parts.audiences.fix(broadcast, None, now)
+        parts.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         sent = []
         for shard in range(keys.SHARDS):
-            people = ledger.audience(broadcast, shard, 0)
-            ledger.enrol(broadcast, shard, people, TEMPLATE, now)
-            claims = [ledger.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
+            people = parts.audiences.people(broadcast, shard, 0)
+            parts.recipients.add(broadcast, shard, people, TEMPLATE, now)
+            claims = [parts.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
             sent += [contact.address for contact in claims if contact]
         reachable = [one for one in self.memory.people if one.name and not one.is_hidden and not one.has_stopped]
         assert len(set(sent)) == len(sent)

@@ -49,15 +49,15 @@ class ReleaseBefore:
 
     def sends_to(self) -> list[str]:
         """Where a broadcast of that release goes."""
-        ledger, now = self.parts.ledger, self.clock.moment
-        broadcast, _ = ledger.create(TEMPLATE, now, None)
-        ledger.copy_audience(broadcast, None, now)
-        ledger.move(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        parts, now = self.parts, self.clock.moment
+        broadcast, _ = parts.broadcast_records.create(TEMPLATE, now, None)
+        parts.audiences.fix(broadcast, None, now)
+        parts.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         claims = []
         for shard in range(keys.SHARDS):
-            people = ledger.audience(broadcast, shard, 0)
-            ledger.enrol(broadcast, shard, people, TEMPLATE, now)
-            claims += [ledger.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
+            people = parts.audiences.people(broadcast, shard, 0)
+            parts.recipients.add(broadcast, shard, people, TEMPLATE, now)
+            claims += [parts.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
         return [contact.address for contact in claims if contact]
 
     def _known(self, sender: str) -> StoredPerson:

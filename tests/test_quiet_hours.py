@@ -6,7 +6,8 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from onboarding_bot.quiet_hours import INDIA, QuietHours
+from onboarding_bot.quiet_hours import QuietHours
+from onboarding_bot.time_zone import INDIA
 
 NIGHT, SIESTA = QuietHours(time(21), time(9)), QuietHours(time(13), time(14, 30))
 

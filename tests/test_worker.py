@@ -19,7 +19,7 @@ import structlog
 
 from onboarding_bot import app as app_module
 from onboarding_bot.analytics.counter_layout import counters_in
-from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
+from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.observability import logs
@@ -29,6 +29,7 @@ from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.heartbeats import Heartbeat
+from onboarding_bot.storage.leases import ShardWork
 from tests.broadcasts.people import add_many, sender_of
 from tests.broadcasts.world import FakeTwilio
 from tests.fakes import MovableClock
@@ -63,7 +64,7 @@ def declared(
 
     def declare(redis: AnyRedis) -> tuple[Any, app_module.Parts]:
         parts = app_module.build_parts(settings(), redis=redis, clock=clock.clock())
-        monkeypatch.setattr(parts.pump, "_messages", twilio)
+        monkeypatch.setattr(parts.broadcast_sender, "_messages", twilio)
         monkeypatch.setattr(worker, "build_parts", lambda _settings: parts)
         return worker.declare(settings(), redis), parts
 
@@ -97,7 +98,7 @@ def test_the_queue_has_one_slot_of_a_cluster(
 ) -> None:
     broker, parts = declared(redis)
     add_many(parts.store, 3)
-    parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     for _ in range(2):
         sweep_of(broker)._tick()
     queue = [key for key in redis.scan_iter() if b"dramatiq" in key]
@@ -131,13 +132,13 @@ def test_the_round_of_retention_is_made_once_in_a_while(
 def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
     first, parts = declared(redis)
     second, _ = declared(redis)
-    broadcast_id, _ = parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     redis.set("{outbound}:sweeper", "somebody else")
     sweep_of(first)._tick()
-    assert parts.ledger.find(broadcast_id).status is BroadcastStatus.COUNTING
+    assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.COUNTING
     redis.delete("{outbound}:sweeper")
     sweep_of(second)._tick()
-    assert parts.ledger.find(broadcast_id).status is BroadcastStatus.SENDING
+    assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.SENDING
 
 
 def test_the_sweep_closes_the_books_once_a_minute(
@@ -167,7 +168,7 @@ def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
 ) -> None:
     broker, parts = declared(redis)
     redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
-    parts.slots.slow_down(pause_seconds)
+    parts.slots.pause(pause_seconds)
     sweep_of(broker)._tick()
     assert len(queued(redis, "nudge")) == jobs
     assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"
@@ -185,18 +186,18 @@ def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
 ) -> None:
     broker, parts = declared(queue_redis)
     add_many(parts.store, 60)
-    broadcast_id, _ = parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     running = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
     running.start()
     try:
         deadline = time.monotonic() + WITHIN_SECONDS
-        while parts.ledger.find(broadcast_id).status is not BroadcastStatus.COMPLETED:
-            assert time.monotonic() < deadline, parts.ledger.counts(broadcast_id)
+        while parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COMPLETED:
+            assert time.monotonic() < deadline, parts.recipients.counts(broadcast_id)
             time.sleep(0.1)
     finally:
         running.stop()
     assert sorted(twilio.addresses) == sorted(sender_of(number) for number in range(60))
-    assert parts.ledger.counts(broadcast_id)["sent"] == 60
+    assert parts.recipients.counts(broadcast_id)["sent"] == 60
 
 
 @pytest.mark.parametrize(
@@ -223,10 +224,10 @@ def test_a_shard_has_one_job_however_long_the_queue_is(
         ran.append(shard)
         return False
 
-    monkeypatch.setattr(parts.pump, "run", run)
+    monkeypatch.setattr(parts.broadcast_sender, "run", run)
     monkeypatch.setattr(worker, "_waited", lambda: timedelta(seconds=waited_seconds))
     if successor:
-        assert parts.ledger.lease("broadcast", 7, PUMP, PUMP_LEASE)
+        assert parts.leases.take("broadcast", 7, ShardWork.SEND, SEND_LEASE)
     broker.actors["pump"]("broadcast", 7)
     assert ran == ([7] if runs else [])
 
@@ -270,7 +271,7 @@ def test_a_job_that_finds_no_redis_is_put_off(
     def gone(*_args: object) -> bool:
         raise StoreUnavailableError("TimeoutError")
 
-    monkeypatch.setattr(type(parts.pump), "run", gone)
+    monkeypatch.setattr(type(parts.broadcast_sender), "run", gone)
     with structlog.testing.capture_logs() as lines:
         broker.get_actor("pump").fn("0" * 24, 3)
     assert [line["event"] for line in lines] == ["job_postponed", "job"]
@@ -333,7 +334,7 @@ def test_the_sweep_writes_missing_audit_lines(
 ) -> None:
     broker, parts = declared(redis)
     with pytest.MonkeyPatch.context() as without_log:
-        without_log.setattr("onboarding_bot.storage.erasure.audit", lambda *_, **__: False)
+        without_log.setattr("onboarding_bot.storage.erasure_log.audit", lambda *_, **__: False)
         parts.erasures.erase("0" * 32, clock.moment)
     clock.pass_(seconds=60)
     sweep_of(broker)._tick()
@@ -349,9 +350,9 @@ def test_a_heartbeat_that_cannot_be_written_keeps_nothing_waiting(
 
     broker, parts = declared(redis)
     monkeypatch.setattr(type(parts.signs), "write", fail)
-    broadcast_id, _ = parts.ledger.create(Definition(message="Hi"), parts.now(), None)
+    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     sweep_of(broker)._tick()
-    assert parts.ledger.find(broadcast_id).status is not BroadcastStatus.COUNTING
+    assert parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
 
 
 def test_without_shared_locks_it_works_in_one_process(

@@ -1,45 +1,62 @@
-"""What Twilio tells of a broadcast's messages after it took them."""
+"""Applies Twilio's status callbacks to the recipients of broadcasts: what became of each message that Twilio took."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from onboarding_bot.broadcasts.retry_schedule import retry_after_callback
-from onboarding_bot.broadcasts.sender import STRIKES
+from onboarding_bot.broadcasts.sender import BROADCASTS_TO_SUPPRESS
 from onboarding_bot.observability.logs import logger
-from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RowState
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, NO_NUMBER_CODE, Verdict, verdict_on
-from onboarding_bot.storage.ledger import Ledger
+from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RecipientState
+from onboarding_bot.outbound.retry_schedule import retry_after_callback
+from onboarding_bot.outbound.twilio_errors import NO_SUCH_NUMBER, SENDER_LIMITED, Verdict, verdict_on
+from onboarding_bot.storage.broadcast_records import BroadcastRecords
+from onboarding_bot.storage.contacts import Contacts
+from onboarding_bot.storage.recipients import Recipients
+from onboarding_bot.storage.suppressions import Suppressions
 
 
 class StatusCallbacks:
-    """Applies status callbacks to rows; any number of times, in any order."""
+    """Applies status callbacks any number of times, in any order."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], datetime]) -> None:
-        self._ledger = ledger
+    def __init__(
+        self,
+        *,
+        records: BroadcastRecords,
+        recipients: Recipients,
+        contacts: Contacts,
+        suppressions: Suppressions,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._records = records
+        self._recipients = recipients
+        self._contacts = contacts
+        self._suppressions = suppressions
         self._now = now
 
     def apply(self, broadcast_id: str, person_id: str, message_sid: str, status: str, code: int) -> None:
-        """Take in one callback; one about a message that no row knows changes nothing."""
+        """Apply one callback; one about a message that no recipient knows changes nothing.
+
+        Raises StoreUnavailableError when Redis does not answer.
+        """
         state = STATE_BY_CALLBACK.get(status)
         if state is None or not message_sid:
             return
-        again = retry_after_callback(code, self._now()) if state is RowState.FAILED else None
-        moved = self._ledger.apply_callback(broadcast_id, person_id, state, str(code), message_sid, again)
-        if moved is None or moved[0] is moved[1] or state is not RowState.FAILED:
+        retry = retry_after_callback(code, self._now()) if state is RecipientState.FAILED else None
+        moved = self._recipients.apply_callback(broadcast_id, person_id, state, str(code), message_sid, retry)
+        if moved is None or moved[0] is moved[1] or state is not RecipientState.FAILED:
             return
-        if moved[1] is RowState.PENDING:
-            # Often the last callbacks come when everything was attempted.
-            self._ledger.reopen(broadcast_id)
-        person_id = self._ledger.present_id(person_id)
-        match verdict_on(code, self._address(person_id) if code == NO_NUMBER_CODE else None):
+        if moved[1] is RecipientState.PENDING:
+            # The last callbacks often come when the broadcast is completed.
+            self._records.reopen(broadcast_id)
+        person_id = self._contacts.present_id(person_id)
+        match verdict_on(code, self._address(person_id) if code == NO_SUCH_NUMBER else None):
             case Verdict.SUPPRESS:
-                self._ledger.suppress(person_id, code)
+                self._suppressions.suppress(person_id, code)
             case Verdict.COUNT_AGAINST:
-                self._ledger.count_against(broadcast_id, person_id, code, STRIKES)
-            case Verdict.STOP_BROADCAST if code != LIMIT_CODE:
-                _, stopped = self._ledger.move(
+                self._suppressions.suppress_after(BROADCASTS_TO_SUPPRESS, broadcast_id, person_id, code)
+            case Verdict.STOP_BROADCAST if code != SENDER_LIMITED:
+                _, stopped = self._records.transition(
                     broadcast_id, BroadcastStatus.STOPPED, (BroadcastStatus.SENDING,), f"Twilio error {code}"
                 )
                 if stopped:
@@ -47,5 +64,5 @@ class StatusCallbacks:
 
     def _address(self, person_id: str) -> str:
         """The person's address, empty when nothing is kept of them."""
-        contact = self._ledger.contacts([person_id])[0]
+        contact = self._contacts.of([person_id])[0]
         return contact.address if contact else ""

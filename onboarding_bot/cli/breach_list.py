@@ -17,7 +17,7 @@ from onboarding_bot.config import load_settings, read_environment
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.errors import BotError, SettingsError
 from onboarding_bot.observability.logs import audit_line, configure_logs
-from onboarding_bot.storage.ledger import KnownPerson
+from onboarding_bot.storage.contacts import KnownPerson
 
 COLUMNS = ("address", "phone", "language", "first_message_at", "last_message_at", "opted_out")
 ACTION = "list everybody for a breach"
@@ -33,11 +33,11 @@ def main(arguments: list[str], lines: TextIO | None = None, log: TextIO | None =
     configure_logs("CRITICAL")
     try:
         settings = load_settings(read_environment())
-        ledger = build_parts(settings).ledger
+        contacts = build_parts(settings).contacts
         # Nobody is shown before it is written down who asked.
         log.write(audit_line(action=ACTION, key=asked.by, since=asked.since and asked.since.isoformat()) + "\n")
         log.flush()
-        listed, unreadable = _write(lines, ledger.everybody(asked.since), settings.default_language)
+        listed, unreadable = _write(lines, contacts.everybody(asked.since), settings.default_language)
     except SettingsError as error:
         print("\n".join(f"setting {fault}" for fault in error.faults), file=log)
         return 1

@@ -12,7 +12,7 @@ from onboarding_bot.conversation.questions import all_answers, answers_so_far
 from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep
 from onboarding_bot.conversation.turn import Turn, TurnResult
-from onboarding_bot.quiet_hours import INDIA
+from onboarding_bot.time_zone import INDIA
 
 # Answered at once, even before somebody has read the notice: what was kept of them in earlier times is theirs.
 ABOUT_OWN_DATA = frozenset({Command.MY_DATA, Command.DELETE_MY_DATA})

@@ -11,6 +11,7 @@ ZERO_WIDTH_NON_JOINER, ZERO_WIDTH_JOINER = "\u200c", "\u200d"
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\u20e3\ufeff\ufe00-\ufe0f]")
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bc\u0060\u00b4\uff07]")
+_DIGITS_OF_OTHER_SCRIPTS = re.compile("[^\\D0-9]")
 _NO_WORD = re.compile("[^A-Za-z0-9]+")
 # The one keycap that is a number of two digits, in one character.
 _KEYCAP_TEN = "\U0001f51f"
@@ -38,7 +39,7 @@ def plain(text: str) -> str:
         return one_line(text)
     text = text.replace(_KEYCAP_TEN, "10")
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    return one_line("".join(_ascii_digit(character) for character in text))
+    return one_line(_DIGITS_OF_OTHER_SCRIPTS.sub(_ascii_digit, text))
 
 
 def words(text: str) -> str:
@@ -63,6 +64,5 @@ def undressed(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(bare))
 
 
-def _ascii_digit(character: str) -> str:
-    value = unicodedata.decimal(character, None)
-    return character if value is None else str(value)
+def _ascii_digit(found: re.Match[str]) -> str:
+    return str(unicodedata.decimal(found[0]))

@@ -1,1 +1,1 @@
-"""What the bot writes and what owners write in each language: one folder of texts and spellings for each."""
+"""The texts that the bot writes and the words that it understands: one folder for each language."""

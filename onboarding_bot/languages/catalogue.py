@@ -1,4 +1,4 @@
-"""The texts in every language: loaded from their ``messages.po``, compared with each other, and filled with values."""
+"""The texts in all languages: loaded from ``messages.po``, compared with each other, and filled with values."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from onboarding_bot.errors import CatalogueError
 
 FOLDER = Path(__file__).parent
 REFERENCE_LANGUAGE = "en"
-# The value that chooses between one and many, where a text has both.
+# The value that chooses the plural form of a text.
 COUNT = "count"
 _PLURAL_FORMS = re.compile(r"nplurals *= *(\d+)")
 
-# WhatsApp reads these signs as bold, italic, strike-through and monospace; their look-alikes are only looked at.
+# WhatsApp formats text between these signs; their look-alikes it only shows.
 _LOOK_ALIKES = str.maketrans({"*": "∗", "_": "ˍ", "~": "∼", "`": "ˋ"})
-# What XML 1.0 forbids, line breaks, and the signs that turn the direction of the text around them.
+# Characters that XML 1.0 forbids, line breaks, and those that change the direction of the text around them.
 _UNPRINTABLE = re.compile(
     "[^\u0020-\u007e\u00a0-\u061b\u061d-\u1fff\u200c\u200d\u2010-\u2027\u2030-\u205f\u2070-\ud7ff"
     "\uf900-\ufffd\U00010000-\U0010ffff]"
@@ -31,13 +31,13 @@ _UNPRINTABLE = re.compile(
 
 
 def harmless(typed: str) -> str:
-    """What a person typed, safe to show back: nothing in it formats, breaks the line or breaks XML."""
+    """What a person typed, safe to repeat: nothing in it formats text, breaks the line or breaks XML."""
     return _UNPRINTABLE.sub(" ", typed).translate(_LOOK_ALIKES).strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The texts of one language."""
+    """The texts of one language; ``placeholders`` names each text's, ``plurals`` are those with plural forms."""
 
     language: str
     translations: gettext.NullTranslations
@@ -45,7 +45,7 @@ class Catalogue:
     plurals: frozenset[str]
 
     def text(self, code: str, count: int) -> str:
-        """The text behind ``code``, in the form for ``count`` where it has several."""
+        """The text of ``code``, in the plural form for ``count`` where it has several. Raises CatalogueError."""
         if code not in self.placeholders:
             raise CatalogueError(f"{self.language}: no text {code}")
         if code in self.plurals:
@@ -54,7 +54,10 @@ class Catalogue:
 
 
 class Texts:
-    """All catalogues. ``standing`` are values that every text may use, such as the people to call."""
+    """All catalogues. ``standing`` are values that every text may use, such as the support contact.
+
+    Raises CatalogueError that lists all differences between the languages.
+    """
 
     def __init__(self, standing: Mapping[str, str], default_language: str, folder: Path = FOLDER) -> None:
         self._standing = standing
@@ -71,21 +74,16 @@ class Texts:
 
     @property
     def default_language(self) -> str:
-        """The language of those who have not chosen any."""
+        """The language of people who have not chosen one."""
         return self._default
 
     @property
     def languages(self) -> list[str]:
-        """The languages that there are catalogues for."""
+        """The languages that have a catalogue."""
         return list(self._catalogues)
 
-    def codes(self) -> Mapping[str, frozenset[str]]:
-        """Every text's code with the names of its placeholders, standing values left out."""
-        reference = self._catalogues[REFERENCE_LANGUAGE].placeholders
-        return {code: names - self._standing.keys() for code, names in reference.items()}
-
     def render(self, code: str, values: Mapping[str, str | int], language: str | None = None) -> str:
-        """The text behind ``code`` with ``values`` filled in, as they are.
+        """The text of ``code`` with ``values`` filled in unchanged; a language without a catalogue gets the default.
 
         Raises CatalogueError for an unknown code or a missing value.
         """
@@ -99,7 +97,7 @@ class Texts:
 
 @cache
 def _parse(language: str, text: str) -> Catalogue:
-    """The catalogue in this text; the same one is parsed once, however many apps a process makes."""
+    """The catalogue in this text; parsed once in a process, which may build several apps."""
     entries = polib.pofile(text)
     forms = _plural_forms(entries)
     return Catalogue(
@@ -111,7 +109,7 @@ def _parse(language: str, text: str) -> Catalogue:
 
 
 def _plural_forms(entries: polib.POFile) -> set[int]:
-    """The forms that each text with plurals must have. Without a rule gettext goes by that of English, with two."""
+    """The plural forms that a text must have; without a rule gettext uses the two of English."""
     rule = _PLURAL_FORMS.search(entries.metadata.get("Plural-Forms", ""))
     return set(range(int(rule[1]) if rule else 2))
 

@@ -1,6 +1,6 @@
-"""The lexicons: which words of which language mean what, read once from ``languages/<code>/lexicon.toml``.
+"""The lexicons: the words that the bot understands in each language, read once from ``languages/<code>/lexicon.toml``.
 
-A translator edits those files alone. Each table lists spellings as people type them, in any case and punctuation.
+A translator edits those files alone. Each table lists spellings as people type them; case and punctuation are ignored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LANGUAGES = Path(__file__).parent
-# The order in which languages are tried: a word of an earlier one never means something else in a later one.
+# The order in which languages are searched; no word means different things in two of them.
 ORDER = ("en", "hi_Latn", "hi")
 
 Spellings = tuple[str, ...]
@@ -21,7 +21,7 @@ Spellings = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """One language's words. ``language`` is the name of its folder, such as ``hi_Latn``."""
+    """The words of one language. ``language`` is the name of its folder, such as ``hi_Latn``."""
 
     language: str
     tables: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Lexicon:
 
 @cache
 def lexicons() -> tuple[Lexicon, ...]:
-    """Every language's lexicon, in the order in which they are tried."""
+    """The lexicons of all languages, in the order in which they are searched."""
     return tuple(
         Lexicon(language, tomllib.loads((LANGUAGES / language / "lexicon.toml").read_text(encoding="utf-8")))
         for language in ORDER
@@ -44,19 +44,19 @@ def lexicons() -> tuple[Lexicon, ...]:
 
 
 def spellings(*path: str) -> Spellings:
-    """The spellings at ``path`` in all languages, in their order."""
+    """The spellings at ``path`` in all languages, in the order of search."""
     return tuple(spelling for lexicon in lexicons() for spelling in lexicon.spellings(*path))
 
 
 @cache
 def known_names() -> frozenset[str]:
-    """Given names and surnames in Latin letters, in lower case: a name in any language may have them."""
+    """Given names and surnames in Latin letters, in lower case; they count as names in every language."""
     return frozenset(_lines(LANGUAGES / "known_names.txt"))
 
 
 @cache
 def common_words() -> frozenset[str]:
-    """Words of languages that are nobody's name, from their ``common_words.txt``, where they have one."""
+    """Words that are nobody's name, of all languages that have a ``common_words.txt``."""
     lists = (LANGUAGES / language / "common_words.txt" for language in ORDER)
     return frozenset(word for path in lists if path.is_file() for word in _lines(path))
 

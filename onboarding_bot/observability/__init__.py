@@ -1,1 +1,1 @@
-"""What is told to operators and to Prometheus: the log, metrics, and the trace of a request."""
+"""What the bot shows operators and Prometheus of its work: the log, the metrics, and the trace of each request."""

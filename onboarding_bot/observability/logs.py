@@ -1,4 +1,7 @@
-"""The log: one JSON object a line, with the trace's id, and never a person's number, name, message or token."""
+"""The log: one JSON object a line, with the trace's id, and never a person's number, name, message or token.
+
+Lines go to standard output, without ever waiting long for their reader (``line_output``).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger
 
 from onboarding_bot.observability.line_output import (
-    PATIENCE_SECONDS,
+    LONGEST_WAIT_SECONDS,
     STANDARD_ERROR,
     STANDARD_OUTPUT,
     LineOutput,
@@ -32,8 +35,8 @@ def configure_logs(level: str) -> None:
     )
     handler = LineHandler()
     handler.setFormatter(_LibraryFormatter())
-    # Libraries speak up only when something is wrong, whatever level they give their own loggers: their chatter may
-    # quote URLs and bodies.
+    # Libraries log from WARNING upwards, whatever level they give their own loggers: below that they quote URLs and
+    # bodies.
     handler.setLevel(max(numeric, logging.WARNING))
     logging.basicConfig(level=handler.level, handlers=[handler], force=True)
 
@@ -45,41 +48,45 @@ def logger() -> FilteringBoundLogger:
 
 
 def audit_log() -> FilteringBoundLogger:
-    """As ``logger``, but heard at every level: whoever turns the log down still learns who did what."""
+    """A logger whose lines are written at every LOG_LEVEL: for who did what to whom."""
     return _at_every_level(_Lines())
 
 
 def audit(event: str, *, level: int = logging.INFO, may_wait: bool = False, **fields: Any) -> bool:
-    """Write such a line, and say whether it is out.
+    """Write a line at every LOG_LEVEL, and return whether it is written.
 
-    ``may_wait`` gives a busy reader a moment. Whoever is told no refuses the deed, or writes the line later.
+    With ``may_wait`` it waits up to half a second for a busy reader. A caller that gets False refuses what the line was
+    to record, or writes the line later.
     """
-    return bool(_at_every_level(_SureLines(PATIENCE_SECONDS if may_wait else 0.0)).log(level, event, **fields))
+    lines = _ConfirmedLines(LONGEST_WAIT_SECONDS if may_wait else 0.0)
+    return bool(_at_every_level(lines).log(level, event, **fields))
 
 
 def log_is_well() -> bool:
-    """Whether lines get out of this process."""
-    return not is_standard_output(sys.stdout) or (STANDARD_OUTPUT.is_well(_proof) and STANDARD_ERROR.is_well(_proof))
+    """Whether the lines of this process are written."""
+    if not is_standard_output(sys.stdout):
+        return True
+    return STANDARD_OUTPUT.is_working(_check_line) and STANDARD_ERROR.is_working(_check_line)
 
 
-def tell_lost_lines(tell: Callable[[int], None]) -> None:
-    """Have ``tell`` called with how many lines were lost, those so far and then each."""
+def report_lost_lines(on_loss: Callable[[int], None]) -> None:
+    """Call ``on_loss`` with the number of lines lost so far in this process, and then with each further loss."""
     for output in (STANDARD_OUTPUT, STANDARD_ERROR):
-        output.tell_losses(tell)
+        output.report_losses(on_loss)
 
 
 class LineHandler(logging.Handler):
-    """Writes a library's records as lines, to ``output`` or where the log goes; what cannot be written is lost."""
+    """Writes a library's records as lines, to ``output`` or to the log; a line that cannot be written is lost."""
 
     def __init__(self, output: LineOutput | None = None) -> None:
         super().__init__()
         self._output = output
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One record, one line."""
+        """Write one record as one line."""
         try:
             line = self.format(record)
-        except Exception:  # noqa: BLE001 - logging's own way: a record that cannot be put into words stops nobody
+        except Exception:  # noqa: BLE001 - as logging does: a record that cannot be formatted ends no caller
             self.handleError(record)
             return
         if self._output:
@@ -89,15 +96,12 @@ class LineHandler(logging.Handler):
 
 
 def audit_line(**what: Any) -> str:
-    """The same as one line of text, for a program whose standard output is not the log."""
-    event: EventDict = {"event": "audit", **what}
-    for processor in _PROCESSORS:
-        event = processor(None, "info", event)  # type: ignore[assignment]
-    return str(event)
+    """An ``audit`` line as text, for a program whose standard output is not the log."""
+    return _line({"event": "audit", **what}, "info")
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """An error for the log: its kind and where it came from. Its message may quote a person, so it stays out."""
+    """The fields that describe an error in the log: its class and its frames; its message may quote a person."""
     frames = traceback.extract_tb(error.__traceback__)
     return {
         "error": type(error).__name__,
@@ -120,32 +124,34 @@ _PROCESSORS: list[structlog.typing.Processor] = [
 
 
 class _Lines:
-    """What structlog hands its lines to."""
+    """The logger that structlog hands its lines to."""
 
     def __init__(self, *_names: object) -> None:
-        """Structlog names a logger here; all are the same."""
+        """Structlog gives a name; all loggers are the same."""
 
     def msg(self, line: str) -> None:
-        """Write it, or lose it."""
+        """Write a line, or lose it."""
         _write(line)
 
     debug = info = warning = error = critical = msg
 
 
-class _SureLines:
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+class _ConfirmedLines:
+    """The same, and each call returns whether its line is written."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self._wait_seconds = wait_seconds
 
     def msg(self, line: str) -> bool:
-        """Write it, and say whether it is out."""
+        """Write a line, and return whether it is written."""
         if is_standard_output(sys.stdout):
-            return STANDARD_OUTPUT.write_surely(line, self._patience)
-        return _write_elsewhere(line)
+            return STANDARD_OUTPUT.write_and_confirm(line, self._wait_seconds)
+        return _write_to_replaced_output(line)
 
     debug = info = warning = error = critical = msg
 
 
-def _at_every_level(lines: _Lines | _SureLines) -> FilteringBoundLogger:
+def _at_every_level(lines: _Lines | _ConfirmedLines) -> FilteringBoundLogger:
     log: FilteringBoundLogger = structlog.wrap_logger(
         lines, processors=_PROCESSORS, wrapper_class=structlog.make_filtering_bound_logger(logging.NOTSET)
     )
@@ -156,36 +162,37 @@ def _write(line: str) -> None:
     if is_standard_output(sys.stdout):
         STANDARD_OUTPUT.write(line)
     else:
-        _write_elsewhere(line)
+        _write_to_replaced_output(line)
 
 
-def _write_elsewhere(line: str) -> bool:
-    """Into what somebody has put into the place of standard output."""
+def _write_to_replaced_output(line: str) -> bool:
+    """Write to the stream that a test or a program has put in the place of ``sys.stdout``."""
     try:
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-    except (OSError, ValueError):  # it is full, or was closed
+    except (OSError, ValueError):  # the stream is full, or was closed
         return False
     return True
 
 
-def _proof() -> str:
-    """A line that is written only to see whether lines can be."""
-    event: EventDict = {"event": "log_checked"}
+def _check_line() -> str:
+    """A line that is written only to find out whether lines can be written."""
+    return _line({"event": "log_checked"}, "info")
+
+
+def _line(event: EventDict, level: str) -> str:
+    """An event as the JSON line that structlog would write."""
     for processor in _PROCESSORS:
-        event = processor(None, "info", event)  # type: ignore[assignment]
+        event = processor(None, level, event)  # type: ignore[assignment]
     return str(event)
 
 
 class _LibraryFormatter(logging.Formatter):
-    """A library's record as a JSON line: where it comes from and its fixed text, without what was filled in."""
+    """A library's record as a JSON line: the library and its fixed text, without the values filled into it."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
         event: EventDict = {"event": "library", "library": record.name, "text": text}
         if record.exc_info and record.exc_info[1]:
             event.update(describe(record.exc_info[1]))
-        method = record.levelname.lower()
-        for processor in _PROCESSORS:
-            event = processor(None, method, event)  # type: ignore[assignment]
-        return str(event)
+        return _line(event, record.levelname.lower())

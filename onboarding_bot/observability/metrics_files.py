@@ -1,9 +1,9 @@
-"""The files of prometheus_client that the processes of a server count in: with real space under them, or none at all.
+"""The files in which prometheus_client keeps the metrics of a server's processes, on space that is allocated.
 
-The library makes its files as large as they will be and maps them, whether there is room or not: on a full tmpfs the
-first figure that is written kills the process (SIGBUS), whenever one is started or a file grows. Here space is asked
-for first. Without it the file moves to the server's second folder, and without that to the process's own memory, where
-nobody else can read it: people are served all the same, and /health says that figures are missing.
+The library maps its files without allocating their space: on a full tmpfs the first value that is written kills the
+process (SIGBUS), when one starts or a file grows. This module allocates the space first. Without space a file moves to
+the server's second folder, and without that to the process's own memory, where no other process can read it: people are
+served all the same, and /health says that metrics are missing.
 """
 
 from __future__ import annotations
@@ -25,25 +25,28 @@ from prometheus_client.registry import Collector
 
 from onboarding_bot.observability.metrics_folder import allocate, folders, is_second_choice, refuse_others
 
-# Real space is dear where the library's own size only seems to be there; a file grows when it needs more.
+# The library's own first size would cost real memory here; a file grows when it needs more.
 _FIRST_SIZE = 1 << 14
-# How far a file is used, in a number of 4 bytes, and 4 bytes that fill it up.
-_NOTHING = pack("ii", 8, 0)
+# An empty file: the used bytes as a number of 4 bytes, and 4 bytes of padding.
+_EMPTY = pack("ii", 8, 0)
 _DAMAGED = (RuntimeError, ValueError, TypeError, AttributeError, StructError)
 _open_files: WeakSet[CountedFile] = WeakSet()
 
 
 class CountedFile(MmapedDict):
-    """One kind of figures of one process."""
+    """The metrics of one kind (counters, histograms, gauges) of one process."""
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
-        """Open the file, or what takes its place; what a process with the same id has left there is gone on with."""
+        """Open the file, or what takes its place, and go on with the values of an earlier process of the same id.
+
+        ``read_mode`` is the library's, which reads files in another way here.
+        """
         self._paths = [folder / Path(filename).name for folder in folders(Path(filename).parent)]
-        # Where others find its figures, and where they find older ones while there is no place for these.
+        # Where other processes find the values, and where they find older ones while these are in memory alone.
         self._path: Path | None = None
         self._stale: Path | None = None
         self._descriptor: int | None = None
-        content = self._left_behind() or _NOTHING
+        content = self._left_behind() or _EMPTY
         self._used = len(content)
         self._find_space(_FIRST_SIZE * (1 + len(content) // _FIRST_SIZE), content)
         self._positions = {key: position for key, _, _, position in self._read_all_values()}  # type: ignore[no-untyped-call]
@@ -51,13 +54,13 @@ class CountedFile(MmapedDict):
 
     @property
     def is_shared(self) -> bool:
-        """Whether others can read it; a file that is not is given another try here."""
+        """Whether other processes can read the values; tries again to find space where they cannot."""
         if self._path is None:
             self._find_space(self._capacity, self._m[: self._used])
         return self._path is not None
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file and its mapping."""
         _open_files.discard(self)
         self._m.close()
         if self._descriptor is not None:
@@ -65,8 +68,8 @@ class CountedFile(MmapedDict):
             self._descriptor = None
 
     def _init_value(self, key: str) -> None:
-        """As the library does, with space that is there."""
-        # A number of 4 bytes, the key, up to 8 bytes that fill it up, and two numbers of 8 bytes.
+        """Add a series, as the library does, on space that is allocated."""
+        # A number of 4 bytes, the key, up to 8 bytes of padding, and two numbers of 8 bytes.
         needed = self._used + len(key.encode()) + 28
         if needed > self._capacity:
             self._find_space(self._capacity * 2 ** (needed // self._capacity), self._m[: self._used])
@@ -82,7 +85,7 @@ class CountedFile(MmapedDict):
         return b""
 
     def _find_space(self, size: int, content: bytes) -> None:
-        """Go on with this content in the first file that has the space, or in memory alone."""
+        """Move this content to the first file that has the space, or to memory."""
         before, stale = self._descriptor, self._path or self._stale
         if any(self._opened(path, size, content) for path in self._paths):
             self._stale = None
@@ -90,7 +93,7 @@ class CountedFile(MmapedDict):
                 with suppress(OSError):
                     stale.unlink(missing_ok=True)
         else:
-            # What it has counted so far is still to be read there.
+            # Other processes still read there what was counted so far.
             self._descriptor, self._path, self._stale, self._m = None, None, stale, _filled(mmap(-1, size), content)
         self._capacity = size
         if before is not None:
@@ -111,51 +114,51 @@ class CountedFile(MmapedDict):
         except OSError:
             os.close(opened)
             if is_new:
-                # Readers would stumble over an empty one.
+                # The library cannot read an empty file.
                 path.unlink(missing_ok=True)
             return False
         return True
 
 
 class AllFiles(Collector):
-    """The figures of all processes of a server, in whichever of its folders."""
+    """The metrics of all processes of a server, from all of its folders."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def collect(self) -> Iterator[Metric]:
-        """Added up."""
+        """Add them up."""
         while True:
-            with suppress(FileNotFoundError):  # one has just moved
+            with suppress(FileNotFoundError):  # a file has just moved
                 found = [str(path) for path in files_in(self._folder, "*.db") if _is_begun(path)]
                 yield from _added_up(found)
                 return
 
 
 def files_in(folder: Path, pattern: str) -> list[Path]:
-    """The files of a server's processes."""
+    """The files of a server's processes that match, from all of its folders."""
     return [path for part in folders(folder) for path in part.glob(pattern)]
 
 
 def is_complete(folder: Path | None) -> bool:
-    """Whether the figures of this process, and those that it knows of, are where they belong."""
+    """Whether the metrics of this process, and of those that it can see, are in the server's first folder."""
     if folder is None:
         return True
-    # Each of them is given its try.
+    # A list, so that each of them tries again.
     are_shared = [file.is_shared for file in list(_open_files)]
     are_at_home = [path.parent == folder for path in files_in(folder, "*.db")]
     return all(are_shared) and all(are_at_home) and not is_second_choice(folder)
 
 
 def process_ended(folder: Path, pid: int) -> None:
-    """Its state goes, what it has counted stays."""
+    """Remove the gauges of a process that has ended; its counters stay."""
     for part in folders(folder):
-        with suppress(OSError):  # somebody else took the file away
+        with suppress(OSError):  # another process removed the file
             mark_process_dead(pid, str(part))
 
 
 def _added_up(files: list[str]) -> list[Metric]:
-    """The figures in these files; one that a process left in mid-write hides those of no other."""
+    """The sums of these files, without those that a process left in the middle of a write."""
     try:
         return list(MultiProcessCollector.merge(files))
     except _DAMAGED:

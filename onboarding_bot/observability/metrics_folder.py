@@ -1,7 +1,8 @@
-"""Where the processes of one server keep their metrics together: a folder in memory, new with each start.
+"""The folder in which the processes of one server keep their metrics: in memory, and new with each start.
 
-Whoever starts the processes names it in the environment (``config.METRICS_FOLDER``), before prometheus_client is
-imported anywhere. Memory may be full, at the start or later: then another folder takes its place, or a part of it.
+The first process names it in the environment (``config.METRICS_FOLDER``) before anything imports prometheus_client,
+and so this module does not. Memory may be full, at the start or later: then a folder among the temporary files holds
+all the metrics, or a part of them.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - the folder is made for its owner alone, or not at all
-# What the files of a server's processes need together, with some to spare.
-ROOM = 1024 * 1024
+# More than the files of all processes of a server need together.
+NEEDED_BYTES = 1024 * 1024
 
 
 def folder_of_this_process(server: str, known: str = "") -> Path:
-    """The folder of the server (``web`` or ``worker``) whose first process this is.
+    """The folder for the server (``web`` or ``worker``) whose first process this is; it need not exist yet.
 
-    ``known`` is the one that it had when its settings were read last.
+    ``known`` is the folder that a reload of the settings finds in the environment: it stays.
     """
     name = f"msmebazaar-{server}-metrics-{os.getpid()}"
     if Path(known).name == name:
@@ -33,25 +34,25 @@ def folder_of_this_process(server: str, known: str = "") -> Path:
 
 
 def second_folder(folder: Path) -> Path | None:
-    """Where a process keeps what there is no room for in ``folder``."""
+    """The folder for what has no room in ``folder``; None where there is only one place for both."""
     return next((place / folder.name for place in _places() if place != folder.parent), None)
 
 
 def folders(folder: Path) -> list[Path]:
-    """All folders in which figures of this server may be."""
+    """All folders in which metrics of this server may be."""
     second = second_folder(folder)
     return [folder, second] if second else [folder]
 
 
 def is_second_choice(folder: Path) -> bool:
-    """Whether it lies elsewhere than in memory though there is memory: that is full, or was."""
+    """Whether it is among the temporary files although there is memory: that is full, or was."""
     return folder.parent in list(_places())[1:]
 
 
 def make_anew(folder: Path) -> None:
-    """An empty folder for its owner alone; what processes left there that were killed goes as well.
+    """Make an empty folder for its owner alone, and remove those of servers that were killed.
 
-    Where none can be made, each process will find that out for itself, and /health tells.
+    Where that fails each process keeps its metrics to itself, and /health shows it.
     """
     remove(folder)
     _tidy(folder)
@@ -62,22 +63,22 @@ def make_anew(folder: Path) -> None:
 
 
 def remove(folder: Path) -> None:
-    """Take it away with all that belongs to it, if it is there."""
+    """Remove the server's folders with all that is in them, if they exist."""
     for part in folders(folder):
         shutil.rmtree(part, ignore_errors=True)
 
 
 def refuse_others(folder: Path) -> None:
-    """Raise PermissionError for a folder that somebody else has put there: its links could lead anywhere."""
+    """Raise PermissionError for a folder that another user owns: its links could lead anywhere."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.geteuid(), 0}:
-        raise PermissionError(f"{folder} is somebody else's")
+        raise PermissionError(f"{folder} belongs to another user")
 
 
 def allocate(descriptor: int, size: int) -> None:
-    """Have real space for so many bytes of a file; raises OSError where there is none.
+    """Allocate ``size`` bytes of a file. Raises OSError where there is no space.
 
-    A file that only seems to have them kills the process that writes to it through its memory (SIGBUS).
+    A process that writes through its memory to bytes which are not allocated is killed (SIGBUS) on a full disk.
     """
     os.posix_fallocate(descriptor, 0, size)
 
@@ -88,21 +89,21 @@ def _places() -> Iterator[Path]:
     try:
         yield Path(tempfile.gettempdir())
     except FileNotFoundError:
-        # There is none that could be written to.
+        # No temporary folder can be written to.
         yield Path("/tmp")  # noqa: S108 - see above
 
 
 def _has_room(place: Path) -> bool:
     try:
         with tempfile.TemporaryFile(dir=place) as file:
-            allocate(file.fileno(), ROOM)
+            allocate(file.fileno(), NEEDED_BYTES)
     except OSError:
         return False
     return True
 
 
 def _tidy(folder: Path) -> None:
-    """Take away what servers of this kind have left beside it."""
+    """Remove the folders that servers of this kind have left beside ``folder``."""
     for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
         if other != folder and _is_left_behind(other):
             shutil.rmtree(other, ignore_errors=True)
@@ -113,5 +114,5 @@ def _is_left_behind(folder: Path) -> bool:
     try:
         return folder.stat().st_uid == os.getuid() and not Path("/proc", pid).exists()
     except OSError:
-        # Somebody else took it away.
+        # Another process removed it.
         return False

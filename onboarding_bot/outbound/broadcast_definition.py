@@ -14,10 +14,12 @@ from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.fields import Fields, InvalidFieldError
-from onboarding_bot.quiet_hours import INDIA
+from onboarding_bot.time_zone import INDIA
 
 MESSAGE_MAX = 1600  # Twilio refuses longer ones (21617)
 SCHEDULED_AHEAD = timedelta(days=365)
+# What the id of a broadcast looks like: twelve digits for the time of its creation in ms, and twelve random ones.
+BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
 _CONTENT_SID = re.compile(r"HX[0-9a-fA-F]{32}")
 _PINCODE_PREFIX = re.compile(r"[1-9][0-9]{0,5}")
 FIELDS = (
@@ -64,7 +66,7 @@ class Definition:
 
     @property
     def looks_into_contacts(self) -> bool:
-        """Whether the audience depends on more than an index."""
+        """Whether the audience depends on contact records, and not on an index alone."""
         return bool(self.language or self.sector or self.pincode_prefix or not self.include_completed)
 
     def reaches(self, contact: Contact, default_language: str) -> bool:
@@ -82,14 +84,14 @@ class Definition:
         return self.schedule_at is not None and self.schedule_at <= now
 
     def check_schedule(self, now: datetime) -> None:
-        """Raises InvalidFieldError for one that should have begun already, or that nobody would remember."""
+        """Raises InvalidFieldError for one that should have begun already, or is more than a year ahead."""
         if self.is_overdue(now):
             raise InvalidFieldError("schedule_at", "is in the past")
         if self.schedule_at and self.schedule_at > now + SCHEDULED_AHEAD:
             raise InvalidFieldError("schedule_at", "must be within a year from now")
 
     def in_utc(self) -> Self:
-        """The same broadcast: a moment is the same one with any offset."""
+        """The same broadcast with its moment in UTC, so that equal moments give equal texts."""
         return replace(self, schedule_at=self.schedule_at.astimezone(UTC)) if self.schedule_at else self
 
     def to_json(self) -> str:

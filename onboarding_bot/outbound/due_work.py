@@ -1,4 +1,4 @@
-"""What has to be done later: reminders, OTP requests that an outage left open, and scheduled broadcasts."""
+"""The kinds of due work, and the rules of when a reminder or another try of an OTP request is due."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.flow import QUESTIONS
 from onboarding_bot.conversation.otp import TRIED_AGAIN_EVERY, TRIED_AGAIN_FOR
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
+from onboarding_bot.outbound.sending_window import SENDING_WINDOW
 from onboarding_bot.quiet_hours import QuietHours
 
-WINDOW = timedelta(hours=24)
-LAST_NUDGE_AFTER = timedelta(hours=23)
-# A message that leaves in the last minutes of the window may arrive after it.
-IN_HAND = timedelta(minutes=5)
+LAST_REMINDER_AFTER = timedelta(hours=23)
 
 
 class DueWork(StrEnum):
-    """The kinds of work that wait for their time."""
+    """The kinds of work that wait for their time, by the names under which they are stored.
 
-    NUDGE = "nudge"
+    REMINDER: send a reminder. OTP: try an OTP request again that an outage left open. BROADCAST: begin a scheduled
+    broadcast. MESSAGES: delete the messages of an erased person at Twilio.
+    """
+
+    REMINDER = "nudge"
     OTP = "otp"
     BROADCAST = "broadcast"
-    # Of nobody any more: the messages at Twilio of somebody who was erased.
     MESSAGES = "messages"
 
 
@@ -32,7 +33,7 @@ class DueWork(StrEnum):
 class DueTimes:
     """When each kind is due for a person; None: not at all."""
 
-    nudge: datetime | None = None
+    reminder: datetime | None = None
     otp: datetime | None = None
 
 
@@ -46,37 +47,37 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """The rules of when. Without ``nudge_after`` nobody is reminded."""
+    """When reminders and retries are due. ``remind_after`` is how long after a person's last message; None: never."""
 
-    nudge_after: timedelta | None = timedelta(hours=2)
+    remind_after: timedelta | None = timedelta(hours=2)
     quiet_hours: QuietHours | None = None
 
     def due_times(self, session: UserSession, contact: Contact, now: datetime) -> DueTimes:
         """When something is due for a person in this state."""
         reminder = self.next_reminder(session, contact, now)
-        return DueTimes(reminder.at if reminder else None, _next_try(session, now))
+        return DueTimes(reminder.at if reminder else None, _next_otp_try(session, now))
 
     def next_reminder(self, session: UserSession, contact: Contact, now: datetime) -> Reminder | None:
-        """One reminder after a while, one before the window closes; moved out of the rest hours, or dropped.
+        """One reminder after a while, one before the window closes; moved out of the quiet hours, or dropped.
 
-        A reminder that is late goes out now, unless it is night, or time for the other one.
+        A reminder that is late goes out now, unless it is in the quiet hours, or time for the other one.
         """
         is_asking = session.current_step in QUESTIONS or session.current_step is OnboardingStep.CONFIRMATION
-        if self.nudge_after is None or not is_asking or contact.opt_out:
+        if self.remind_after is None or not is_asking or contact.opt_out:
             return None
         wrote_at = contact.last_inbound_at
-        plan = ((1, wrote_at + self.nudge_after), (2, wrote_at + LAST_NUDGE_AFTER))
+        plan = ((1, wrote_at + self.remind_after), (2, wrote_at + LAST_REMINDER_AFTER))
         for number, planned in plan[session.nudges :]:
             if number == 1 and now >= plan[1][1]:
                 continue
             moment = max(planned, now)
-            rested = (self.quiet_hours.until(moment) if self.quiet_hours else None) or moment
-            if rested < wrote_at + WINDOW - IN_HAND:
-                return Reminder(number, rested)
+            at = (self.quiet_hours.until(moment) if self.quiet_hours else None) or moment
+            if at < wrote_at + SENDING_WINDOW:
+                return Reminder(number, at)
         return None
 
 
-def _next_try(session: UserSession, now: datetime) -> datetime | None:
+def _next_otp_try(session: UserSession, now: datetime) -> datetime | None:
     intention = session.intention
     if intention is None:
         return None

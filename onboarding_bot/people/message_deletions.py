@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from onboarding_bot.observability.logs import audit
-from onboarding_bot.services.message_log import LoggedMessage, MessageLog
+from onboarding_bot.services.twilio_message_log import LoggedMessage, MessageLog
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Deletion
 

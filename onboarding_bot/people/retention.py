@@ -6,12 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from onboarding_bot.observability.logs import logger
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.outbound.broadcast_states import HELD, BroadcastStatus
+from onboarding_bot.storage.broadcast_records import BroadcastRecord, BroadcastRecords
 from onboarding_bot.storage.erasure import Erasures
-from onboarding_bot.storage.ledger import BroadcastRecord, Ledger
 from onboarding_bot.storage.session_store import SessionStore
-
-_HELD = (BroadcastStatus.PAUSED, BroadcastStatus.STOPPED)
 
 
 class RetentionRound:
@@ -24,7 +22,7 @@ class RetentionRound:
         self,
         store: SessionStore,
         erasures: Erasures,
-        ledger: Ledger,
+        records: BroadcastRecords,
         *,
         broadcast_life: timedelta,
         backup_life: timedelta,
@@ -32,7 +30,7 @@ class RetentionRound:
     ) -> None:
         self._store = store
         self._erasures = erasures
-        self._ledger = ledger
+        self._records = records
         self._broadcast_life = broadcast_life
         self._backup_life = backup_life
         self._now = now
@@ -45,10 +43,10 @@ class RetentionRound:
         now = self._now()
         self._store.forget_silent_people(now)
         self._erasures.log.forget_before(now - self._backup_life)
-        for broadcast_id in self._ledger.made_before(now - self._broadcast_life):
-            record = self._ledger.find(broadcast_id)
+        for broadcast_id in self._records.created_before(now - self._broadcast_life):
+            record = self._records.find(broadcast_id)
             if record is None or self._is_over(record, now):
-                self._ledger.forget(broadcast_id)
+                self._records.forget(broadcast_id)
                 logger().info("broadcast_forgotten", broadcast=broadcast_id)
 
     def _is_over(self, record: BroadcastRecord, now: datetime) -> bool:
@@ -56,6 +54,6 @@ class RetentionRound:
         last_seen = datetime.fromtimestamp(record.number("seen_at"), UTC)
         if max(last_seen, record.definition.schedule_at or last_seen) >= now - self._broadcast_life:
             return False
-        if record.status in _HELD:
-            return self._ledger.move(record.id, BroadcastStatus.CANCELLED, _HELD, "held for too long")[1]
+        if record.status.is_held:
+            return self._records.transition(record.id, BroadcastStatus.CANCELLED, HELD, "held for too long")[1]
         return record.status.is_final

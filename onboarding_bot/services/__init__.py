@@ -1,1 +1,1 @@
-"""Everything outside that the bot speaks to over HTTP."""
+"""Clients of other services over HTTP: Twilio and the auth API; WhatsApp templates, and the doctor."""

@@ -1,74 +1,42 @@
-"""The doctor: asks Twilio, and the bot through its own public address, and tells an operator what to mend."""
+"""The doctor: calls Twilio, and the bot through its public address, and tells an operator what to mend."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from twilio.request_validator import RequestValidator
+from urllib3.exceptions import NameResolutionError
 
 from onboarding_bot.config import Settings, load_settings, read_environment
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.services.transport import Answer, Failure, NoAnswer, TimeLimits, Transport
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 10.0
-# Each read may take its time-out; an answer that drips in has to end as well.
-ANSWER_SECONDS = 20.0
-LONGEST_BODY = 64 * 1024
+LIMITS = TimeLimits(connect=5.0, read=10.0, deadline=20.0)
+LARGEST_BODY = 64 * 1024
 WEBHOOK_PATHS = ("/webhook", "/webhook/fallback")
-ILL = ("unhealthy", "degraded")
+NOT_WELL = ("unhealthy", "degraded")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The outcome of one check; ``advice`` says what to do when it failed, and is empty when all is well."""
+    """The outcome of one check; ``advice`` says what to do where it failed, and is empty where it did not."""
 
     subject: str
     advice: str = ""
 
     @property
     def is_well(self) -> bool:
-        """Whether there is nothing to mend."""
+        """Whether the check succeeded."""
         return not self.advice
 
     def __str__(self) -> str:
         return f"ok    {self.subject}" if self.is_well else f"FAIL  {self.subject}: {self.advice}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back over HTTP, as far as a check looks at it."""
-
-    status: int
-    text: str
-
-    def member(self, name: str) -> str:
-        """A member of the answer's JSON object as text; empty when there is none."""
-        return str(self._body().get(name, ""))
-
-    def ill_services(self) -> list[str]:
-        """The parts that the bot's own health calls unhealthy or degraded."""
-        services = self._body().get("services")
-        parts = services.items() if isinstance(services, dict) else ()
-        return [str(name) for name, part in parts if isinstance(part, dict) and part.get("status") in ILL]
-
-    def _body(self) -> dict[str, Any]:
-        try:
-            body = json.loads(self.text)
-        except ValueError:
-            return {}
-        return body if isinstance(body, dict) else {}
-
-
-class NoAnswerError(Exception):
-    """Nothing came back; the message says in one sentence what to do about it."""
 
 
 _PART_ADVICE = {
@@ -82,15 +50,14 @@ _PART_ADVICE = {
 
 
 class Doctor:
-    """Runs every check, one after the other. No finding names a secret, nor quotes an error that might."""
+    """Runs all checks, one after the other. No finding shows a secret, nor an error's words, which might."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._clock = clock
-        self._session = requests.Session()
+        self._transport = Transport("doctor", LIMITS, largest_body=LARGEST_BODY, clock=clock)
 
     def examine(self) -> Iterator[Finding]:
-        """Each check's finding as soon as it is there."""
+        """The finding of each check, as soon as the check has ended."""
         tokens = self._settings.twilio_auth_tokens
         for number, token in enumerate(tokens, start=1):
             yield self._credentials(_numbered("auth token", number, len(tokens)), token)
@@ -102,93 +69,55 @@ class Doctor:
     def _credentials(self, which: str, token: str) -> Finding:
         base, sid = self._settings.twilio_api_base_url, self._settings.twilio_account_sid
         subject = f"Twilio accepts the account SID with the {which}"
-        try:
-            answer = self._ask("GET", f"{base}/2010-04-01/Accounts/{sid}.json", auth=(sid, token))
-        except NoAnswerError as silence:
-            return Finding(subject, f"{_shown(base)} {silence}")
-        if answer.status == HTTPStatus.OK and answer.member("sid") == sid:
-            status = answer.member("status")
+        url = f"{base}/2010-04-01/Accounts/{sid}.json"
+        answer = self._transport.call("GET", url, auth=(sid, token)).ending
+        if isinstance(answer, NoAnswer):
+            return Finding(subject, f"{_shown(base)} {_no_answer_advice(answer)}")
+        if answer.status == HTTPStatus.OK and answer.members().get("sid") == sid:
+            status = str(answer.members().get("status", ""))
             return Finding(subject, "" if status == "active" else _not_active(status))
         return Finding(subject, _credentials_advice(answer.status))
 
     def _webhook(self, path: str, which: str, token: str) -> Finding:
-        """Without From and MessageSid the bot answers 400 once the signature fits, and touches no conversation."""
+        """A form without From and MessageSid: the bot verifies the signature, answers 400, and stores nothing."""
         url = f"{self._settings.public_base_url}{path}"
         subject = f"{_shown(url)} takes what is signed with the {which}"
         form = {"AccountSid": self._settings.twilio_account_sid, "Body": "doctor"}
         signature = RequestValidator(token).compute_signature(url, form)
-        try:
-            answer = self._ask("POST", url, data=form, headers={"X-Twilio-Signature": signature})
-        except NoAnswerError as silence:
-            return Finding(subject, f"it {silence}")
+        answer = self._transport.call("POST", url, form=form, headers={"X-Twilio-Signature": signature}).ending
+        if isinstance(answer, NoAnswer):
+            return Finding(subject, f"it {_no_answer_advice(answer)}")
         return Finding(subject, _webhook_advice(answer))
 
     def _health(self) -> Finding:
         url = f"{self._settings.public_base_url}/health"
         subject = f"{_shown(url)} says that all is well"
-        try:
-            answer = self._ask("GET", url)
-        except NoAnswerError as silence:
-            return Finding(subject, f"it {silence}")
+        answer = self._transport.call("GET", url).ending
+        if isinstance(answer, NoAnswer):
+            return Finding(subject, f"it {_no_answer_advice(answer)}")
         return Finding(subject, _health_advice(answer))
 
-    def _ask(
-        self,
-        method: str,
-        url: str,
-        *,
-        auth: tuple[str, str] | None = None,
-        data: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """One request, never redirected: what is sent along is for this host alone."""
-        deadline = self._clock() + ANSWER_SECONDS
-        try:
-            with self._session.request(
-                method,
-                url,
-                auth=auth,
-                data=data,
-                headers=headers,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return Answer(response.status_code, self._read(response, deadline))
-        except requests.RequestException as error:
-            raise NoAnswerError(_silence(error)) from error
 
-    def _read(self, response: requests.Response, deadline: float) -> str:
-        body = b""
-        for chunk in response.iter_content(4096):
-            body += chunk
-            if len(body) > LONGEST_BODY:
-                break
-            if self._clock() > deadline:
-                raise requests.ReadTimeout
-        return body.decode(errors="replace")
-
-
-def _silence(error: requests.RequestException) -> str:
+def _no_answer_advice(missing: NoAnswer) -> str:
     """What to do when no answer came, by the kind of failure."""
-    reason = type(getattr(error.args[0], "reason", None) if error.args else None).__name__
-    match error:
-        case requests.exceptions.SSLError():
+    cause = missing.error.args[0] if missing.error and missing.error.args else None
+    match missing.error, missing.failure:
+        case requests.exceptions.SSLError(), _:
             return "has no valid TLS certificate for this name: renew it, or serve the whole chain"
-        case requests.exceptions.ProxyError():
+        case requests.exceptions.ProxyError(), _:
             return "is behind an HTTP proxy that does not answer: look at HTTPS_PROXY and NO_PROXY on this machine"
-        case requests.ConnectTimeout():
+        case _, Failure.CONNECT_TIMEOUT:
             return "cannot be reached in time: look at firewalls and at the address in its DNS record"
-        case requests.Timeout():
-            return "takes the request but answers too late: look at what stands behind it"
-        case requests.ConnectionError() if reason == "NameResolutionError":
+        case _, Failure.CONNECT_FAILED if isinstance(getattr(cause, "reason", None), NameResolutionError):
             return "has a name that DNS does not know: look for a typing mistake, or add the record"
-        case requests.ConnectionError() if reason == "NewConnectionError":
+        case _, Failure.CONNECT_FAILED:
             return "refuses connections: start what is to listen there (the proxy, the tunnel), and look at its port"
-        case requests.ConnectionError():
+        case _, Failure.CONNECTION_RESET:
             return "breaks the connection off: look at the log of the proxy in front of it"
-        case _:
+        case _, Failure.BROKEN_ANSWER:
             return "is not an address that can be asked: look at how its URL is written"
+        case _:
+            return "takes the request but answers too late: look at what stands behind it"
 
 
 def _credentials_advice(status: int) -> str:
@@ -231,7 +160,7 @@ def _webhook_advice(answer: Answer) -> str:
 
 
 def _health_advice(answer: Answer) -> str:
-    match answer.status, answer.member("status"):
+    match answer.status, answer.members().get("status"):
         case HTTPStatus.OK, "healthy":
             return ""
         case HTTPStatus.OK, "degraded":
@@ -245,7 +174,10 @@ def _health_advice(answer: Answer) -> str:
 
 
 def _parts_advice(answer: Answer) -> str:
-    advice = [_PART_ADVICE[name] for name in answer.ill_services() if name in _PART_ADVICE]
+    services = answer.members().get("services")
+    parts = services.items() if isinstance(services, dict) else ()
+    failing = [name for name, part in parts if isinstance(part, dict) and part.get("status") in NOT_WELL]
+    advice = [_PART_ADVICE[name] for name in failing if name in _PART_ADVICE]
     return "; ".join(advice) or "a part is missing: look at /health"
 
 
@@ -266,7 +198,7 @@ def _numbered(what: str, number: int, count: int) -> str:
 
 
 def _shown(url: str) -> str:
-    """A URL without the name and password that may stand in it."""
+    """A URL without the user name and password that may be in it."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from onboarding_bot.analytics.counter_layout import add_rows, position_of
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.quiet_hours import INDIA
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import SHARDS, day_of_all, day_of_shard
 from onboarding_bot.storage.milliseconds import milliseconds
+from onboarding_bot.time_zone import INDIA
 
 # As far back as anybody may ask.
 DAYS_KEPT = 90

@@ -17,6 +17,7 @@ from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
 from onboarding_bot.conversation.session import UserSession
+from onboarding_bot.outbound.twilio_errors import BLOCKED
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
@@ -27,10 +28,10 @@ from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_ou
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 
-_PARTS_OF_A_ROW = ("rows", "counts", "pending")
+_KEYS_TO_SKIP = ("recipients", "counts", "pending")
 # Why nothing is sent for a record although Twilio has refused nothing (hide_silent_record.lua, begin_join.lua).
 _NOT_BY_TWILIO = frozenset({b"hidden", b"joined"})
-_BLOCKED = b"63014"
+_BLOCKED = str(BLOCKED).encode()
 
 # Stores the joined state, which no message has changed.
 Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]
@@ -155,7 +156,7 @@ class Joins:
                     "due": self._keys.due(own),
                     "contacts": self._keys.contacts(own),
                     "step": self._keys.steps(own).values(),
-                    **keys.of_broadcasts(shard, active, _PARTS_OF_A_ROW),
+                    **keys.of_broadcasts(shard, active, _KEYS_TO_SKIP),
                 },
                 {
                     "version_bytes": HEAD_BYTES,
@@ -169,14 +170,14 @@ class Joins:
             )
             if not done:
                 return self._store.person(own, *newer)
-            self._skip_rows_of_winner(winner.person_id, own, active)
+            self._skip_winner_where_loser_got_it(winner.person_id, own, active)
         return None
 
-    def _skip_rows_of_winner(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
-        """One person gets one message: where the loser's is out already, the winner's row is skipped."""
+    def _skip_winner_where_loser_got_it(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
+        """Skip the winner in the broadcasts of which the loser's message is out already: one person is sent one."""
         shard = keys.shard_of(loser_id)
         rows = [self._client.hget(in_shard(shard, broadcast_id, "rows"), loser_id) for broadcast_id in active]
-        # A row that was sent, or may have been, has had a try.
+        # A message that was sent, or may have been, has had a try.
         reached = [
             broadcast_id
             for broadcast_id, row in zip(active, rows, strict=True)
@@ -184,8 +185,8 @@ class Joins:
         ]
         own = keys.shard_of(winner_id)
         if reached:
-            names = [in_shard(own, broadcast_id, part) for broadcast_id in reached for part in _PARTS_OF_A_ROW]
-            self._scripts.run("skip_rows", names, [winner_id])
+            names = keys.of_broadcasts(own, reached, _KEYS_TO_SKIP)
+            self._scripts.run("skip_recipients", names, {"person": winner_id})
 
     def finish(self, stored: StoredPerson, now: datetime, commit: Commit) -> StoredPerson:
         """End the records that were joined with this one, now that the joined state is stored, and renew its aliases.

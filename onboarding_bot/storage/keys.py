@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -177,7 +177,7 @@ def due_member(work: DueWork, subject_id: str) -> str:
 
 def due_members_of(person_id: str) -> list[str]:
     """All members that a due set may have for one person."""
-    return [due_member(work, person_id) for work in (DueWork.NUDGE, DueWork.OTP)]
+    return [due_member(work, person_id) for work in (DueWork.REMINDER, DueWork.OTP)]
 
 
 def due_for(broadcast_id: str) -> str:
@@ -196,14 +196,14 @@ def random_id_in(shard: int) -> str:
     return f"{secrets.randbelow(2**32 // SHARDS) * SHARDS + shard:08x}{secrets.token_hex(_ID_BYTES - 4)}"
 
 
-def erased_row_name() -> str:
-    """A random name for the row of an erased person in a broadcast."""
+def erased_name() -> str:
+    """A new name for a broadcast's recipient who was erased: random, and so leading to nobody."""
     return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
 
 
-def is_erased(row_name: str) -> bool:
-    """Whether a row, or a member of an audience, belongs to an erased person."""
-    return row_name.startswith(_ERASED)
+def is_erased(name: str) -> bool:
+    """Whether a recipient, or a member of an audience, is all that is left of a person who was erased."""
+    return name.startswith(_ERASED)
 
 
 def in_shard(shard: int, broadcast_id: str, what: str) -> str:
@@ -211,10 +211,10 @@ def in_shard(shard: int, broadcast_id: str, what: str) -> str:
     return f"{{s{shard}}}:broadcast:{broadcast_id}:{what}"
 
 
-def of_broadcasts(shard: int, broadcast_ids: Iterable[str], parts: Iterable[str]) -> dict[str, list[str]]:
-    """These keys of several broadcasts in a shard, by what they hold: see ``in_shard``."""
-    ids = list(broadcast_ids)
-    return {what: [in_shard(shard, broadcast_id, what) for broadcast_id in ids] for what in parts}
+def of_broadcasts(shard: int, broadcast_ids: Sequence[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """These keys of several broadcasts in a shard, by the names that the scripts give them."""
+    stored = {name: "rows" if name == "recipients" else name for name in names}
+    return {name: [in_shard(shard, one, what) for one in broadcast_ids] for name, what in stored.items()}
 
 
 # The keys of all broadcasts together share one slot of a cluster.
@@ -222,7 +222,7 @@ BROADCASTS = "{outbound}:broadcasts"
 ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
 OUTSIDE_WINDOW_TODAY = "{outbound}:outside-window"
-SWEEPER = "{outbound}:sweeper"
+SCHEDULER_LEASE = "{outbound}:sweeper"
 HEARTBEATS = "{outbound}:signs"
 
 # Dramatiq's own keys: a list of ids for each queue, and a hash of the messages.

@@ -32,7 +32,7 @@ from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, Conflict, StoredPerson
 
 ERASURE = "erasure"
-_PARTS = ("audience", "rows", "counts", "pending", "inflight")
+_KEYS_OF_BROADCASTS = ("audience", "recipients", "counts", "pending", "inflight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class RecordErasures:
             self._scripts.run(
                 "rename_member",
                 {"set": keys.OUTSIDE_WINDOW_TODAY},
-                {"name": known.person_id, "new_name": keys.erased_row_name()},
+                {"name": known.person_id, "new_name": keys.erased_name()},
             )
         conflict = self._run(known, erasure, broadcasts)
         is_done = conflict is None or not conflict.newer.has_record
@@ -121,7 +121,7 @@ class RecordErasures:
                     "step": self._keys.steps(person_id).values(),
                     "erasure_reply": [self._keys.erasure_reply(person_id, sid) for sid in erasure.messages],
                     "deletion": [self._keys.messages_to_delete(deletion_id) for deletion_id in deletions],
-                    **keys.of_broadcasts(shard, broadcasts, _PARTS),
+                    **keys.of_broadcasts(shard, broadcasts, _KEYS_OF_BROADCASTS),
                 },
                 {
                     "version_bytes": HEAD_BYTES,
@@ -145,7 +145,7 @@ class RecordErasures:
                     "deletion_members": [keys.due_member(DueWork.MESSAGES, deletion_id) for deletion_id in deletions],
                     "counts": in_turn(erasure.counters),
                     "day_counts": day_counts((erasure.counters, erasure.day_counters)),
-                    "anonymous_names": [keys.erased_row_name() for _ in broadcasts],
+                    "anonymous_names": [keys.erased_name() for _ in broadcasts],
                 },
             )
         return None if done else Conflict(self._store.person(person_id, *newer))

@@ -426,7 +426,7 @@ def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
     """Members of the due set, each with its time or "", in turn."""
-    times = {DueWork.NUDGE: due.nudge, DueWork.OTP: due.otp}
+    times = {DueWork.REMINDER: due.reminder, DueWork.OTP: due.otp}
     return [
         item
         for work, moment in times.items()

@@ -21,6 +21,7 @@ from typing import Any
 
 from redis import Redis
 from redis.cluster import RedisCluster
+from redis.commands.core import Script
 from redis.exceptions import RedisError
 
 from onboarding_bot.storage.connection import AnyRedis
@@ -36,19 +37,23 @@ SHARED: Mapping[str, tuple[str, ...]] = {
     "amend": ("version", "consents"),
     "assign_address": ("alias",),
     "begin_join": ("version", "alias"),
-    "finish_join": ("version", "alias", "rows", "skip"),
+    "finish_join": ("version", "alias", "recipients", "skip_recipient"),
     "hide_silent_record": ("version",),
     "release_number": ("version",),
     "forget_due": ("version",),
     "count_expired_sessions": ("day_counters",),
-    "erase": ("version", "day_counters", "rows"),
-    "enrol": ("permit", "rows"),
-    "claim": ("permit", "rows"),
-    "put_back": ("permit", "rows"),
-    "record": ("permit", "rows"),
-    "callback": ("permit", "rows"),
-    "send_again": ("permit", "rows"),
-    "skip_rows": ("rows", "skip"),
+    "erase": ("version", "day_counters", "recipients"),
+    "add_recipients": ("permit", "recipients"),
+    "claim": ("permit", "recipients"),
+    "release_claim": ("permit", "recipients"),
+    "record_send": ("permit", "recipients"),
+    "apply_callback": ("permit", "recipients"),
+    "send_again": ("permit", "recipients"),
+    "skip_recipients": ("recipients", "skip_recipient"),
+    "take_broadcast_slot": ("slots",),
+    "take_transactional_slot": ("slots",),
+    "pause_slots": ("slots",),
+    "slots_paused": ("slots",),
 }
 _LIST = "..."
 # unpack is the quickest, and fails from 8,000 values on.
@@ -133,16 +138,16 @@ class Scripts:
     """Runs scripts by name; each is sent to the server once, and again when the server has forgotten it."""
 
     def __init__(self, client: AnyRedis) -> None:
-        names = (path.stem for path in FOLDER.glob("*.lua"))
-        shared = {part for parts in SHARED.values() for part in parts}
         self._client = client
-        self._texts = {name: source_of(name) for name in names if name not in shared}
-        self._signatures = {name: signature_of(name) for name in self._texts}
-        self._scripts = {name: client.register_script(text) for name, text in self._texts.items()}
+        self._texts = _all_sources()
+        # Those that have run: a process builds a dozen of these, and each of them needs a few scripts only.
+        self._scripts: dict[str, Script] = {}
 
     def run(self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]) -> Any:
         """The script's answer."""
         sent_keys, sent = self._values(name, keys, arguments)
+        if name not in self._scripts:
+            self._scripts[name] = self._client.register_script(self._texts[name])
         return self._scripts[name](keys=sent_keys, args=sent)
 
     def run_in_all(self, name: str, calls: Sequence[Call]) -> list[Any]:
@@ -168,7 +173,7 @@ class Scripts:
         self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]
     ) -> tuple[list[Any], list[Any]]:
         if isinstance(keys, Mapping) and isinstance(arguments, Mapping):
-            return self._signatures[name].values(keys, arguments)
+            return signature_of(name).values(keys, arguments)
         return list(keys), list(arguments)
 
     def _by_server(self, keys_of_calls: Sequence[Sequence[str]]) -> dict[Redis, list[int]]:
@@ -179,6 +184,13 @@ class Scripts:
             node = self._client.get_node_from_key(keys[0])
             found.setdefault(self._client.get_redis_connection(node), []).append(number)
         return found
+
+
+@cache
+def _all_sources() -> Mapping[str, str]:
+    """The scripts that run by themselves: read before there is work, whatever becomes of their files later."""
+    shared = {part for parts in SHARED.values() for part in parts}
+    return {path.stem: source_of(path.stem) for path in FOLDER.glob("*.lua") if path.stem not in shared}
 
 
 @cache

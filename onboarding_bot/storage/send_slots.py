@@ -1,4 +1,4 @@
-"""When messages may go out: one rate over all workers by Redis's own clock, and Meta's limit of a day."""
+"""The send slots in Redis: when each message may go out, at one rate over all workers and in Meta's daily limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onboarding_bot.storage.milliseconds import unix_milliseconds
 from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
-# A pause must reach everybody within 2 s: no bulk message has its moment reserved for longer.
+# A pause must reach all workers within 2 s: no message of a broadcast has its moment reserved for longer.
 RESERVED_AHEAD_SECONDS = 1.0
 DAY = timedelta(hours=24)
 
@@ -27,13 +27,13 @@ class Slot:
 
 
 class SendSlots:
-    """One for each process. Every method raises StoreUnavailableError when Redis does not answer in time."""
+    """Reserves slots by Redis's own clock. Every method raises StoreUnavailableError when Redis does not answer."""
 
     def __init__(self, client: AnyRedis) -> None:
         self._client = client
         self._scripts = Scripts(client)
 
-    def take(
+    def take_for_broadcast(
         self,
         broadcast_id: str,
         seconds_between: float,
@@ -42,39 +42,47 @@ class SendSlots:
         *,
         is_first_try: bool = True,
     ) -> Slot:
-        """Reserve the next moment for a message of this broadcast, over all workers.
+        """Reserve the next moment for a message of this broadcast.
 
-        ``outside_window`` is the person, when only a place among the day's people outside the window lets it go out.
+        ``outside_window`` is the person's id, when the message is for a person outside the window, and needs one of
+        the ``daily_limit`` places.
         """
         with unavailable_on_error():
             verdict, *wait = self._scripts.run(
-                "slot",
-                [keys.SLOTS, keys.broadcast(broadcast_id), keys.OUTSIDE_WINDOW_TODAY],
-                [
-                    _microseconds(seconds_between),
-                    _microseconds(RESERVED_AHEAD_SECONDS),
-                    int(is_first_try),
-                    outside_window or "",
-                    daily_limit,
-                ],
+                "take_broadcast_slot",
+                {
+                    "slots": keys.SLOTS,
+                    "broadcast": keys.broadcast(broadcast_id),
+                    "outside_window": keys.OUTSIDE_WINDOW_TODAY,
+                },
+                {
+                    "between": _microseconds(seconds_between),
+                    "ahead": _microseconds(RESERVED_AHEAD_SECONDS),
+                    "is_first_try": int(is_first_try),
+                    "person": outside_window or "",
+                    "daily_limit": daily_limit,
+                },
             )
         return _slot(verdict.decode(), wait)
 
-    def take_urgent(self, seconds_between: float) -> Slot:
-        """Reserve the next moment for a message that is no bulk."""
+    def take_for_transactional(self, seconds_between: float) -> float:
+        """Reserve the next moment for a message that belongs to no broadcast; how many seconds to wait for it."""
         with unavailable_on_error():
-            verdict, *wait = self._scripts.run("slot", [keys.SLOTS], [_microseconds(seconds_between)])
-        return _slot(verdict.decode(), wait)
+            wait = self._scripts.run(
+                "take_transactional_slot", {"slots": keys.SLOTS}, {"between": _microseconds(seconds_between)}
+            )
+        return int(wait) / 1_000_000
 
-    def held_up(self, longer_than: timedelta) -> bool:
-        """Whether the next free moment is further away than that: Twilio asked for a pause."""
+    def pause(self, seconds: float) -> None:
+        """Reserve nothing for so long, because Twilio asked for a pause: every worker keeps it."""
         with unavailable_on_error():
-            return bool(self._scripts.run("held_up", [keys.SLOTS], [_microseconds(longer_than.total_seconds())]))
+            self._scripts.run("pause_slots", {"slots": keys.SLOTS}, {"pause": _microseconds(seconds)})
 
-    def slow_down(self, seconds: float) -> None:
-        """Twilio asked for a pause: every worker keeps it."""
+    def is_paused(self, longer_than: timedelta) -> bool:
+        """Whether the next free moment is further away than that, because Twilio asked for a pause."""
+        patience = _microseconds(longer_than.total_seconds())
         with unavailable_on_error():
-            self._scripts.run("slow_down", [keys.SLOTS], [_microseconds(seconds)])
+            return bool(self._scripts.run("slots_paused", {"slots": keys.SLOTS}, {"patience": patience}))
 
     def written_outside_window(self, now: datetime) -> int:
         """How many people outside their window were written to in the last 24 hours, over all broadcasts."""

@@ -24,15 +24,15 @@ from redis.sentinel import SentinelConnectionPool
 
 from onboarding_bot.errors import BotError
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SWEEPER
+from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SCHEDULER_LEASE
 from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 SNAPSHOT_SECONDS = 3600
 LOAD_SECONDS = 3600
 KEYS_AT_ONCE = 500
 # What is made anew by itself and says nothing of any person: jobs (those of a snapshot may have been done long ago),
-# who was last heard of, who sweeps, how often an address called.
-MADE_ANEW = ("{dramatiq}:", HEARTBEATS, SWEEPER, LIMITS, f"{{{LIMITS}")
+# who was last heard of, which worker schedules, how often an address called.
+MADE_ANEW = ("{dramatiq}:", HEARTBEATS, SCHEDULER_LEASE, LIMITS, f"{{{LIMITS}")
 
 
 class SnapshotError(BotError):

@@ -1,4 +1,4 @@
-"""Who a broadcast reaches, counted and enrolled."""
+"""Who a broadcast reaches, counted in a dry run, and made recipients."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import pytest
 from onboarding_bot.broadcasts.audience import DryRun
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.storage import ledger as ledger_module
+from onboarding_bot.storage import audiences as audiences_module
 from onboarding_bot.storage.keys import SHARDS, shard_of
-from onboarding_bot.storage.ledger import Ledger
+from onboarding_bot.storage.leases import ShardWork
+from onboarding_bot.storage.recipients import Recipients
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
@@ -59,7 +60,7 @@ def test_a_dry_run_counts_each_reason(world: World) -> None:
     add(world.store, sender_of(1))
     add(world.store, sender_of(2), has_stopped=True)
     add(world.store, sender_of(3), wrote_at=NOON - 3 * DAY)
-    world.ledger.suppress(add(world.store, sender_of(4)), 63014)
+    world.suppressions.suppress(add(world.store, sender_of(4)), 63014)
     assert world.audience.count(TEXT) == DryRun(
         1, NOTHING | {"opted_out": 1, "outside_window": 1, "suppressed": 1}, days=1
     )
@@ -95,7 +96,7 @@ def test_the_days_that_the_daily_limit_makes_it_take(outside: int, inside: int, 
 def test_the_days_count_with_the_room_that_other_broadcasts_have_left(world: World) -> None:
     world = World(daily_limit=3)
     add_many(world.store, 2, wrote_at=NOON - 3 * DAY, wants_news=True)
-    world.pump_all(world.sending(TEMPLATE))
+    world.send_all(world.sending(TEMPLATE))
     assert world.audience.count(TEMPLATE).days == 2, "one of the two today, the other one tomorrow"
 
 
@@ -107,40 +108,40 @@ def test_a_dry_run_knows_what_meta_makes_of_a_template(world: World) -> None:
     assert marketing.audience.count(TEMPLATE).skipped["frequency"] == 1
 
 
-def test_rows_are_made_batch_by_batch_and_go_on_where_an_earlier_try_ended(
+def test_recipients_are_added_batch_by_batch_and_go_on_where_an_earlier_try_ended(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger_module, "BATCH", 2)
+    monkeypatch.setattr(audiences_module, "BATCH", 2)
     people = add_many(world.store, 300)
     broadcast_id = world.create()
-    world.sweep.tick()
+    world.scheduler.tick()
     batches: list[int] = []
-    enrol = Ledger.enrol
+    add = Recipients.add
 
-    def dying(self: Ledger, broadcast: str, shard: int, people: list[str], *rest: object) -> None:
-        enrol(self, broadcast, shard, people, *rest)  # type: ignore[arg-type]
+    def dying(self: Recipients, broadcast: str, shard: int, people: list[str], *rest: object) -> None:
+        add(self, broadcast, shard, people, *rest)  # type: ignore[arg-type]
         batches.append(len(people))
         if len(batches) % 3 == 0:
             raise RuntimeError("the worker was killed")
 
-    monkeypatch.setattr(Ledger, "enrol", dying)
+    monkeypatch.setattr(Recipients, "add", dying)
     for shard in range(SHARDS):
         for _ in range(20):
             try:
-                world.audience.enrol(broadcast_id, shard)
+                world.audience.add_recipients(broadcast_id, shard)
             except RuntimeError:
-                world.ledger.give_back(broadcast_id, shard, "enrol")
+                world.leases.give_back(broadcast_id, shard, ShardWork.ADD_RECIPIENTS)
     assert max(batches) == 2
-    assert set(world.rows(broadcast_id)) == set(people)
+    assert set(world.by_person(broadcast_id)) == set(people)
     assert world.states(broadcast_id) == {"pending": 300}
 
 
-def test_no_row_is_made_once_it_was_held(world: World) -> None:
+def test_no_recipient_is_added_once_it_was_held(world: World) -> None:
     add_many(world.store, 5)
     broadcast_id = world.create()
-    world.sweep.tick()
+    world.scheduler.tick()
     world.service.pause(broadcast_id)
     for shard in range(SHARDS):
-        world.audience.enrol(broadcast_id, shard)
+        world.audience.add_recipients(broadcast_id, shard)
     assert world.states(broadcast_id) == {}
-    assert world.ledger.lease(broadcast_id, 0, "enrol", DAY)
+    assert world.leases.take(broadcast_id, 0, ShardWork.ADD_RECIPIENTS, DAY)

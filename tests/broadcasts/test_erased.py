@@ -20,7 +20,8 @@ def erasures(world: World) -> Erasures:
 
 def recipients(world: World, broadcast_id: str) -> list[tuple[str, str, str]]:
     return sorted(
-        (line.address, line.row.state.value, line.row.code) for line in world.service.recipients(broadcast_id)
+        (line.address, line.recipient.state.value, line.recipient.code)
+        for line in world.service.recipients(broadcast_id)
     )
 
 
@@ -46,13 +47,15 @@ def test_the_file_says_erased(world: World, erasures: Erasures) -> None:
         (sender_of(1), "sent", ""),
         (sender_of(2), "sent", ""),
     ]
-    assert [line.row.message_sid for line in world.service.recipients(broadcast_id) if line.address == "erased"] == [""]
+    assert [
+        line.recipient.message_sid for line in world.service.recipients(broadcast_id) if line.address == "erased"
+    ] == [""]
 
 
 def test_whoever_is_erased_while_the_message_is_on_its_way_stays_uncertain(world: World, erasures: Erasures) -> None:
     (person_id,) = add_many(world.store, 1)
     broadcast_id = world.sending()
-    world.twilio.during = lambda _to: erasures.erase(person_id, world.now()) and None
+    world.twilio.during = lambda _to: erasures.erase(person_id, world.now())
     world.tick(3)
     assert world.states(broadcast_id) == {"uncertain": 1}
     assert world.status(broadcast_id) is BroadcastStatus.COMPLETED
@@ -67,7 +70,7 @@ def test_whoever_is_erased_while_the_message_is_on_its_way_stays_uncertain(world
 def test_whoever_is_erased_before_the_rows_are_made_gets_none(world: World, erasures: Erasures) -> None:
     people = add_many(world.store, 5)
     broadcast_id = world.create()
-    world.sweep.tick()
+    world.scheduler.tick()
     erasures.erase(people[0], world.now())
     world.tick(3)
     assert sorted(world.twilio.addresses) == [sender_of(number) for number in range(1, 5)]

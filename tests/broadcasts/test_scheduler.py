@@ -1,4 +1,4 @@
-"""The sweep: what begins, what waits, what is held, and when everything was attempted."""
+"""The scheduler: what begins, what waits, what is held, and when everything was attempted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from datetime import datetime, time, timedelta
 import pytest
 import structlog
 
-from onboarding_bot.broadcasts.audience import ENROL
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.quiet_hours import INDIA, QuietHours
-from onboarding_bot.services.content_api import ContentApiError
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
+from onboarding_bot.quiet_hours import QuietHours
+from onboarding_bot.services.twilio_content_api import ContentApiError
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS, shard_of
+from onboarding_bot.storage.leases import ShardWork
+from onboarding_bot.time_zone import INDIA
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
@@ -49,7 +50,7 @@ def test_a_broadcast_is_counted_sent_and_completed(world: World) -> None:
     view = world.service.view(broadcast_id)
     assert (view.record.status, view.recipient_count, view.sent_count) == (S.COMPLETED, 20, 20)
     assert view.skipped["opted_out"] == 1
-    assert world.ledger.active() == []
+    assert world.records.active() == []
 
 
 def test_the_first_message_leaves_within_three_seconds(world: World) -> None:
@@ -118,7 +119,7 @@ def test_it_is_not_over_while_a_message_is_on_its_way_or_waits_for_another_try(w
     world.twilio.answers["whatsapp:+919876543210"] = [Sent(SendResult.REFUSED, code=63010)]
     broadcast_id = world.create()
     world.tick(3)
-    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
     world.tick(4)
@@ -137,20 +138,20 @@ def test_jobs_are_handed_out_once(world: World) -> None:
     """Until they are done, or their worker must have died."""
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.sweep.tick()
-    world.sweep.tick()
-    assert world.jobs == [("pump", broadcast_id, shard_of(person_id))]
+    world.scheduler.tick()
+    world.scheduler.tick()
+    assert world.jobs == [("send", broadcast_id, shard_of(person_id))]
 
 
-def test_two_sweepers_for_a_moment_do_no_harm(world: World) -> None:
+def test_two_schedulers_for_a_moment_do_no_harm(world: World) -> None:
     add_many(world.store, 30)
     broadcast_id = world.create()
     record = world.record(broadcast_id)
-    world.sweep.tick()
+    world.scheduler.tick()
     for shard in range(0, SHARDS, 2):
-        world.audience.enrol(broadcast_id, shard)
+        world.audience.add_recipients(broadcast_id, shard)
     add_many(world.store, 30, first=100)
-    world.sweep._begin(record)
+    world.scheduler._begin(record)
     world.tick(8)
     assert sent_count(world, broadcast_id) >= 30
     assert len(set(world.twilio.addresses)) == len(world.twilio.addresses)
@@ -165,7 +166,7 @@ def lost_in_the_middle(world: World) -> tuple[str, str]:
     person_id = add(world.store)
     broadcast_id = world.create()
     world.tick(2)
-    world.ledger.claim(broadcast_id, person_id, TEXT, world.now())
+    world.recipients.claim(broadcast_id, person_id, TEXT, world.now())
     return broadcast_id, person_id
 
 
@@ -173,9 +174,9 @@ def test_a_message_without_its_worker_is_uncertain_after_twenty_seconds(world: W
     broadcast_id, person_id = lost_in_the_middle(world)
     world.clock.pass_(seconds=18)
     world.tick()
-    assert world.row(broadcast_id, person_id).state is RowState.SENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENDING
     world.tick(2)
-    assert world.row(broadcast_id, person_id).state is RowState.UNCERTAIN
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.UNCERTAIN
     world.tick(3)
     assert world.status(broadcast_id) is S.COMPLETED
     assert world.twilio.sent == []
@@ -184,13 +185,13 @@ def test_a_message_without_its_worker_is_uncertain_after_twenty_seconds(world: W
 @pytest.mark.parametrize("status", [S.PAUSED, S.CANCELLED, S.STOPPED])
 def test_that_is_so_though_the_broadcast_was_held_meanwhile(world: World, status: S) -> None:
     broadcast_id, person_id = lost_in_the_middle(world)
-    world.ledger.move(broadcast_id, status, [S.SENDING])
+    world.records.transition(broadcast_id, status, [S.SENDING])
     world.tick()
-    assert world.ledger.active() == [broadcast_id]
+    assert world.records.active() == [broadcast_id]
     world.clock.pass_(seconds=20)
     world.tick(2)
-    assert world.row(broadcast_id, person_id).state is RowState.UNCERTAIN
-    assert world.ledger.active() == ([broadcast_id] if status is S.PAUSED else [])
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.UNCERTAIN
+    assert world.records.active() == ([broadcast_id] if status is S.PAUSED else [])
 
 
 def test_an_admin_sends_uncertain_ones_again(world: World) -> None:
@@ -200,7 +201,7 @@ def test_an_admin_sends_uncertain_ones_again(world: World) -> None:
     assert world.service.resend_uncertain(broadcast_id) == 1
     assert world.status(broadcast_id) is S.SENDING
     world.tick(3)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
     assert world.status(broadcast_id) is S.COMPLETED
     assert world.service.resend_uncertain(broadcast_id) == 0
     assert world.status(broadcast_id) is S.COMPLETED
@@ -210,14 +211,14 @@ def test_the_place_of_a_worker_that_died_is_free_after_a_while(world: World) -> 
     """Leases run by Redis's own clock; here they are ended by hand."""
     add_many(world.store, 10)
     broadcast_id = world.create()
-    world.sweep.tick()
-    world.sweep.tick()
+    world.scheduler.tick()
+    world.scheduler.tick()
     assert len(world.jobs) == SHARDS
     world.jobs.clear()
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.jobs == []
     for shard in range(SHARDS):
-        world.ledger.give_back(broadcast_id, shard, ENROL)
+        world.leases.give_back(broadcast_id, shard, ShardWork.ADD_RECIPIENTS)
     world.tick(4)
     assert world.status(broadcast_id) is S.COMPLETED
 
@@ -232,14 +233,14 @@ def test_one_broken_broadcast_does_not_end_the_care_for_the_others(world: World)
     assert {line["broadcast"] for line in lines if line["event"] == "broadcast_postponed"} == {broken}
 
 
-def test_without_redis_the_sweep_gives_up_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_redis_the_scheduler_gives_up_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def gone(_broadcast_id: str) -> None:
         raise StoreUnavailableError("ConnectionError")
 
     world.create()
-    monkeypatch.setattr(world.ledger, "find", gone)
+    monkeypatch.setattr(world.records, "find", gone)
     with pytest.raises(StoreUnavailableError):
-        world.sweep.tick()
+        world.scheduler.tick()
 
 
 def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
@@ -248,7 +249,7 @@ def test_a_broadcast_that_vanished_is_passed_over(world: World) -> None:
     with structlog.testing.capture_logs() as lines:
         world.tick()
     assert lines == [], "there is nothing to look after, and nothing to complain of"
-    assert (world.ledger.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
+    assert (world.records.find(broadcast_id), world.jobs, world.twilio.sent) == (None, [], [])
 
 
 # --- what Meta makes of a template ---------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ def test_a_template_that_meta_calls_marketing_needs_that_consent(world: World) -
     assert marketing.service.view(broadcast_id).skipped["no_consent"] == 1
     again = marketing.create(Definition(message="News!", purpose=Purpose.MARKETING))
     marketing.tick(6)
-    assert marketing.row(again, wants).code == "frequency"
+    assert marketing.recipient(again, wants).code == "frequency"
 
 
 def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
@@ -273,7 +274,7 @@ def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
 
     def is_marketing(_content_sid: str) -> bool:
         if not known:
-            raise ContentApiError("Twilio has not told yet", retryable=True)
+            raise ContentApiError("Twilio has not told yet")
         return known[0]
 
     world = World(is_marketing=is_marketing)
@@ -291,7 +292,7 @@ def test_until_twilio_says_which_it_is_that_broadcast_waits_alone() -> None:
 # --- waves ---------------------------------------------------------------------------------------------------------
 
 
-def waving(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
+def sent_in_waves(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
     """A broadcast to so many people, as it stands when nothing moves any more."""
     world = World(waves=waves)
     add_many(world.store, count)
@@ -301,7 +302,7 @@ def waving(count: int, waves: tuple[int, ...] = (2, 10)) -> tuple[World, str]:
 
 
 def test_waves_of_two_ten_and_all_half_an_hour_apart() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     assert sent_count(world, broadcast_id) == 6
     world.tick(2, minutes=14)
     assert sent_count(world, broadcast_id) == 6
@@ -319,12 +320,12 @@ def test_waves_of_two_ten_and_all_half_an_hour_apart() -> None:
     [pytest.param(199, (2, 10), id="few recipients"), pytest.param(200, (), id="switched off")],
 )
 def test_no_waves(count: int, waves: tuple[int, ...]) -> None:
-    world, broadcast_id = waving(count, waves)
+    world, broadcast_id = sent_in_waves(count, waves)
     assert sent_count(world, broadcast_id) == count
 
 
 def test_two_hundred_recipients_are_enough_for_waves() -> None:
-    world, broadcast_id = waving(200)
+    world, broadcast_id = sent_in_waves(200)
     assert sent_count(world, broadcast_id) == 4
 
 
@@ -348,85 +349,89 @@ def test_many_who_are_skipped_make_no_waves_for_few() -> None:
 
 
 def test_slots_that_a_killed_worker_took_with_it_do_not_keep_the_rest_waiting() -> None:
-    world, broadcast_id = waving(250, (50,))
-    world.ledger.note(broadcast_id, started=1000)
+    world, broadcast_id = sent_in_waves(250, (50,))
+    world.records.set_fields(broadcast_id, started=1000)
     world.tick(4, minutes=16)
     assert sent_count(world, broadcast_id) == 250
     assert world.status(broadcast_id) is S.COMPLETED
 
 
 def test_a_wave_that_was_interrupted_by_the_night_is_watched_for_half_an_hour_all_the_same() -> None:
-    world, broadcast_id = waving(300, (10,))
+    world, broadcast_id = sent_in_waves(300, (10,))
     assert sent_count(world, broadcast_id) == 30
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=20)
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=20)
     world.clock.pass_(hours=12)
-    world.ledger.note(broadcast_id, started=30)
+    world.records.set_fields(broadcast_id, started=30)
     world.tick(3)
     assert sent_count(world, broadcast_id) == 30
 
 
 def test_while_a_wave_rests_no_job_is_put_into_the_queue() -> None:
-    world, _ = waving(300)
-    world.sweep.tick()
+    world, _ = sent_in_waves(300)
+    world.scheduler.tick()
     assert world.jobs == []
 
 
 def test_a_wave_ends_when_as_many_as_it_may_reach_were_attempted() -> None:
-    world, broadcast_id = waving(300)
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
-    world.sweep.tick()
+    world, broadcast_id = sent_in_waves(300)
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") == 0
-    assert {what for what, _, _ in world.jobs} == {"pump"}
-    world.ledger.note(broadcast_id, started=6)
-    world.sweep.tick()
+    assert {what for what, _, _ in world.jobs} == {"send"}
+    world.records.set_fields(broadcast_id, started=6)
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") > 0
 
 
 def test_a_wave_does_not_end_while_its_recipients_are_counted() -> None:
-    world, broadcast_id = waving(300)
-    world.ledger.note(broadcast_id, wave_ended_at=0)
+    world, broadcast_id = sent_in_waves(300)
+    world.records.set_fields(broadcast_id, wave_ended_at=0)
     world.redis.hdel(keys.broadcast(broadcast_id), "counted_at")
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.record(broadcast_id).number("wave_ended_at") == 0
 
 
 def test_a_wave_under_way_is_not_judged_by_the_first_few() -> None:
-    world, broadcast_id = waving(300)
+    world, broadcast_id = sent_in_waves(300)
     fail_some(world, broadcast_id, 1)
-    world.ledger.note(broadcast_id, wave_ended_at=0, started=5)
-    world.sweep.tick()
+    world.records.set_fields(broadcast_id, wave_ended_at=0, started=5)
+    world.scheduler.tick()
     assert world.status(broadcast_id) is S.SENDING, "1 of 6, and it goes on"
-    world.ledger.note(broadcast_id, started=6)
+    world.records.set_fields(broadcast_id, started=6)
     world.tick(2)
     assert world.status(broadcast_id) is S.PAUSED, "1 of 6, and it is over"
 
 
 def test_in_the_moment_in_which_it_is_held_nothing_more_goes_out() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 3)
     world.clock.pass_(minutes=31)
     with structlog.testing.capture_logs() as lines:
-        world.sweep.tick()
+        world.scheduler.tick()
     assert world.status(broadcast_id) is S.PAUSED
     assert world.jobs == []
     assert [line["event"] for line in lines] == ["broadcast_paused"]
 
 
 def fail_some(world: World, broadcast_id: str, count: int) -> None:
-    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT]
-    for row in sent[:count]:
-        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "undelivered", 63016)
+    sent = [recipient for recipient in world.by_person(broadcast_id).values() if recipient.state is RecipientState.SENT]
+    for recipient in sent[:count]:
+        world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "undelivered", 63016)
 
 
 def stop_some(world: World, broadcast_id: str, count: int) -> None:
-    sent = [row.person_id for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
-    for contact in world.ledger.contacts([sent[0]]) + [world.ledger.contacts([person])[0] for person in sent[1:]]:
+    sent = [
+        recipient.person_id
+        for recipient in world.by_person(broadcast_id).values()
+        if recipient.state is RecipientState.SENT
+    ][:count]
+    for contact in world.contacts.of([sent[0]]) + [world.contacts.of([person])[0] for person in sent[1:]]:
         assert contact is not None
         add(world.store, contact.address, has_stopped=True)
 
 
 def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 2)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING, "2 of 40 are just 5 %"
@@ -441,15 +446,17 @@ def test_more_than_five_per_cent_of_failures_hold_a_broadcast() -> None:
 
 def hold_back_some(world: World, broadcast_id: str, count: int) -> list[tuple[str, str]]:
     """Have WhatsApp say of so many that were sent that the sender's limit kept them back; who, with which message."""
-    sent = [row for row in world.rows(broadcast_id).values() if row.state is RowState.SENT][:count]
-    for row in sent:
-        world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "failed", 63018)
-    return [(row.person_id, row.message_sid) for row in sent]
+    sent = [
+        recipient for recipient in world.by_person(broadcast_id).values() if recipient.state is RecipientState.SENT
+    ][:count]
+    for recipient in sent:
+        world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "failed", 63018)
+    return [(recipient.person_id, recipient.message_sid) for recipient in sent]
 
 
 def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
-    """Twilio takes every message, and WhatsApp delivers none: those rows wait, and nobody else is tried."""
-    world, broadcast_id = waving(400, (10,))
+    """Twilio takes every message, and WhatsApp delivers none: those recipients wait, and no other is sent to."""
+    world, broadcast_id = sent_in_waves(400, (10,))
     hold_back_some(world, broadcast_id, 2)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
@@ -466,13 +473,13 @@ def test_a_limit_that_is_told_of_many_afterwards_holds_a_broadcast() -> None:
 
 
 def test_what_arrived_after_all_has_not_failed() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     for person_id, message_sid in hold_back_some(world, broadcast_id, 3):
         world.callbacks.apply(broadcast_id, person_id, message_sid, "delivered", 0)
     fail_some(world, broadcast_id, 3)
-    for row in world.rows(broadcast_id).values():
-        if row.state is RowState.FAILED:
-            world.callbacks.apply(broadcast_id, row.person_id, row.message_sid, "read", 0)
+    for recipient in world.by_person(broadcast_id).values():
+        if recipient.state is RecipientState.FAILED:
+            world.callbacks.apply(broadcast_id, recipient.person_id, recipient.message_sid, "read", 0)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING
     view = world.service.view(broadcast_id)
@@ -481,7 +488,7 @@ def test_what_arrived_after_all_has_not_failed() -> None:
 
 
 def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
-    world, broadcast_id = waving(500, (10,))
+    world, broadcast_id = sent_in_waves(500, (10,))
     stop_some(world, broadcast_id, 1)
     world.tick()
     assert world.status(broadcast_id) is S.SENDING, "1 of 50 is just 2 %"
@@ -493,7 +500,7 @@ def test_more_than_two_per_cent_of_stops_hold_a_broadcast() -> None:
 
 
 def test_who_is_resumed_is_judged_anew() -> None:
-    world, broadcast_id = waving(400, (10,))
+    world, broadcast_id = sent_in_waves(400, (10,))
     fail_some(world, broadcast_id, 3)
     world.tick()
     world.service.resume(broadcast_id)
@@ -507,7 +514,7 @@ def test_who_is_resumed_is_judged_anew() -> None:
 
 
 def test_the_failures_of_one_wave_are_not_counted_in_the_next() -> None:
-    world, broadcast_id = waving(400, (10, 20))
+    world, broadcast_id = sent_in_waves(400, (10, 20))
     fail_some(world, broadcast_id, 2)
     world.tick(3, minutes=30)
     assert sent_count(world, broadcast_id) == 80
@@ -525,10 +532,10 @@ def test_a_share_of_a_few_says_nothing() -> None:
     assert world.status(broadcast_id) is S.COMPLETED
 
 
-# --- hours of rest, and the day's room -----------------------------------------------------------------------------
+# --- quiet hours, and the day's room ---------------------------------------------------------------------------------
 
 
-def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
+def test_in_the_quiet_hours_a_broadcast_waits_and_says_until_when() -> None:
     world = World(quiet_hours=QuietHours(time(21), time(9)))
     world.clock.moment = datetime(2026, 11, 22, 22, 0, tzinfo=INDIA)
     add(world.store, wrote_at=world.clock.moment)
@@ -538,7 +545,7 @@ def test_in_the_hours_of_rest_a_broadcast_waits_and_says_until_when() -> None:
     until = world.record(broadcast_id).fields["rests_until"]
     assert datetime.fromisoformat(until) == datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     assert world.twilio.sent == []
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.jobs == []
     world.clock.moment = datetime(2026, 11, 23, 9, 0, tzinfo=INDIA)
     world.tick(3)
@@ -612,15 +619,15 @@ def test_the_rate_and_the_end_are_told(world: World) -> None:
     people = add_many(world.store, 10)
     broadcast_id = world.sending()
     assert world.service.view(broadcast_id).eta is None
-    world.sweep.tick()
+    world.scheduler.tick()
     for person_id in people[:4]:
-        world.ledger.claim(broadcast_id, person_id, TEXT, world.now())
-        world.ledger.record(broadcast_id, person_id, RowState.SENT, message_sid="SM1")
+        world.recipients.claim(broadcast_id, person_id, TEXT, world.now())
+        world.recipients.record_send(broadcast_id, person_id, RecipientState.SENT, message_sid="SM1")
     world.clock.pass_(seconds=2)
     view = world.service.view(broadcast_id)
     assert (view.rate_per_second, view.eta) == (2.0, world.now() + timedelta(seconds=3))
     world.clock.pass_(seconds=6)
-    world.sweep.tick()
+    world.scheduler.tick()
     assert world.service.view(broadcast_id).rate_per_second == 0.5
     world.service.cancel(broadcast_id)
     assert world.service.view(broadcast_id).eta is None

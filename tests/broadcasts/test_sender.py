@@ -1,4 +1,4 @@
-"""The pump: every end that a message can have, and who is held up by whom."""
+"""The sender: every end that a message can have, and what makes the other messages wait."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot.broadcasts.sender import PUMP, PUMP_LEASE
+from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.outbound.broadcast_definition import Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.outbound.error_codes import Verdict, verdict_on
-from onboarding_bot.quiet_hours import INDIA, QuietHours
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
+from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
+from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.keys import SHARDS
+from onboarding_bot.storage.leases import ShardWork
 from onboarding_bot.storage.send_slots import Slot
+from onboarding_bot.time_zone import INDIA
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEMPLATE, TEXT, World
 from tests.fakes import NOON
@@ -45,7 +47,7 @@ def sent_with(world: World, *answers: Sent) -> tuple[str, str]:
     person_id = add(world.store)
     world.twilio.answers[OWNER] = list(answers)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     return broadcast_id, person_id
 
 
@@ -55,8 +57,8 @@ def sent_with(world: World, *answers: Sent) -> tuple[str, str]:
 def test_everybody_gets_it_once(world: World) -> None:
     add_many(world.store, 40)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert sorted(world.twilio.addresses) == sorted(sender_of(number) for number in range(40))
     assert world.states(broadcast_id) == {"sent": 40}
 
@@ -64,13 +66,13 @@ def test_everybody_gets_it_once(world: World) -> None:
 def test_the_callback_names_broadcast_and_row(world: World) -> None:
     broadcast_id, person_id = sent_with(world)
     assert world.twilio.sent == [(OWNER, TEXT.message, {"broadcast": broadcast_id, "row": person_id})]
-    row = world.row(broadcast_id, person_id)
-    assert (row.state, row.message_sid, row.tries) == (RowState.SENT, "SM1", 1)
+    recipient = world.recipient(broadcast_id, person_id)
+    assert (recipient.state, recipient.message_sid, recipient.tries) == (RecipientState.SENT, "SM1", 1)
 
 
 def test_a_template_goes_out_with_its_variables(world: World) -> None:
     add(world.store)
-    world.pump_all(world.sending(TEMPLATE))
+    world.send_all(world.sending(TEMPLATE))
     assert [content for _, content, _ in world.twilio.sent] == [f"{TEMPLATE.content_sid} {{'1': 'Asha'}}"]
 
 
@@ -79,9 +81,9 @@ def test_a_stop_while_the_broadcast_runs_comes_in_time(world: World) -> None:
     first, second = sender_of(1), sender_of(2)
     add(world.store, first)
     add(world.store, second)
-    world.twilio.during = lambda to: add(world.store, second if to == first else first, has_stopped=True) and None
+    world.twilio.during = lambda to: add(world.store, second if to == first else first, has_stopped=True)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert len(world.twilio.sent) == 1
     assert world.states(broadcast_id) == {"sent": 1, "skipped": 1}
 
@@ -105,10 +107,10 @@ def test_every_code_of_twilio_has_its_verdict() -> None:
 def test_a_message_that_timed_out_is_uncertain_and_not_sent_again(world: World) -> None:
     broadcast_id, person_id = sent_with(world, TIMEOUT)
     world.clock.pass_(days=3)
-    world.pump_all(broadcast_id)
-    assert world.row(broadcast_id, person_id).state is RowState.UNCERTAIN
+    world.send_all(broadcast_id)
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.UNCERTAIN
     assert len(world.twilio.sent) == 1
-    assert world.ledger.in_flight(broadcast_id) == 0
+    assert world.recipients.in_flight(broadcast_id) == 0
 
 
 @pytest.mark.parametrize(
@@ -122,16 +124,16 @@ def test_a_message_that_timed_out_is_uncertain_and_not_sent_again(world: World) 
 def test_what_was_not_processed_is_tried_again_ever_later_and_then_has_failed(world: World, answer: Sent) -> None:
     broadcast_id, person_id = sent_with(world, *[answer] * 5)
     for pause in (2, 4, 8, 16):
-        assert world.row(broadcast_id, person_id).state is RowState.PENDING
+        assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
         assert world.waits_until(broadcast_id, person_id) == pytest.approx(pause, abs=0.01)
         world.clock.pass_(seconds=pause - 0.5)
-        world.pump_all(broadcast_id)
-        assert world.row(broadcast_id, person_id).state is RowState.PENDING, "too early"
+        world.send_all(broadcast_id)
+        assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING, "too early"
         world.clock.pass_(seconds=0.5)
         world.redis.delete(keys.SLOTS)
-        world.pump_all(broadcast_id)
-    row = world.row(broadcast_id, person_id)
-    assert (row.state, row.code, row.tries) == (RowState.FAILED, str(answer.code), 5)
+        world.send_all(broadcast_id)
+    recipient = world.recipient(broadcast_id, person_id)
+    assert (recipient.state, recipient.code, recipient.tries) == (RecipientState.FAILED, str(answer.code), 5)
     assert len(world.twilio.sent) == 5
     assert world.states(broadcast_id) == {"failed": 1}
 
@@ -139,17 +141,17 @@ def test_what_was_not_processed_is_tried_again_ever_later_and_then_has_failed(wo
 def test_a_try_that_succeeds_is_the_last(world: World) -> None:
     broadcast_id, person_id = sent_with(world, refused(63010))
     world.clock.pass_(seconds=2)
-    world.pump_all(broadcast_id)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
-    assert world.ledger.counts(broadcast_id).get("failed:63010") is None
+    world.send_all(broadcast_id)
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
+    assert world.recipients.counts(broadcast_id).get("failed:63010") is None
 
 
 def test_tries_count_once_in_the_wave(world: World) -> None:
     """Otherwise a broadcast with a single retry would reach its limit before its end, and stand still."""
     broadcast_id, _ = sent_with(world, refused(63010))
-    world.ledger.note(broadcast_id, wave_limit=1)
+    world.records.set_fields(broadcast_id, wave_limit=1)
     world.clock.pass_(seconds=2)
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert world.states(broadcast_id) == {"sent": 1}
     assert world.record(broadcast_id).number("started") == 1
 
@@ -159,14 +161,14 @@ def test_what_concerns_the_sender_stops_the_broadcast_with_the_reason(world: Wor
     people = add_many(world.store, 10)
     world.twilio.always = refused(code)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     record = world.record(broadcast_id)
     assert (record.status, record.reason) == (S.STOPPED, f"Twilio error {code}")
     assert len(world.twilio.sent) == 1
     assert world.states(broadcast_id) == {"pending": 10}
     world.twilio.always = None
     world.service.resume(broadcast_id)
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert world.states(broadcast_id) == {"sent": 10}, "it was nobody's fault of theirs"
     assert len(people) == 10
 
@@ -180,14 +182,14 @@ LIMITED = [
 @pytest.mark.parametrize("answer", LIMITED)
 def test_the_senders_limit_slows_everybody_down_and_the_row_is_tried_again(world: World, answer: Sent) -> None:
     broadcast_id, person_id = sent_with(world, answer)
-    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
     assert world.waits_until(broadcast_id, person_id) == pytest.approx(2, abs=0.01)
-    assert world.slots.take_urgent(0.1).wait_seconds > 0.5
+    assert world.slots.take_for_transactional(0.1) > 0.5
     assert world.status(broadcast_id) is S.SENDING
     world.redis.delete(keys.SLOTS)
     world.clock.pass_(seconds=2)
-    world.pump_all(broadcast_id)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    world.send_all(broadcast_id)
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
     assert not world.record(broadcast_id).is_limited
     assert world.states(broadcast_id) == {"sent": 1}
 
@@ -196,7 +198,7 @@ def limited_for(world: World, broadcast_id: str, seconds: int) -> None:
     """Have it send once a second for so long, whatever pause Twilio has brought about."""
     for _ in range(seconds):
         world.redis.delete(keys.SLOTS)
-        world.pump_all(broadcast_id)
+        world.send_all(broadcast_id)
         world.clock.pass_(seconds=1)
 
 
@@ -212,7 +214,7 @@ def test_the_senders_limit_stops_the_broadcast_when_it_goes_on(world: World, ans
     record = world.record(broadcast_id)
     assert (record.status, record.reason) == (S.STOPPED, "Twilio error 63018")
     assert world.states(broadcast_id) == {"pending": size}
-    assert world.ledger.counts(broadcast_id).get("failed:63018") is None
+    assert world.recipients.counts(broadcast_id).get("failed:63018") is None
     world.service.resume(broadcast_id)
     limited_for(world, broadcast_id, 10)
     assert world.status(broadcast_id) is S.SENDING, "it backs off anew"
@@ -226,14 +228,14 @@ def test_a_limit_that_one_recipient_meets_time_after_time_stops_the_broadcast(wo
     broadcast_id, person_id = sent_with(world, *[refused(63018)] * 5)
     for _ in range(30):
         assert world.status(broadcast_id) is S.SENDING
-        world.ledger.limit_is_over(broadcast_id)
+        world.records.clear_limit(broadcast_id)
         limited_for(world, broadcast_id, 1)
     limited_for(world, broadcast_id, 1)
     assert world.status(broadcast_id) is S.STOPPED
-    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
     world.service.resume(broadcast_id)
     limited_for(world, broadcast_id, 1)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
 
 
 def test_a_limit_after_a_night_is_another_one(world: World) -> None:
@@ -242,9 +244,9 @@ def test_a_limit_after_a_night_is_another_one(world: World) -> None:
     add(world.store, wrote_at=world.clock.moment)
     limited_for(world, broadcast_id, 1)
     assert world.status(broadcast_id) is S.SENDING
-    assert world.slots.take_urgent(0.1).wait_seconds < 2
+    assert world.slots.take_for_transactional(0.1) < 2
     limited_for(world, broadcast_id, 5)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
 
 
 def test_a_limit_that_passes_again_and_again_stops_nothing(world: World) -> None:
@@ -266,24 +268,27 @@ def test_21211_says_nothing_of_somebody_without_a_phone_number(world: World, add
     for number in range(1, 6):
         world.twilio.always = refused(21211) if told == "in the answer" else None
         broadcast_id = world.sending()
-        world.pump_all(broadcast_id)
+        world.send_all(broadcast_id)
         if told == "by callback":
             world.callbacks.apply(broadcast_id, person_id, f"SM{number}", "failed", 21211)
-        assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == (
-            RowState.FAILED,
+        assert (world.recipient(broadcast_id, person_id).state, world.recipient(broadcast_id, person_id).code) == (
+            RecipientState.FAILED,
             "21211",
         )
     permit = world.store._keys.permit(person_id)
     assert not [name for name in world.redis.hkeys(permit) if name.startswith((b"trouble", b"suppressed"))]
-    assert world.row(world.sending(), person_id).state is RowState.PENDING
+    assert world.recipient(world.sending(), person_id).state is RecipientState.PENDING
 
 
 @pytest.mark.parametrize("code", sorted(SUPPRESS))
 def test_who_blocked_us_is_not_written_to_again(world: World, code: int) -> None:
     broadcast_id, person_id = sent_with(world, refused(code))
-    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == ("failed", str(code))
+    assert (world.recipient(broadcast_id, person_id).state, world.recipient(broadcast_id, person_id).code) == (
+        "failed",
+        str(code),
+    )
     again = world.sending()
-    assert world.row(again, person_id).code == "suppressed"
+    assert world.recipient(again, person_id).code == "suppressed"
 
 
 @pytest.mark.parametrize("code", sorted(STRIKE))
@@ -292,23 +297,23 @@ def test_a_number_that_seems_wrong_is_given_up_after_three_broadcasts(world: Wor
     world.twilio.always = refused(code)
     for _ in range(3):
         broadcast_id = world.sending()
-        world.pump_all(broadcast_id)
-        assert world.row(broadcast_id, person_id).state is RowState.FAILED
-    assert world.row(world.sending(), person_id).code == "suppressed"
+        world.send_all(broadcast_id)
+        assert world.recipient(broadcast_id, person_id).state is RecipientState.FAILED
+    assert world.recipient(world.sending(), person_id).code == "suppressed"
 
 
 @pytest.mark.parametrize("code", sorted(LATER))
 def test_what_whatsapp_holds_back_is_tried_after_a_day_and_after_three(world: World, code: int) -> None:
     broadcast_id, person_id = sent_with(world, *[refused(code)] * 3)
     for hours in (24, 72):
-        assert world.row(broadcast_id, person_id).state is RowState.PENDING
+        assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
         assert world.waits_until(broadcast_id, person_id) == pytest.approx(hours * 3600, abs=0.01)
         world.clock.pass_(hours=hours)
         add(world.store, wrote_at=world.clock.moment)
-        world.pump_all(broadcast_id)
-    assert world.row(broadcast_id, person_id).state is RowState.FAILED
+        world.send_all(broadcast_id)
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.FAILED
     assert len(world.twilio.sent) == 3
-    assert world.row(world.sending(), person_id).state is RowState.PENDING, (
+    assert world.recipient(world.sending(), person_id).state is RecipientState.PENDING, (
         "and other broadcasts still reach the person"
     )
 
@@ -317,11 +322,11 @@ def test_marketing_is_not_its_own_hindrance_when_whatsapp_holds_it_back(world: W
     person_id = add(world.store, wants_news=True)
     world.twilio.answers[OWNER] = [refused(63049)] * 2
     broadcast_id = world.sending(replace(TEMPLATE, purpose=Purpose.MARKETING))
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     for hours in (24, 72):
         world.clock.pass_(hours=hours)
-        world.pump_all(broadcast_id)
-    assert world.row(broadcast_id, person_id).state is RowState.SENT
+        world.send_all(broadcast_id)
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.SENT
 
 
 def test_a_busy_twilio_takes_no_chance_from_what_whatsapp_holds_back(world: World) -> None:
@@ -329,7 +334,7 @@ def test_a_busy_twilio_takes_no_chance_from_what_whatsapp_holds_back(world: Worl
     broadcast_id, person_id = sent_with(world, busy, busy, busy, refused(63049))
     for seconds in (2, 4, 8):
         world.clock.pass_(seconds=seconds)
-        world.pump_all(broadcast_id)
+        world.send_all(broadcast_id)
     assert world.waits_until(broadcast_id, person_id) == pytest.approx(DAY.total_seconds(), abs=0.01)
 
 
@@ -338,9 +343,9 @@ def test_wrong_content_fails_that_recipient_alone(world: World, code: int) -> No
     add(world.store, sender_of(1))
     broadcast_id, person_id = sent_with(world, refused(code))
     assert world.states(broadcast_id) == {"sent": 1, "failed": 1}
-    assert world.ledger.counts(broadcast_id)[f"failed:{code}"] == 1
+    assert world.recipients.counts(broadcast_id)[f"failed:{code}"] == 1
     assert world.status(broadcast_id) is S.SENDING
-    assert world.row(world.sending(), person_id).state is RowState.PENDING
+    assert world.recipient(world.sending(), person_id).state is RecipientState.PENDING
 
 
 # --- pauses for everybody ------------------------------------------------------------------------------------------
@@ -354,9 +359,9 @@ def test_a_pause_that_twilio_asks_for_slows_every_broadcast_down(world: World, a
     broadcast_id, _ = sent_with(world, answer)
     add(world.store, sender_of(1))
     other = world.sending()
-    world.pump_all(other)
+    world.send_all(other)
     assert len(world.twilio.sent) == 1
-    assert world.slots.take_urgent(0.1).wait_seconds > 25
+    assert world.slots.take_for_transactional(0.1) > 25
     assert world.states(other) == {"pending": 2}
     assert broadcast_id != other
 
@@ -364,13 +369,13 @@ def test_a_pause_that_twilio_asks_for_slows_every_broadcast_down(world: World, a
 def test_nobody_sleeps_through_a_long_pause(world: World) -> None:
     """A thread that did would neither see a pause by an admin nor let go of its shard."""
     broadcast_id, person_id = sent_with(world)
-    world.slots.slow_down(3600)
+    world.slots.pause(3600)
     add(world.store, sender_of(1))
     other = world.sending()
     shard = keys.shard_of(person_id)
-    assert not world.pump.run(other, shard)
+    assert not world.sender.run(other, shard)
     assert sum(world.slept) < 3
-    assert world.ledger.lease(other, shard, PUMP, PUMP_LEASE), "the shard is free for the next one"
+    assert world.leases.take(other, shard, ShardWork.SEND, SEND_LEASE), "the shard is free for the next one"
     assert broadcast_id != other
 
 
@@ -378,7 +383,7 @@ def test_a_slow_rate_is_waited_for_in_small_sleeps(world: World) -> None:
     slow = World(redis=world.redis, rate=1)
     add_many(slow.store, 4)
     broadcast_id = slow.sending()
-    slow.pump_all(broadcast_id)
+    slow.send_all(broadcast_id)
     assert max(slow.slept) <= 1.0
     assert slow.states(broadcast_id) == {"sent": 2, "pending": 2}, "a second is reserved at most"
 
@@ -389,32 +394,32 @@ def test_an_admins_word_comes_before_the_next_message(world: World, status: S) -
     broadcast_id = world.create()
 
     def interfere(_to: str) -> None:
-        world.ledger.move(broadcast_id, status, [S.SENDING])
+        world.records.transition(broadcast_id, status, [S.SENDING])
 
     world.twilio.during = interfere
-    world.sweep.tick()
+    world.scheduler.tick()
     for shard in range(SHARDS):
-        world.audience.enrol(broadcast_id, shard)
-    world.ledger.note(broadcast_id, wave_limit="")
-    world.pump_all(broadcast_id)
+        world.audience.add_recipients(broadcast_id, shard)
+    world.records.set_fields(broadcast_id, wave_limit="")
+    world.send_all(broadcast_id)
     assert len(world.twilio.sent) == 1
     assert world.states(broadcast_id) == {"sent": 1, "pending": len(people) - 1}
 
 
-def test_nothing_goes_out_in_the_hours_of_rest(world: World) -> None:
+def test_nothing_goes_out_in_the_quiet_hours(world: World) -> None:
     resting = World(redis=world.redis, quiet_hours=QuietHours(time(21), time(9)))
     resting.clock.moment = datetime(2026, 11, 22, 20, 59, tzinfo=INDIA)
     add(resting.store, wrote_at=resting.clock.moment)
     broadcast_id = resting.sending()
     resting.clock.pass_(minutes=1)
-    resting.pump_all(broadcast_id)
+    resting.send_all(broadcast_id)
     assert resting.twilio.sent == []
     resting.clock.pass_(hours=12)
-    resting.pump_all(broadcast_id)
+    resting.send_all(broadcast_id)
     assert len(resting.twilio.sent) == 1
 
 
-def test_the_hours_of_rest_begin_in_the_middle_of_a_shard(world: World) -> None:
+def test_the_quiet_hours_begin_in_the_middle_of_a_shard(world: World) -> None:
     resting = World(redis=world.redis, quiet_hours=QuietHours(time(21), time(9)))
     resting.clock.moment = datetime(2026, 11, 22, 20, 59, 58, tzinfo=INDIA)
     for number in range(60):
@@ -426,12 +431,12 @@ def test_the_hours_of_rest_begin_in_the_middle_of_a_shard(world: World) -> None:
 
     resting.twilio.during = second_by_second
     broadcast_id = resting.sending()
-    resting.pump_all(broadcast_id)
+    resting.send_all(broadcast_id)
     assert 1 <= len(resting.twilio.sent) <= 5
 
 
 def test_an_unknown_broadcast_is_nobodys_work(world: World) -> None:
-    assert world.pump.run("0" * 24, 3) is False
+    assert world.sender.run("0" * 24, 3) is False
 
 
 @pytest.mark.parametrize("code", [min(SUPPRESS), min(STRIKE), min(FAIL), min(RETRY)])
@@ -440,7 +445,7 @@ def test_what_concerns_one_recipient_does_not_keep_the_rest_of_the_shard_waiting
     shard = next(shard for shard, count in Counter(map(keys.shard_of, people)).items() if count > 2)
     broadcast_id = world.sending()
     world.twilio.always = Sent(SendResult.REFUSED, code=code)
-    world.pump._send_some(broadcast_id, shard, world.seconds + 60)
+    world.sender._send_some(broadcast_id, shard, world.seconds + 60)
     assert len(world.twilio.sent) == sum(keys.shard_of(person) == shard for person in people)
 
 
@@ -449,8 +454,8 @@ def test_who_said_no_is_skipped_for_that_though_nothing_else_is_known_of_them(wo
     broadcast_id = world.sending()
     add(world.store, has_stopped=True)
     world.redis.delete(f"{{s{keys.shard_of(person_id)}}}:contact:{person_id}")
-    world.pump_all(broadcast_id)
-    assert (world.row(broadcast_id, person_id).state, world.row(broadcast_id, person_id).code) == (
+    world.send_all(broadcast_id)
+    assert (world.recipient(broadcast_id, person_id).state, world.recipient(broadcast_id, person_id).code) == (
         "skipped",
         "opted_out",
     )
@@ -458,7 +463,7 @@ def test_who_said_no_is_skipped_for_that_though_nothing_else_is_known_of_them(wo
 
 def test_the_shard_is_given_back_when_there_is_nothing_more_to_send(world: World) -> None:
     broadcast_id, person_id = sent_with(world)
-    assert world.ledger.lease(broadcast_id, keys.shard_of(person_id), PUMP, PUMP_LEASE)
+    assert world.leases.take(broadcast_id, keys.shard_of(person_id), ShardWork.SEND, SEND_LEASE)
 
 
 def test_a_slice_ends_though_there_is_more_and_the_shard_is_kept(world: World) -> None:
@@ -473,9 +478,9 @@ def test_a_slice_ends_though_there_is_more_and_the_shard_is_kept(world: World) -
 
     world.twilio.during = second_by_second
     broadcast_id = world.sending()
-    assert world.pump.run(broadcast_id, shard) is True
+    assert world.sender.run(broadcast_id, shard) is True
     assert 4 <= len(world.twilio.sent) <= 6
-    assert not world.ledger.lease(broadcast_id, shard, PUMP, PUMP_LEASE)
+    assert not world.leases.take(broadcast_id, shard, ShardWork.SEND, SEND_LEASE)
 
 
 # --- slots ---------------------------------------------------------------------------------------------------------
@@ -494,8 +499,8 @@ def count_slots(world: World, monkeypatch: pytest.MonkeyPatch, trip: float, *ove
     def sleep(seconds: float) -> None:
         world.seconds += seconds + next(late, 0.0)
 
-    monkeypatch.setattr(world.slots, "take", take)
-    monkeypatch.setattr(world.pump, "_sleep", sleep)
+    monkeypatch.setattr(world.slots, "take_for_broadcast", take)
+    monkeypatch.setattr(world.sender, "_sleep", sleep)
     return taken
 
 
@@ -514,7 +519,7 @@ def test_a_slot_that_was_missed_is_taken_anew(
     add(world.store)
     broadcast_id = world.sending()
     taken = count_slots(world, monkeypatch, 0.001, *oversleeps)
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert taken == expected
     assert len(world.twilio.sent) == 1
 
@@ -527,14 +532,14 @@ def test_a_slot_that_was_missed_is_taken_anew(
         pytest.param([0.2, 0.2, 0.2, 0.2, 0.2], 4, 4, id="always late: it goes out nevertheless"),
     ],
 )
-def test_a_claim_that_stalled_is_taken_back_and_its_slot_taken_anew(
+def test_a_claim_that_stalled_is_released_and_its_slot_taken_anew(
     world: World, monkeypatch: pytest.MonkeyPatch, stalls: list[float], slots: int, claims: int
 ) -> None:
     """Otherwise everything that Redis held up would go out at once when it goes on."""
     person_id = add(world.store, wants_news=True)
     broadcast_id = world.sending(replace(TEXT, purpose=Purpose.MARKETING))
     taken = count_slots(world, monkeypatch, 0.001)
-    stall, claimed, claim = iter(stalls), [], world.ledger.claim
+    stall, claimed, claim = iter(stalls), [], world.recipients.claim
 
     def stalling(*arguments: Any) -> Contact | None:
         claimed.append(arguments)
@@ -542,35 +547,35 @@ def test_a_claim_that_stalled_is_taken_back_and_its_slot_taken_anew(
         world.seconds += next(stall, 0.0)
         return contact
 
-    monkeypatch.setattr(world.ledger, "claim", stalling)
-    world.pump_all(broadcast_id)
+    monkeypatch.setattr(world.recipients, "claim", stalling)
+    world.send_all(broadcast_id)
     assert (len(taken), len(claimed)) == (slots, claims)
-    row = world.row(broadcast_id, person_id)
-    assert (row.state, row.tries) == (RowState.SENT, 1)
+    recipient = world.recipient(broadcast_id, person_id)
+    assert (recipient.state, recipient.tries) == (RecipientState.SENT, 1)
     assert len(world.twilio.sent) == 1
-    assert world.ledger.in_flight(broadcast_id) == 0
+    assert world.recipients.in_flight(broadcast_id) == 0
 
 
-def test_who_says_stop_while_a_claim_is_taken_back_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_says_stop_while_a_claim_is_released_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     add(world.store)
     broadcast_id = world.sending()
     count_slots(world, monkeypatch, 0.001)
-    put_back = world.ledger.put_back
+    release_claim = world.recipients.release_claim
 
     def stopped_meanwhile(*arguments: Any) -> None:
-        put_back(*arguments)
+        release_claim(*arguments)
         add(world.store, has_stopped=True)
 
-    claim = world.ledger.claim
+    claim = world.recipients.claim
 
     def stalling(*arguments: Any) -> Contact | None:
         contact = claim(*arguments)
         world.seconds += 0.1
         return contact
 
-    monkeypatch.setattr(world.ledger, "put_back", stopped_meanwhile)
-    monkeypatch.setattr(world.ledger, "claim", stalling)
-    world.pump_all(broadcast_id)
+    monkeypatch.setattr(world.recipients, "release_claim", stopped_meanwhile)
+    monkeypatch.setattr(world.recipients, "claim", stalling)
+    world.send_all(broadcast_id)
     assert world.twilio.sent == []
     assert world.states(broadcast_id) == {"skipped": 1}
 
@@ -580,7 +585,7 @@ def test_a_long_way_to_redis_is_no_missed_slot(world: World, monkeypatch: pytest
     add(world.store)
     broadcast_id = world.sending()
     taken = count_slots(world, monkeypatch, 0.025)
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     assert taken == [True]
 
 
@@ -591,14 +596,14 @@ def test_the_daily_limit_leaves_rows_pending_which_go_out_when_there_is_room(wor
     limited = World(redis=world.redis, daily_limit=3)
     add_many(limited.store, 8, wrote_at=NOON - 3 * DAY, wants_news=True)
     broadcast_id = limited.sending(TEMPLATE)
-    limited.pump_all(broadcast_id)
+    limited.send_all(broadcast_id)
     assert limited.states(broadcast_id) == {"sent": 3, "pending": 5}
     limited.clock.pass_(minutes=10)
-    limited.pump_all(broadcast_id)
+    limited.send_all(broadcast_id)
     assert limited.states(broadcast_id) == {"sent": 3, "pending": 5}
     limited.redis.delete(keys.OUTSIDE_WINDOW_TODAY)  # a day later, by Redis's own clock
     limited.clock.pass_(minutes=10)
-    limited.pump_all(broadcast_id)
+    limited.send_all(broadcast_id)
     assert limited.states(broadcast_id) == {"sent": 6, "pending": 2}
     assert len(set(limited.twilio.addresses)) == 6
 
@@ -609,8 +614,8 @@ def test_who_wrote_today_is_not_held_up_by_the_daily_limit(world: World) -> None
     broadcast_id = limited.sending(TEMPLATE)
     inside = add_many(limited.store, 5, first=500)
     for person_id in inside:
-        limited.ledger.enrol(broadcast_id, keys.shard_of(person_id), [person_id], TEMPLATE, NOON)
-    limited.pump_all(broadcast_id)
+        limited.recipients.add(broadcast_id, keys.shard_of(person_id), [person_id], TEMPLATE, NOON)
+    limited.send_all(broadcast_id)
     assert limited.states(broadcast_id) == {"sent": 6, "pending": len(outside) - 1}
 
 
@@ -619,12 +624,12 @@ def test_a_second_try_after_days_needs_a_place_as_well(world: World) -> None:
     person_id = add(limited.store, wrote_at=NOON - 3 * DAY, wants_news=True)
     limited.twilio.answers[OWNER] = [refused(63049)]
     broadcast_id = limited.sending(TEMPLATE)
-    limited.pump_all(broadcast_id)
+    limited.send_all(broadcast_id)
     limited.clock.pass_(hours=24)
     limited.redis.delete(keys.OUTSIDE_WINDOW_TODAY)
     limited.redis.zadd(keys.OUTSIDE_WINDOW_TODAY, {"somebody else": 4e12})
-    limited.pump_all(broadcast_id)
-    assert limited.row(broadcast_id, person_id).state is RowState.PENDING
+    limited.send_all(broadcast_id)
+    assert limited.recipient(broadcast_id, person_id).state is RecipientState.PENDING
     assert len(limited.twilio.sent) == 1
 
 
@@ -633,5 +638,5 @@ def test_a_postponed_row_is_looked_at_again_soon(world: World) -> None:
     limited.redis.zadd(keys.OUTSIDE_WINDOW_TODAY, {"somebody else": 4e12})
     person_id = add(limited.store, wrote_at=NOON - 3 * DAY, wants_news=True)
     broadcast_id = limited.sending(TEMPLATE)
-    limited.pump_all(broadcast_id)
+    limited.send_all(broadcast_id)
     assert limited.waits_until(broadcast_id, person_id) == pytest.approx(600)

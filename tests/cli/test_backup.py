@@ -289,7 +289,7 @@ def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
 def test_what_is_made_anew_is_neither_restored_nor_in_the_way(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    anew = {"{dramatiq}:outbound": "jobs", keys.HEARTBEATS: "a minute ago", keys.SWEEPER: "this one"}
+    anew = {"{dramatiq}:outbound": "jobs", keys.HEARTBEATS: "a minute ago", keys.SCHEDULER_LEASE: "this one"}
     Redis(port=old.port).mset(anew | {"{s1}:counters": "x"})
     assert backup.main([str(tmp_path / "night.rdb")]) == 0
     work_with(new.url, monkeypatch)

@@ -70,7 +70,7 @@ def test_only_who_wrote_since_a_moment(app: Flask, clock: MovableClock) -> None:
 
 def test_a_shard_with_more_than_a_batch_is_listed_whole(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Talker(app, ASHA).store
-    monkeypatch.setattr("onboarding_bot.storage.ledger.BATCH", 3)
+    monkeypatch.setattr("onboarding_bot.storage.contacts.BATCH", 3)
     add_many(store, 400)
     assert len(Run().rows) == 400
 

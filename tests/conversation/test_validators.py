@@ -22,6 +22,7 @@ from onboarding_bot.conversation.validators import (
     validate_sector,
 )
 from onboarding_bot.languages.catalogue import Texts
+from tests.languages.text_codes import placeholders_by_code
 
 ZWNJ, ZWJ = "\u200c", "\u200d"
 VALIDATORS = {
@@ -31,7 +32,7 @@ VALIDATORS = {
     "phone": validate_phone,
 }
 TEXTS = Texts({"support_contact": "-", "draft_days": "7", "contact_days": "180"}, "en")
-CODES = TEXTS.codes()
+CODES = placeholders_by_code()
 
 # One zero for each script that counts in tens; the digits follow it in order.
 ZEROS = {

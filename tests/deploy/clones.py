@@ -28,9 +28,9 @@ SHIPPED = (
     "main.py",
     "onboarding_bot",
     "simulator",
-    "requirements.txt",
-    "requirements-demo.txt",
-    "requirements-dev.txt",
+    "requirements.lock",
+    "requirements-demo.lock",
+    "requirements-dev.lock",
 )
 # Names that the machine of a developer may have set, and that would change what a test sees.
 SETTINGS_PREFIXES = ("TWILIO_", "AUTH_API_", "SIMULATOR_", "FLASK_", "REDIS_", "QUEUE_", "QUIET_", "WEB_", "PIP_")
@@ -140,10 +140,10 @@ def lend_packages(clone: Clone) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    names = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
-    text = "".join((clone.folder / name).read_text().rstrip("\n") for name in names)
-    digest = subprocess.run(["cksum"], input=text, capture_output=True, text=True, check=True).stdout
-    (venv / ".installed-requirements-dev.txt").write_text(digest.replace(" ", ""))
+    names = ("requirements.lock", "requirements-demo.lock", "requirements-dev.lock")
+    text = b"".join((clone.folder / name).read_bytes() for name in names)
+    digest = subprocess.run(["cksum"], input=text, capture_output=True, check=True).stdout
+    (venv / ".installed-requirements-dev.lock").write_bytes(digest.replace(b" ", b""))
 
 
 def end_processes(clone: Clone) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pytest
 from redis import Redis
 
-from onboarding_bot.storage.keys import SWEEPER
+from onboarding_bot.storage.keys import SCHEDULER_LEASE
 from tests.deploy.clones import PATIENCE_SECONDS, Clone, end_processes, free_ports, status_of, wait_until
 from tests.deploy.test_verbs import GOOD_SETTINGS
 from tests.servers import RedisServer, running_redis
@@ -44,7 +44,7 @@ class Serving:
 
 
 def has_worker(redis: RedisServer) -> bool:
-    return bool(Redis(port=redis.port).exists(SWEEPER))
+    return bool(Redis(port=redis.port).exists(SCHEDULER_LEASE))
 
 
 @contextmanager

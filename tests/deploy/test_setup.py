@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import socket
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,10 +55,29 @@ def test_a_python_without_venv_is_told_apart(bare_clone: Clone, tmp_path: Path) 
 def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
     told = bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
     assert told.returncode == 1
-    assert told.stdout == "Installing requirements-demo.txt into .venv (about a minute, once)\n"
+    assert told.stdout == "Installing requirements-demo.lock into .venv (about a minute, once)\n"
     assert len(told.stderr.splitlines()) == 1
-    assert "requirements-demo.txt could not be installed: is PyPI within reach?" in told.stderr
+    assert "requirements-demo.lock could not be installed: is PyPI within reach?" in told.stderr
     assert "127.0.0.1" in (bare_clone.folder / "var/log/setup.log").read_text()
+
+
+@pytest.mark.parametrize("tampered_with", [True, False], ids=["tampered with", "as it was hashed"])
+def test_a_package_is_installed_only_as_it_was_hashed(bare_clone: Clone, tmp_path: Path, tampered_with: bool) -> None:
+    wheel = tmp_path / "door-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("door-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: door\nVersion: 1.0\n")
+        archive.writestr("door-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("door-1.0.dist-info/RECORD", "")
+    lock = f"door==1.0 --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+    for name in ("requirements.lock", "requirements-demo.lock", "requirements-dev.lock"):
+        (bare_clone.folder / name).write_text(lock)
+    if tampered_with:
+        with zipfile.ZipFile(wheel, "a") as archive:
+            archive.writestr("door.py", "print('somebody else was here')\n")
+    told = bare_clone.run("install", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert (told.returncode, "could not be installed" in told.stderr) == ((1, True) if tampered_with else (0, False))
+    log = (bare_clone.folder / "var/log/setup.log").read_text()
+    assert ("DO NOT MATCH THE HASHES" in log) == tampered_with
 
 
 @pytest.fixture
@@ -97,13 +118,13 @@ def test_a_finished_environment_is_used_as_it_is(clone: Clone) -> None:
 
 
 def test_changed_requirements_are_installed(clone: Clone) -> None:
-    requirements = clone.folder / "requirements.txt"
+    requirements = clone.folder / "requirements.lock"
     before = requirements.read_text()
     requirements.write_text(before + "# a new line\n")
     try:
         first, second = clone.run("env"), clone.run("env")
     finally:
         requirements.write_text(before)
-    assert first.stdout == "Installing requirements.txt into .venv (about a minute, once)\n"
+    assert first.stdout == "Installing requirements.lock into .venv (about a minute, once)\n"
     assert second.stdout == ""
     assert not (clone.folder / ".venv" / ".unfinished").exists()

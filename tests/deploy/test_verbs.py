@@ -16,7 +16,7 @@ import pytest
 
 from tests.deploy.clones import Clone, free_ports
 
-VERBS = ["demo", "test", "check", "env", "doctor", "serve", "health", "stats"]
+VERBS = ["demo", "test", "check", "install", "lock", "env", "doctor", "serve", "health", "stats"]
 VERBS += ["catch-up", "consent", "breach-list", "backup", "restore"]
 VERBS += ["deploy", "start", "stop", "restart", "logs", "clean", "help"]
 GOOD_SETTINGS = {
@@ -46,6 +46,7 @@ def test_help_names_every_verb(clone: Clone) -> None:
         ([], "a verb is missing"),
         (["frobnicate"], 'there is no verb "frobnicate"'),
         (["demo", "--fast"], "demo takes no arguments"),
+        (["install", "--fast"], "install takes no arguments"),
         (["clean", "everything"], "clean takes only --volumes"),
         (["backup", "one", "two"], "backup takes one file at most"),
         (["backup", "--now"], "backup takes one file at most"),

@@ -8,11 +8,11 @@ from dataclasses import fields
 
 import pytest
 
-from onboarding_bot.broadcasts.retry_schedule import AFTER_DAILY_LIMIT, BACK_OFF, LATER, LIMITED_AT_MOST
-from onboarding_bot.broadcasts.sender import STRIKES
+from onboarding_bot.broadcasts.sender import BROADCASTS_TO_SUPPRESS
 from onboarding_bot.cli import breach_list
 from onboarding_bot.config import Settings
-from onboarding_bot.outbound.error_codes import LIMIT_CODE, Verdict, verdict_on
+from onboarding_bot.outbound.retry_schedule import AFTER_DAILY_LIMIT, BACK_OFF, LATER, LIMITED_AT_MOST
+from onboarding_bot.outbound.twilio_errors import SENDER_LIMITED, Verdict, verdict_on
 from onboarding_bot.outbound.waves import FAILURES_MAX, STOPS_MAX
 from tests.docs.pages import PAGES, ROOT, rows, section, text_of
 
@@ -29,9 +29,9 @@ DOES = {
     Verdict.RETRY: f"tries again after {', '.join(seconds(BACK_OFF)[:-1])} and {seconds(BACK_OFF)[-1]} seconds",
     Verdict.STOP_BROADCAST: "stops",
     Verdict.SUPPRESS: "written to no more before",
-    Verdict.COUNT_AGAINST: {2: "two", 3: "three"}[STRIKES] + " different broadcasts",
+    Verdict.COUNT_AGAINST: {2: "two", 3: "three"}[BROADCASTS_TO_SUPPRESS] + " different broadcasts",
     Verdict.LATER: f"tries again after {LATER[0].total_seconds() // 3600:.0f} hours, then {LATER[1].days * 24}",
-    Verdict.FAIL: "that row alone",
+    Verdict.FAIL: "that recipient alone",
 }
 
 
@@ -45,12 +45,12 @@ def test_the_table_of_codes_says_what_the_bot_does_about_each() -> None:
 
 
 def test_of_the_senders_limit_the_table_says_when_it_stops() -> None:
-    ((_, _, does, _),) = [row for row in rows(text_of(BROADCASTS)) if row[0] == str(LIMIT_CODE)]
+    ((_, _, does, _),) = [row for row in rows(text_of(BROADCASTS)) if row[0] == str(SENDER_LIMITED)]
     assert DOES[Verdict.RETRY] in does
     assert len(BACK_OFF) == 4, "a fifth time"
     assert "a fifth time for one recipient, or half a minute" in does
     assert LIMITED_AT_MOST.total_seconds() == 30
-    assert AFTER_DAILY_LIMIT.total_seconds() == 3600, "that row waits an hour"
+    assert AFTER_DAILY_LIMIT.total_seconds() == 3600, "that recipient waits an hour"
 
 
 def test_waves_pause_where_the_page_says() -> None:

@@ -19,9 +19,9 @@ import requests
 from redis import Redis
 from redis.exceptions import RedisError
 
-from onboarding_bot.broadcasts.sender import PUMP
 from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from onboarding_bot.storage.keys import broadcast
+from onboarding_bot.storage.leases import ShardWork
 from tests.e2e.world import PATIENCE_SECONDS, Process, World
 from tests.settings import ENVIRONMENT
 
@@ -126,18 +126,18 @@ class Admin:
         return dict(answer.json())
 
     def counts(self, broadcast_id: str) -> Counter[str]:
-        """How many rows are in which state; states that nobody is in are left out."""
+        """How many recipients are in which state; states that none is in are left out."""
         return +Counter(self.look(broadcast_id)["counts"])
 
-    def rows(self, broadcast_id: str) -> dict[str, dict[str, str]]:
+    def recipients(self, broadcast_id: str) -> dict[str, dict[str, str]]:
         """Every recipient's line of the file, by address; fails when somebody has two."""
         url = f"{self.world.bot_url}/broadcasts/{broadcast_id}/recipients.csv"
         lines = list(
             csv.DictReader(requests.get(url, headers=self.headers, timeout=PATIENCE_SECONDS).text.splitlines())
         )
-        rows = {line["recipient"]: line for line in lines}
-        assert len(rows) == len(lines)
-        return rows
+        recipients = {line["recipient"]: line for line in lines}
+        assert len(recipients) == len(lines)
+        return recipients
 
     def wait_for_status(self, broadcast_id: str, status: str, seconds: float = PATIENCE_SECONDS) -> None:
         """Return when the broadcast has that status."""
@@ -161,12 +161,12 @@ class Admin:
         """Return when Twilio has told all that it had to tell."""
         wait_for(lambda: self.callbacks_under_way() == 0, "Twilio having called back about everything")
 
-    def wait_for_sweeps(self, count: int = 3) -> None:
+    def wait_for_ticks(self, count: int = 3) -> None:
         """Return when a worker has looked after everything so many times more."""
         signs = Heartbeats(self.world.redis_client(), self.world.redis_client())
         for _ in range(count + 1):  # one of them may have been under way
             before = signs.read().get(Heartbeat.WORKER)
-            wait_for(lambda before=before: signs.read().get(Heartbeat.WORKER) != before, "a sweep")  # type: ignore[misc]
+            wait_for(lambda before=before: signs.read().get(Heartbeat.WORKER) != before, "a tick")  # type: ignore[misc]
 
     def slots_taken(self, broadcast_id: str) -> int:
         """For how many recipients the moment has been reserved: so many are out, or may still get out."""
@@ -174,7 +174,7 @@ class Admin:
 
     def wait_until_nobody_sends(self, broadcast_id: str) -> None:
         """Return when no thread is at work on it, and nothing is in flight."""
-        leases, redis = f"*:broadcast:{broadcast_id}:lease-{PUMP}", self.world.redis_client()
+        leases, redis = f"*:broadcast:{broadcast_id}:lease-{ShardWork.SEND}", self.world.redis_client()
         wait_for(lambda: not (redis.keys(leases) or self.counts(broadcast_id)["sending"]), "nobody sending")
 
     def nothing_more_is_sent(self, broadcast_id: str, at_most: int) -> int:
@@ -182,7 +182,7 @@ class Admin:
         self.wait_until_nobody_sends(broadcast_id)
         total = self.sent().total
         assert total <= at_most
-        self.wait_for_sweeps()
+        self.wait_for_ticks()
         assert (self.sent().total, self.counts(broadcast_id)["sent"]) == (total, total)
         return total
 

@@ -58,12 +58,12 @@ def test_killed_workers_and_a_restarted_redis_lose_nobody_and_write_to_nobody_tw
     admin.wait_for_status(broadcast_id, "completed", DONE_WITHIN_SECONDS)
     admin.wait_for_quiet()
 
-    counts, rows, sent = admin.counts(broadcast_id), admin.rows(broadcast_id), admin.sent()
+    counts, recipients, sent = admin.counts(broadcast_id), admin.recipients(broadcast_id), admin.sent()
     assert sum(counts.values()) == RECIPIENTS
     assert set(counts) <= FINAL
     assert counts["uncertain"] <= IN_FLIGHT * 4, "what was in flight at each of the four faults"
-    assert sorted(rows) == sorted(everybody)
-    assert {row["state"] for row in rows.values()} <= FINAL
+    assert sorted(recipients) == sorted(everybody)
+    assert {recipient["state"] for recipient in recipients.values()} <= FINAL
     assert sent.by_recipient_more_than_once == 0
     assert sent.recipients >= RECIPIENTS - counts["uncertain"], "whoever is not uncertain has the message"
     assert admin.look(broadcast_id)["sent_count"] == RECIPIENTS - counts["uncertain"]

@@ -102,12 +102,14 @@ def test_a_stop_in_the_middle_ends_it_for_that_person(
     admin.wait_for_sent(10)
     admin.act(broadcast_id, "pause")
     admin.wait_until_nobody_sends(broadcast_id)
-    waiting = next(person for person, row in admin.rows(broadcast_id).items() if row["state"] == "pending")
+    waiting = next(
+        person for person, recipient in admin.recipients(broadcast_id).items() if recipient["state"] == "pending"
+    )
     assert world.converse("STOP", waiting)
     admin.act(broadcast_id, "resume")
     admin.wait_for_status(broadcast_id, "completed")
-    rows = admin.rows(broadcast_id)
-    assert (rows[waiting]["state"], rows[waiting]["code"]) == ("skipped", "opted_out")
+    recipients = admin.recipients(broadcast_id)
+    assert (recipients[waiting]["state"], recipients[waiting]["code"]) == ("skipped", "opted_out")
     assert admin.sent().total == len(people) - 1
     looked = admin.look(broadcast_id)
     assert (looked["recipient_count"], looked["skipped"]["opted_out"]) == (len(people) - 1, 1)
@@ -158,7 +160,7 @@ def test_only_the_people_in_the_target_step_get_it(
     assert admin.dry_run(**target)["recipient_count"] == len(there)
     broadcast_id = admin.broadcast(**target)
     admin.wait_for_status(broadcast_id, "completed")
-    assert sorted(admin.rows(broadcast_id)) == sorted(there)
+    assert sorted(admin.recipients(broadcast_id)) == sorted(there)
     assert admin.sent().total == len(there)
 
 
@@ -183,8 +185,8 @@ def test_each_class_of_errors_is_dealt_with_in_its_own_way(
     broadcast_id = admin.broadcast()
     admin.wait_for_status(broadcast_id, "completed")
     admin.wait_for_quiet()
-    rows = admin.rows(broadcast_id)
-    assert [(rows[person]["state"], rows[person]["code"]) for person in people] == [
+    recipients = admin.recipients(broadcast_id)
+    assert [(recipients[person]["state"], recipients[person]["code"]) for person in people] == [
         ("failed", "63014"),
         ("failed", "21211"),
         ("read", ""),
@@ -231,7 +233,7 @@ def test_what_comes_later_stays_pending(world: World, admin: Admin, workers: lis
     start_worker(workers, world, tmp_path)
     broadcast_id = admin.broadcast()
     admin.wait_for_sent(4)
-    wait_for(lambda: admin.rows(broadcast_id)[people[3]]["state"] == "pending", "the fifth waiting again")
+    wait_for(lambda: admin.recipients(broadcast_id)[people[3]]["state"] == "pending", "the fifth waiting again")
     admin.wait_for_quiet()
     assert admin.counts(broadcast_id) == {"read": 4, "pending": 1}
     assert admin.look(broadcast_id)["status"] == "sending", "it is not over before tomorrow"

@@ -183,7 +183,7 @@ def twilio_fails_and_calls_back(world: World, worker: Worker) -> None:
     )
     broadcast_id = admin.broadcast(message=BROADCAST)
     admin.wait_for_status(broadcast_id, "completed", 60)
-    admin.rows(broadcast_id)
+    admin.recipients(broadcast_id)
     about = f"/status-callback?broadcast={broadcast_id}&row={PHONE}"
     told = {"MessageSid": new_sid(), "MessageStatus": CHATTER, "To": SENDER, "Body": CHATTER, "ErrorMessage": NAME}
     assert signed(world, about, told).status_code == 204

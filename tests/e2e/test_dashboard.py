@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, e
 
 from onboarding_bot.config import load_settings
 from onboarding_bot.outbound.broadcast_definition import Definition
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
-from onboarding_bot.services.content_api import ContentApi
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
+from onboarding_bot.services.twilio_content_api import ContentApi
 from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import World as Broadcasts
@@ -105,20 +105,20 @@ def sign_in(page: Page) -> Page:
 def fair_under_way(broadcasts: Broadcasts) -> str:
     """A broadcast of which about a half is out; its id."""
     broadcast_id = broadcasts.sending(Definition(message=FAIR))
-    broadcasts.ledger.note(broadcast_id, counted_at="1", rate="11.4")
-    people = sorted(broadcasts.rows(broadcast_id).items())
+    broadcasts.records.set_fields(broadcast_id, counted_at="1", rate="11.4")
+    people = sorted(broadcasts.by_person(broadcast_id).items())
     for number, (person_id, row) in enumerate(people[: len(people) * 6 // 10]):
-        if row.state is RowState.PENDING:
-            broadcasts.ledger.claim(broadcast_id, person_id, Definition(message=FAIR), broadcasts.now())
-            state = {3: RowState.UNCERTAIN, 7: RowState.FAILED}.get(number % 31, RowState.SENT)
-            broadcasts.ledger.record(
+        if row.state is RecipientState.PENDING:
+            broadcasts.recipients.claim(broadcast_id, person_id, Definition(message=FAIR), broadcasts.now())
+            state = {3: RecipientState.UNCERTAIN, 7: RecipientState.FAILED}.get(number % 31, RecipientState.SENT)
+            broadcasts.recipients.record_send(
                 broadcast_id,
                 person_id,
                 state,
-                code="63024" if state is RowState.FAILED else "",
+                code="63024" if state is RecipientState.FAILED else "",
                 message_sid=f"SM{number}",
             )
-            if state is RowState.SENT and number % 4:
+            if state is RecipientState.SENT and number % 4:
                 told = "read" if number % 4 == 1 else "delivered"
                 broadcasts.callbacks.apply(broadcast_id, person_id, f"SM{number}", told, 0)
     return broadcast_id
@@ -133,14 +133,14 @@ def fill_with_a_week(broadcasts: Broadcasts) -> str:
     add_many(broadcasts.store, 30, first=60_000, wrote_at=broadcasts.now())
     add(broadcasts.store, sender_of(70_000), wrote_at=broadcasts.now(), has_stopped=True)
     done = broadcasts.sending(Definition(message="Our help desk is open on Sunday too, 10 to 4."))
-    broadcasts.pump_all(done)
+    broadcasts.send_all(done)
     for _ in range(4):
-        broadcasts.sweep.tick()
+        broadcasts.scheduler.tick()
         broadcasts.clock.pass_(seconds=1)
     assert broadcasts.status(done) is BroadcastStatus.COMPLETED
     broadcasts.service.cancel(broadcasts.create(Definition(message="The portal is down tonight from 23:00.")))
     stopped = broadcasts.sending(Definition(content_sid="HX" + "a" * 32, content_variables={"1": "Asha"}))
-    broadcasts.ledger.move(stopped, BroadcastStatus.STOPPED, list(BroadcastStatus), "Twilio error 63041")
+    broadcasts.records.transition(stopped, BroadcastStatus.STOPPED, list(BroadcastStatus), "Twilio error 63041")
     broadcasts.create(
         Definition(message="Your login link is waiting.", schedule_at=broadcasts.now() + timedelta(days=1))
     )
@@ -258,7 +258,7 @@ def test_a_broadcast_is_sent_with_the_keyboard_alone(opens: Open, broadcasts: Br
     tab_to(page, page.get_by_role("button", name="Send to 3 people"))
     page.keyboard.press("Enter")
     expect(page.get_by_text("The broadcast has begun")).to_be_visible()
-    assert [broadcasts.record(one).definition.message for one in broadcasts.ledger.newest(0, 9)] == ["*Hello* all"]
+    assert [broadcasts.record(one).definition.message for one in broadcasts.records.newest(0, 9)] == ["*Hello* all"]
 
 
 # --- alive ---------------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_an_impatient_finger_sends_once(opens: Open, broadcasts: Broadcasts, wor
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Send to 2 people").dblclick()
     expect(page.get_by_text("The broadcast has begun")).to_be_visible()
-    assert len(broadcasts.ledger.newest(0, 9)) == 1
+    assert len(broadcasts.records.newest(0, 9)) == 1
 
 
 # --- without --------------------------------------------------------------------------------------------------------

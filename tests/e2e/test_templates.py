@@ -9,9 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from onboarding_bot.config import load_settings
-from onboarding_bot.services.approved_templates import Templates
-from onboarding_bot.services.content_api import ContentApi
-from onboarding_bot.services.template_files import load_templates
+from onboarding_bot.services.twilio_content_api import ContentApi
+from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from tests.e2e.world import PATIENCE_SECONDS, ROOT, World
 
 
@@ -24,14 +23,14 @@ def quick_meta(world: World) -> Iterator[World]:
 
 
 def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onboarding_bot.services.approved_templates", "sync", *options]
+    command = [sys.executable, "-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", *options]
     return subprocess.run(
         command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
 
 
-def lookup(world: World) -> Templates:
-    return Templates(ContentApi(load_settings(world.environment)), load_templates())
+def lookup(world: World) -> ApprovedTemplates:
+    return ApprovedTemplates(ContentApi(load_settings(world.environment)))
 
 
 def test_templates_are_brought_approved_and_found(quick_meta: World) -> None:
@@ -39,21 +38,19 @@ def test_templates_are_brought_approved_and_found(quick_meta: World) -> None:
     planned = sync(world, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert planned.stdout.count("would be created") == 6
-    assert lookup(world).find("nudge", "en") is None
+    assert lookup(world).approved() == []
 
     assert "6 created, 6 submitted to WhatsApp." in sync(world).stdout
     again = sync(world)
     assert again.stdout.count("  ready") == 6
     assert again.stdout.endswith("Everything is at Twilio already; nothing was changed.\n")
 
-    found = lookup(world).find("nudge", "hi")
-    assert found is not None
-    assert found.category == "service"
-    assert found.sid in again.stdout
-    assert lookup(world).category_of(found.sid) == "service"
+    found = lookup(world).approved()
+    assert len(found) == 6
+    nudge = next(content for content in found if "_nudge_" in content.friendly_name and content.language == "hi")
+    assert nudge.sid in again.stdout
+    assert lookup(world).category_of(nudge.sid) == "service"
 
     world.set_fault(template_category="marketing")
     assert "Meta made it MARKETING" in sync(world).stdout
-    moved = lookup(world).find("nudge", "hi")
-    assert moved is not None
-    assert (moved.sid, moved.category) == (found.sid, "marketing")
+    assert lookup(world).category_of(nudge.sid) == "marketing"

@@ -1,4 +1,4 @@
-"""Lines that nobody waits for: written whole, or lost and counted, whatever is behind the descriptor."""
+"""Lines that hold nobody up: written whole, or lost and counted, whatever is behind the descriptor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from onboarding_bot.observability import line_output
-from onboarding_bot.observability.line_output import PATIENCE_SECONDS, LineOutput, LineStream
+from onboarding_bot.observability.line_output import LONGEST_WAIT_SECONDS, LineOutput, LineStream
 
 SMALLEST_PIPE = 4096
 
@@ -33,22 +33,22 @@ def pipe(size: int = SMALLEST_PIPE) -> Iterator[tuple[int, int]]:
 
 
 class Losses:
-    """What an output has told of."""
+    """The losses that an output has reported."""
 
     def __init__(self, output: LineOutput) -> None:
         self.count = 0
-        output.tell_losses(self.add)
+        output.report_losses(self.add)
 
     def add(self, count: int) -> None:
         self.count += count
 
 
-def proof() -> str:
-    return "proof"
+def check_line() -> str:
+    return "check"
 
 
 def wait_until(condition: Any) -> None:
-    """Return when it has come to that."""
+    """Return when the condition holds."""
     done = threading.Event()
     for _ in range(1000):
         if condition():
@@ -86,7 +86,7 @@ def test_a_burst_waits_for_a_reader_that_is_slow() -> None:
             found += os.read(reader, 500)
         assert found.decode().splitlines() == lines
         assert losses.count == 0
-        assert output.is_well(proof)
+        assert output.is_working(check_line)
 
 
 @pytest.mark.usefixtures("_way")
@@ -97,11 +97,11 @@ def test_what_a_reader_that_stands_still_does_not_take_is_lost_and_counted() -> 
         fill(writer)
         for number in range(10):
             output.write(str(number))
-        assert not output.write_surely("the audit line"), "nobody would know that it is not written"
+        assert not output.write_and_confirm("the audit line"), "nobody would know that it is not written"
         wait_until(lambda: losses.count == 10)
-        assert not output.is_well(proof)
+        assert not output.is_working(check_line)
         assert os.read(reader, SMALLEST_PIPE) == b"x" * SMALLEST_PIPE
-        assert output.write_surely("again")
+        assert output.write_and_confirm("again")
         assert os.read(reader, SMALLEST_PIPE) == b"again\n"
 
 
@@ -109,13 +109,13 @@ def test_a_busy_reader_is_waited_for_where_the_line_must_be_out() -> None:
     with pipe() as (reader, writer):
         output = LineOutput(writer)
         fill(writer)
-        threading.Timer(PATIENCE_SECONDS / 10, lambda: os.read(reader, SMALLEST_PIPE)).start()
-        assert output.write_surely("the audit line", PATIENCE_SECONDS * 20)
+        threading.Timer(LONGEST_WAIT_SECONDS / 10, lambda: os.read(reader, SMALLEST_PIPE)).start()
+        assert output.write_and_confirm("the audit line", LONGEST_WAIT_SECONDS * 20)
 
 
 def test_the_backlog_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_output, "LARGEST_BACKLOG", 1000)
-    monkeypatch.setattr(line_output, "PATIENCE_SECONDS", 5)
+    monkeypatch.setattr(line_output, "LARGEST_BACKLOG_BYTES", 1000)
+    monkeypatch.setattr(line_output, "LONGEST_WAIT_SECONDS", 5)
     with pipe() as (reader, writer):
         output = LineOutput(writer)
         losses = Losses(output)
@@ -175,8 +175,8 @@ def test_what_cannot_be_written_is_lost_at_once(open_it: Any) -> None:
         losses = Losses(output)
         output.write("lost")
         assert losses.count == 2
-        assert not output.write_surely("the audit line", PATIENCE_SECONDS)
-        assert not output.is_well(proof)
+        assert not output.write_and_confirm("the audit line", LONGEST_WAIT_SECONDS)
+        assert not output.is_working(check_line)
     finally:
         os.close(descriptor)
 
@@ -213,22 +213,22 @@ def test_a_file_that_was_cut_goes_on_with_a_line_of_its_own(tmp_path: Path) -> N
 def test_after_a_silence_a_line_is_written_to_find_out(tmp_path: Path) -> None:
     path = tmp_path / "log"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT)
-    output = LineOutput(descriptor, silent_seconds=60)
-    assert output.is_well(proof)
-    assert output.is_well(proof), "once is enough for a minute"
+    output = LineOutput(descriptor, silence_seconds=60)
+    assert output.is_working(check_line)
+    assert output.is_working(check_line), "once is enough for a minute"
     os.close(descriptor)
-    assert path.read_text() == "proof\n"
+    assert path.read_text() == "check\n"
 
 
 def test_a_log_that_is_mended_is_well_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_output, "REMEMBERED_SECONDS", -1.0)
+    monkeypatch.setattr(line_output, "LOSS_SHOWN_SECONDS", -1.0)
     descriptor = os.open("/dev/full", os.O_WRONLY)
     output = LineOutput(descriptor)
     output.write("lost")
-    assert not output.is_well(proof)
+    assert not output.is_working(check_line)
     mended = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
     os.dup2(mended, descriptor)
-    assert output.is_well(proof), "the proof got out"
+    assert output.is_working(check_line), "the line was written"
     os.close(mended)
     os.close(descriptor)
 
@@ -240,7 +240,7 @@ def test_a_child_leaves_its_parents_lines_to_the_parent() -> None:
         output.write("the parent's")
         child = os.fork()
         if not child:
-            output.write_surely("the child's", 20)
+            output.write_and_confirm("the child's", 20)
             os._exit(0)
         found = os.read(reader, SMALLEST_PIPE)
         while found.count(b"\n") < 2:

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from onboarding_bot.app import create_app, create_metrics_app
 from onboarding_bot.config import metrics_folder
 from onboarding_bot.observability import metrics
-from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.broadcast_states import RecipientState
 from tests.fakes import MovableClock
 from tests.servers import missing
 from tests.settings import ENVIRONMENT, settings
@@ -126,7 +126,7 @@ def test_what_was_never_counted_is_shown_as_nothing() -> None:
     """A rate needs a 0 to rise from."""
     create_app(settings(), redis=fakeredis.FakeRedis())
     shown = figures()
-    for state in RowState:
+    for state in RecipientState:
         assert ("broadcast_messages_total", frozenset({("state", state.value)})) in shown
     for outcome in metrics.WEBHOOK_OUTCOMES:
         assert ("webhook_requests_total", frozenset({("outcome", outcome)})) in shown
@@ -186,5 +186,6 @@ def test_metrics_are_for_key_holders_and_named_peers(
             assert re.search(r"^redis_errors_total \d", response.text, re.MULTILINE)
 
 
-def test_a_process_that_stands_alone_has_no_folder() -> None:
-    assert metrics_folder({}) is None
+def test_a_process_that_stands_alone_has_no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    assert metrics_folder() is None

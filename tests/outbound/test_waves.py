@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import STATE_BY_CALLBACK, BroadcastStatus, RecipientState
 from onboarding_bot.outbound.waves import WaveResult, reason_to_pause, wave_limits
 
 
@@ -51,5 +51,10 @@ def test_which_statuses_are_final() -> None:
     assert {status for status in BroadcastStatus if status.is_final} == {"stopped", "cancelled", "completed"}
 
 
-def test_only_what_says_something_new_moves_a_row() -> None:
-    assert set(STATE_BY_CALLBACK.values()) == {RowState.SENT, RowState.DELIVERED, RowState.READ, RowState.FAILED}
+def test_which_callbacks_move_a_recipient() -> None:
+    assert set(STATE_BY_CALLBACK.values()) == {
+        RecipientState.SENT,
+        RecipientState.DELIVERED,
+        RecipientState.READ,
+        RecipientState.FAILED,
+    }

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from onboarding_bot.people.message_deletions import MessageDeletions
-from onboarding_bot.services import message_log
-from onboarding_bot.services.message_log import MessageLog
+from onboarding_bot.services import twilio_message_log
+from onboarding_bot.services.twilio_message_log import MessageLog
 from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER
@@ -33,7 +33,7 @@ def simulator(tmp_path: Path) -> Iterator[RunningSimulator]:
 
 @pytest.fixture
 def log(simulator: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> MessageLog:
-    monkeypatch.setattr(message_log, "PAGE_SIZE", 2)
+    monkeypatch.setattr(twilio_message_log, "PAGE_SIZE", 2)
     return MessageLog(simulator.url, ACCOUNT, TOKEN)
 
 

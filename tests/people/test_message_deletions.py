@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from onboarding_bot.people.message_deletions import BATCH, MessageDeletions
-from onboarding_bot.services.message_log import Direction, LoggedMessage, MessageLogError
+from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLogError
 from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER
@@ -140,7 +140,7 @@ def test_what_is_on_its_way_is_deleted_later(work: Work) -> None:
 
 def test_an_outage_is_waited_for(work: Work) -> None:
     work.log.add(1)
-    work.log.fault = MessageLogError("Twilio cannot be reached", retryable=True)
+    work.log.fault = MessageLogError("Twilio cannot be reached")
     with pytest.raises(MessageLogError):
         work.run_due()
     work.log.fault = None

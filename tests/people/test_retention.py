@@ -33,7 +33,7 @@ def erasures(world: World) -> Erasures:
 @pytest.fixture
 def retention(world: World, erasures: Erasures) -> RetentionRound:
     return RetentionRound(
-        world.store, erasures, world.ledger, broadcast_life=90 * DAY, backup_life=30 * DAY, now=world.now
+        world.store, erasures, world.records, broadcast_life=90 * DAY, backup_life=30 * DAY, now=world.now
     )
 
 
@@ -68,9 +68,9 @@ def test_a_broadcast_that_is_over_goes_with_all_its_rows(world: World, retention
     assert names(world, broadcast_id)
     world.clock.pass_(days=2)
     retention.run()
-    assert world.ledger.find(broadcast_id) is None
+    assert world.records.find(broadcast_id) is None
     assert names(world, broadcast_id) == []
-    assert world.ledger.newest(0, 10) == world.ledger.active() == []
+    assert world.records.newest(0, 10) == world.records.active() == []
 
 
 def test_a_newer_one_and_its_people_stay(world: World, retention: RetentionRound) -> None:
@@ -84,7 +84,7 @@ def test_a_newer_one_and_its_people_stay(world: World, retention: RetentionRound
     world.clock.pass_(days=31)
     kept = names(world, newer)
     retention.run()
-    assert world.ledger.newest(0, 10) == [newer]
+    assert world.records.newest(0, 10) == [newer]
     assert names(world, newer) == kept
     assert names(world, older) == []
 
@@ -105,7 +105,7 @@ def test_one_that_is_still_sent_stays(world: World, retention: RetentionRound) -
     world.clock.pass_(days=91)
     retention.run()
     assert world.status(broadcast_id) is BroadcastStatus.SENDING
-    assert len(world.rows(broadcast_id)) == 5
+    assert len(world.by_person(broadcast_id)) == 5
 
 
 def test_one_that_took_very_long_is_kept_from_its_end_on(world: World, retention: RetentionRound) -> None:
@@ -116,7 +116,7 @@ def test_one_that_took_very_long_is_kept_from_its_end_on(world: World, retention
     world.tick(10)
     assert world.status(broadcast_id) is BroadcastStatus.COMPLETED
     retention.run()
-    assert len(world.rows(broadcast_id)) == 5
+    assert len(world.by_person(broadcast_id)) == 5
 
 
 def test_one_for_a_day_far_ahead_waits_for_it(world: World, retention: RetentionRound) -> None:
@@ -135,10 +135,10 @@ def test_a_round_that_was_interrupted_is_repeated(
     world.service.cancel(broadcast_id)
     world.clock.pass_(days=91)
     with monkeypatch.context() as patch:
-        patch.setattr(world.ledger._scripts, "run", lambda *_: 1 / 0)
+        patch.setattr(world.records._scripts, "run", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             retention.run()
-    assert world.ledger.newest(0, 10) == [broadcast_id]
+    assert world.records.newest(0, 10) == [broadcast_id]
     retention.run()
     assert names(world, broadcast_id) == []
 

@@ -6,11 +6,9 @@ import json
 import logging
 import re
 import socket
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,8 +22,28 @@ import structlog
 from onboarding_bot.conversation.session import Reservation
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
 from onboarding_bot.observability.tracing import Trace, follow
-from onboarding_bot.services.auth_api import IN_VAIN_IN_A_ROW, IN_VAIN_SECONDS, LONGEST_BODY, PAUSE_SECONDS, AuthApi
-from onboarding_bot.services.breaker import CircuitBreaker
+from onboarding_bot.services.auth_api import (
+    FAILED_REQUESTS_IN_A_ROW,
+    FAILED_REQUESTS_SECONDS,
+    LARGEST_BODY,
+    PAUSE_SECONDS,
+    AuthApi,
+)
+from onboarding_bot.services.circuit_breaker import CircuitBreaker
+from tests.services.faulty_servers import (
+    DRIP_SECONDS,
+    Serve,
+    broken_chunks,
+    close,
+    drip,
+    half_a_body,
+    hang,
+    hang_in_the_body,
+    listening,
+    not_compressed,
+    not_http,
+    reset,
+)
 
 URL = "https://auth.example.in"
 SEND_OTP = f"{URL}/api/send-otp"
@@ -150,7 +168,7 @@ NOT_SENT, AMBIGUOUS, REFUSED = OtpResult.NOT_SENT, OtpResult.AMBIGUOUS, OtpResul
         pytest.param({"json": {"success": 1}}, AMBIGUOUS, "one", id="success as a number"),
         pytest.param({"json": {"success": None}}, AMBIGUOUS, "one", id="success null"),
         pytest.param({"body": '{"success": true'}, AMBIGUOUS, "one", id="half a body"),
-        pytest.param({"body": " " * (LONGEST_BODY + 1) + '{"success": true}'}, AMBIGUOUS, "one", id="a huge body"),
+        pytest.param({"body": " " * (LARGEST_BODY + 1) + '{"success": true}'}, AMBIGUOUS, "one", id="a huge body"),
         pytest.param({"body": "[" * 60_000}, AMBIGUOUS, "one", id="brackets without end"),
         pytest.param({"body": '{"success": ' + "9" * 6000 + "}"}, AMBIGUOUS, "one", id="a number without end"),
         pytest.param({"body": requests.ConnectTimeout()}, NOT_SENT, "many", id="connecting takes too long"),
@@ -246,7 +264,7 @@ def test_all_tries_together_keep_one_deadline(
     assert all(moment < allowed for moment in begun[1:])
     assert seconds.now - started <= allowed + 0.7 + 1e-6
     for moment, call in zip(begun, mock.calls, strict=True):
-        connect, read = call.request.req_kwargs["timeout"]
+        connect, read = vars(call.request)["req_kwargs"]["timeout"]
         assert 0 < connect <= read
         assert read <= max(allowed - moment, 0.05) + 1e-6
 
@@ -373,7 +391,7 @@ def test_its_health_is_not_believed_while_no_otp_is_sent(
 ) -> None:
     mock.get(f"{URL}/health", json={"status": "ok"})
     outage = mock.post(SEND_OTP, **answer)
-    for _ in range(IN_VAIN_IN_A_ROW - 1):
+    for _ in range(FAILED_REQUESTS_IN_A_ROW - 1):
         ask(api)
     assert api.is_healthy(1.0)
     ask(api)
@@ -390,108 +408,14 @@ def test_nobody_asking_for_an_otp_is_no_sign_of_an_illness(
 ) -> None:
     mock.get(f"{URL}/health", json={"status": "ok"})
     mock.post(SEND_OTP, status=404)
-    for _ in range(IN_VAIN_IN_A_ROW):
+    for _ in range(FAILED_REQUESTS_IN_A_ROW):
         ask(api)
     assert not api.is_healthy(1.0)
-    seconds.now += IN_VAIN_SECONDS
+    seconds.now += FAILED_REQUESTS_SECONDS
     assert api.is_healthy(1.0)
 
 
 # --- a real connection ---------------------------------------------------------------------------------------------
-
-Serve = Callable[[socket.socket, threading.Event], None]
-
-
-@contextmanager
-def listening(serve: Serve) -> Iterator[tuple[str, list[bytes]]]:
-    """A server on loopback that reads each request and leaves the answer to ``serve``."""
-    over = threading.Event()
-    heard: list[bytes] = []
-    threads: list[threading.Thread] = []
-
-    def converse(connection: socket.socket) -> None:
-        with connection:
-            connection.settimeout(120)
-            try:
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    request += connection.recv(65536)
-                heard.append(request)
-                serve(connection, over)
-            except OSError:
-                return
-
-    def accept() -> None:
-        while not over.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            threads.append(threading.Thread(target=converse, args=(connection,), daemon=True))
-            threads[-1].start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        acceptor = threading.Thread(target=accept, daemon=True)
-        acceptor.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
-        finally:
-            over.set()
-            listener.shutdown(socket.SHUT_RDWR)
-    for thread in (acceptor, *threads):
-        thread.join(timeout=120)
-
-
-DRIP_SECONDS = 0.05
-
-
-def drip(parts: bytes) -> Serve:
-    """Sends a byte every DRIP_SECONDS: each one comes in time, all of them together do not."""
-
-    def serve(connection: socket.socket, over: threading.Event) -> None:
-        for byte in parts:
-            if over.wait(DRIP_SECONDS):
-                return
-            connection.sendall(bytes([byte]))
-
-    return serve
-
-
-def hang(_connection: socket.socket, over: threading.Event) -> None:
-    over.wait(120)
-
-
-def reset(connection: socket.socket, _over: threading.Event) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-def close(connection: socket.socket, _over: threading.Event) -> None:
-    connection.shutdown(socket.SHUT_RDWR)
-
-
-def half_a_body(connection: socket.socket, _over: threading.Event) -> None:
-    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"success": true}')
-    connection.shutdown(socket.SHUT_RDWR)
-
-
-def hang_in_the_body(connection: socket.socket, over: threading.Event) -> None:
-    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"success": true}')
-    over.wait(120)
-
-
-def broken_chunks(connection: socket.socket, _over: threading.Event) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n")
-    connection.shutdown(socket.SHUT_RDWR)
-
-
-def not_compressed(connection: socket.socket, _over: threading.Event) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")
-
-
-def not_http(connection: socket.socket, _over: threading.Event) -> None:
-    connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
-    connection.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(

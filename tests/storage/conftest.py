@@ -11,15 +11,12 @@ from redis.exceptions import RedisError
 
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.encryption import Cipher
-from onboarding_bot.storage.keys import Keys
-from onboarding_bot.storage.ledger import Ledger
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.send_slots import SendSlots
 from tests.servers import cluster_url as url_of_nodes
 from tests.servers import running_cluster, running_nodes, running_redis, wait_for
-
-KEYS = Keys("person-key-of-the-tests")
+from tests.storage.broadcasts import KEYS, BroadcastStorage
 
 
 @pytest.fixture(scope="session")
@@ -72,8 +69,8 @@ def store(client: AnyRedis) -> RedisSessionStore:
 
 
 @pytest.fixture
-def ledger(client: AnyRedis) -> Ledger:
-    return Ledger(client, KEYS, Sealer(Cipher([b"k" * 32])))
+def storage(client: AnyRedis) -> BroadcastStorage:
+    return BroadcastStorage.on(client)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS
 
 OWNER = "whatsapp:+919876543210"
 PHONE = "+919876543210"

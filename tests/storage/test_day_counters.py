@@ -17,7 +17,7 @@ from onboarding_bot.storage.keys import SHARDS, day_of_all, day_of_shard
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS
 from tests.storage.test_conformance import a_contact, a_session
 
 DAY = timedelta(days=1)
@@ -245,7 +245,10 @@ def test_a_shard_whose_call_fails_in_the_pipeline_is_asked_again(
 ) -> None:
     """As when a shard has just moved to another server of the cluster."""
     crowd(store, 100, entered_name=1)
-    store._scripts._texts["shard_figures"] = "return redis.error_reply('MOVED 1 127.0.0.1:1')"
+    scripts = store._scripts
+    scripts._scripts["shard_figures"] = client.register_script(scripts._texts["shard_figures"])
+    # Only the pipeline sends this text.
+    monkeypatch.setitem(scripts._texts, "shard_figures", "return redis.error_reply('MOVED 1 127.0.0.1:1')")  # type: ignore[arg-type]
     assert moved(store) == [{"entered:name": 100}]
 
 

@@ -20,7 +20,7 @@ from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
 from onboarding_bot.outbound.broadcast_definition import Definition
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.due_work import DueTimes, DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
@@ -28,7 +28,7 @@ from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, Deletion
 from onboarding_bot.storage.identities import Identities
-from onboarding_bot.storage.ledger import Ledger, Row
+from onboarding_bot.storage.recipients import Recipient
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
@@ -36,7 +36,7 @@ from onboarding_bot.storage.send_slots import SendSlots
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.broadcasts.people import add, add_many
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS, BroadcastStorage, states
 
 OWNER = "whatsapp:+919876543210"
 PHONE = "+919812345678"
@@ -50,11 +50,6 @@ SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days
 @pytest.fixture
 def sealer() -> Sealer:
     return Sealer(Cipher([b"k" * 32]))
-
-
-@pytest.fixture
-def ledger(client: AnyRedis, sealer: Sealer) -> Ledger:
-    return Ledger(client, KEYS, sealer)
 
 
 @pytest.fixture
@@ -112,34 +107,29 @@ def where_is(client: AnyRedis, *needles: str) -> list[str]:
     return sorted(key for key, held in everything_in(client) if any(needle in key + held for needle in needles))
 
 
-def rows(ledger: Ledger, broadcast_id: str) -> list[Row]:
-    return [row for batch in ledger.rows(broadcast_id) for row in batch]
+def recipients(storage: BroadcastStorage, broadcast_id: str) -> list[Recipient]:
+    return [recipient for batch in storage.recipients.all(broadcast_id) for recipient in batch]
 
 
-def enrolled(ledger: Ledger, definition: Definition = TEXT) -> str:
-    """A broadcast to everybody, with all its rows."""
-    broadcast_id, _ = ledger.create(definition, NOON, None)
-    ledger.copy_audience(broadcast_id, None, NOON)
-    ledger.move(broadcast_id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+def to_everybody(storage: BroadcastStorage, definition: Definition = TEXT) -> str:
+    """A broadcast to everybody, with all its recipients."""
+    broadcast_id, _ = storage.records.create(definition, NOON, None)
+    storage.audiences.fix(broadcast_id, None, NOON)
+    storage.records.transition(broadcast_id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
     for shard in range(keys.SHARDS):
-        ledger.enrol(broadcast_id, shard, ledger.audience(broadcast_id, shard, 0), definition, NOON)
+        storage.recipients.add(broadcast_id, shard, storage.audiences.people(broadcast_id, shard, 0), definition, NOON)
     return broadcast_id
-
-
-def states(ledger: Ledger, broadcast_id: str) -> dict[str, int]:
-    counts = ledger.counts(broadcast_id)
-    return {state.value: counts[state] for state in RowState if counts.get(state)}
 
 
 # --- nothing is left -----------------------------------------------------------------------------------------------
 
 
 def test_only_the_opt_out_and_the_list_of_erasures_still_know_the_person(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, client: AnyRedis
 ) -> None:
     a_whole_person(store)
-    broadcast_id = enrolled(ledger, TEMPLATE)
-    SendSlots(client).take(broadcast_id, 0.001, outside_window=PERSON, daily_limit=250)
+    broadcast_id = to_everybody(storage, TEMPLATE)
+    SendSlots(client).take_for_broadcast(broadcast_id, 0.001, outside_window=PERSON, daily_limit=250)
     assert len(where_is(client, PERSON)) > 10, "the test looks for what is there"
     assert erasures.erase(PERSON, NOON)
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
@@ -156,16 +146,16 @@ def test_a_place_among_a_numbers_otps_stays_for_its_day(
     assert 0 < client.pttl(KEYS.otp_requests(PHONE)) <= 24 * 3600 * 1000
 
 
-def test_nobody_else_is_touched(store: RedisSessionStore, ledger: Ledger, erasures: Erasures) -> None:
+def test_nobody_else_is_touched(store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures) -> None:
     a_whole_person(store)
     others = add_many(store, 200)
     neighbours = [other for other in others if keys.shard_of(other) == keys.shard_of(PERSON)]
     assert neighbours
     before = [store.load(other) for other in others]
-    broadcast_id = enrolled(ledger)
+    broadcast_id = to_everybody(storage)
     erasures.erase(PERSON, NOON)
     assert [store.load(other) for other in others] == before
-    assert states(ledger, broadcast_id) == {"pending": 200, "skipped": 1}
+    assert states(storage, broadcast_id) == {"pending": 200, "skipped": 1}
     assert store.add_up(NOON).sessions[OnboardingStep.SECTOR] == 200
 
 
@@ -291,107 +281,124 @@ def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
         ("failed", "failed", "63016"),
     ],
 )
-def test_a_row_stays_without_a_name(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, before: str, after: str, code: str
+def test_a_recipient_stays_without_a_name(
+    store: RedisSessionStore,
+    storage: BroadcastStorage,
+    erasures: Erasures,
+    client: AnyRedis,
+    before: str,
+    after: str,
+    code: str,
 ) -> None:
     add(store, OWNER)
-    broadcast_id = enrolled(ledger)
+    broadcast_id = to_everybody(storage)
     if before != "pending":
-        ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+        storage.recipients.claim(broadcast_id, PERSON, TEXT, NOON)
     if before in {"sent", "delivered"}:
-        ledger.record(broadcast_id, PERSON, RowState.SENT, message_sid="SM1")
+        storage.recipients.record_send(broadcast_id, PERSON, RecipientState.SENT, message_sid="SM1")
     if before == "delivered":
-        ledger.apply_callback(broadcast_id, PERSON, RowState.DELIVERED, "", "SM1")
+        storage.recipients.apply_callback(broadcast_id, PERSON, RecipientState.DELIVERED, "", "SM1")
     if before == "failed":
-        ledger.record(broadcast_id, PERSON, RowState.FAILED, code="63016")
-    assert states(ledger, broadcast_id) == {before: 1}
+        storage.recipients.record_send(broadcast_id, PERSON, RecipientState.FAILED, code="63016")
+    assert states(storage, broadcast_id) == {before: 1}
     erasures.erase(PERSON, NOON)
-    assert states(ledger, broadcast_id) == {after: 1}
-    (row,) = rows(ledger, broadcast_id)
-    assert keys.is_erased(row.person_id)
-    assert (row.state, row.code, row.message_sid) == (after, code, "")
+    assert states(storage, broadcast_id) == {after: 1}
+    (recipient,) = recipients(storage, broadcast_id)
+    assert keys.is_erased(recipient.person_id)
+    assert (recipient.state, recipient.code, recipient.message_sid) == (after, code, "")
     assert where_is(client, "SM1") == []
-    assert ledger.counts(broadcast_id).get("skipped:opted_out", 0) == (before == "pending")
+    assert storage.recipients.counts(broadcast_id).get("skipped:opted_out", 0) == (before == "pending")
 
 
-def test_a_row_does_not_tell_when_its_person_was_erased(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+def test_a_recipient_does_not_tell_when_its_person_was_erased(
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, client: AnyRedis
 ) -> None:
     """That moment would lead to the list of erasures."""
     add(store, OWNER)
-    current, older = enrolled(ledger), enrolled(ledger)
+    current, older = to_everybody(storage), to_everybody(storage)
     client.hset(keys.in_shard(keys.shard_of(PERSON), older, "rows"), PERSON, "sent||SM1|1|1|0|0|")
-    (before,) = rows(ledger, current)
+    (before,) = recipients(storage, current)
     time.sleep(0.002)
     erasures.erase(PERSON, NOON)
-    assert [row.changed_at for row in rows(ledger, current)] == [before.changed_at]
-    assert [(row.state, row.changed_at) for row in rows(ledger, older)] == [("sent", None)]
+    assert [recipient.changed_at for recipient in recipients(storage, current)] == [before.changed_at]
+    assert [(recipient.state, recipient.changed_at) for recipient in recipients(storage, older)] == [("sent", None)]
 
 
 def test_two_broadcasts_call_the_same_person_by_different_names(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures
 ) -> None:
     add(store, OWNER)
-    broadcasts = [enrolled(ledger) for _ in range(3)]
+    broadcasts = [to_everybody(storage) for _ in range(3)]
     erasures.erase(PERSON, NOON)
-    assert len({row.person_id for broadcast_id in broadcasts for row in rows(ledger, broadcast_id)}) == 3
+    assert (
+        len({recipient.person_id for broadcast_id in broadcasts for recipient in recipients(storage, broadcast_id)})
+        == 3
+    )
 
 
-def test_what_is_told_of_the_old_row_later_brings_nobody_back(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+def test_what_is_told_of_the_old_recipient_later_brings_nobody_back(
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, client: AnyRedis
 ) -> None:
     add(store, OWNER)
-    broadcast_id = enrolled(ledger)
-    ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+    broadcast_id = to_everybody(storage)
+    storage.recipients.claim(broadcast_id, PERSON, TEXT, NOON)
     erasures.erase(PERSON, NOON)
-    ledger.record(broadcast_id, PERSON, RowState.SENT, message_sid="SM1")
-    assert ledger.apply_callback(broadcast_id, PERSON, RowState.FAILED, "63024", "SM1") is None
-    assert ledger.claim(broadcast_id, PERSON, TEXT, NOON) is None
-    ledger.suppress(PERSON, 63024)
+    storage.recipients.record_send(broadcast_id, PERSON, RecipientState.SENT, message_sid="SM1")
+    assert storage.recipients.apply_callback(broadcast_id, PERSON, RecipientState.FAILED, "63024", "SM1") is None
+    assert storage.recipients.claim(broadcast_id, PERSON, TEXT, NOON) is None
+    storage.suppressions.suppress(PERSON, 63024)
     for other in range(3):
-        ledger.count_against(f"{other:024x}", PERSON, 63024, 3)
-    assert ledger.mark_uncertain(broadcast_id, NOON + DAY) == 0
+        storage.suppressions.suppress_after(3, f"{other:024x}", PERSON, 63024)
+    assert storage.recipients.mark_uncertain(broadcast_id, NOON + DAY) == 0
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
-    assert states(ledger, broadcast_id) == {"uncertain": 1}
+    assert states(storage, broadcast_id) == {"uncertain": 1}
 
 
 def test_whoever_goes_while_others_are_looked_for_is_no_candidate(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, monkeypatch: pytest.MonkeyPatch
+    store: RedisSessionStore,
+    storage: BroadcastStorage,
+    erasures: Erasures,
+    client: AnyRedis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add(store, OWNER)
     shard = keys.shard_of(PERSON)
     neighbours = [other for other in add_many(store, 100) if keys.shard_of(other) == shard]
-    broadcast_id, read = enrolled(ledger), client.hmget
+    broadcast_id, read = to_everybody(storage), client.hmget
 
     def erase_and_read(*arguments: Any) -> Any:
         erasures.erase(PERSON, NOON)
         return read(*arguments)
 
     monkeypatch.setattr(client, "hmget", erase_and_read)
-    found = ledger.candidates(broadcast_id, shard, 16, NOON)
+    found = storage.recipients.candidates(broadcast_id, shard, 16, NOON)
     assert sorted(candidate.person_id for candidate in found) == sorted(neighbours)
 
 
-def test_rows_that_are_made_later_leave_the_person_out(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis
+def test_recipients_that_are_added_later_leave_the_person_out(
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, client: AnyRedis
 ) -> None:
     """The worker read the audience, and then the person went."""
     add(store, OWNER)
     shard = keys.shard_of(PERSON)
     neighbours = [other for other in add_many(store, 100) if keys.shard_of(other) == shard]
-    broadcast_id, _ = ledger.create(TEXT, NOON, None)
-    ledger.copy_audience(broadcast_id, None, NOON)
-    read = ledger.audience(broadcast_id, shard, 0)
+    broadcast_id, _ = storage.records.create(TEXT, NOON, None)
+    storage.audiences.fix(broadcast_id, None, NOON)
+    read = storage.audiences.people(broadcast_id, shard, 0)
     assert sorted(read) == sorted([PERSON, *neighbours])
     erasures.erase(PERSON, NOON)
-    ledger.enrol(broadcast_id, shard, read, TEXT, NOON)
-    assert sorted(row.person_id for row in rows(ledger, broadcast_id)) == sorted(neighbours)
+    storage.recipients.add(broadcast_id, shard, read, TEXT, NOON)
+    assert sorted(recipient.person_id for recipient in recipients(storage, broadcast_id)) == sorted(neighbours)
     assert KEYS.opt_out(PERSON) in where_is(client, PERSON)
-    assert len(ledger.audience(broadcast_id, shard, 0)) == len(read), "nobody's place among them has changed"
+    assert len(storage.audiences.people(broadcast_id, shard, 0)) == len(read), "nobody's place among them has changed"
 
 
 def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, client: AnyRedis, monkeypatch: pytest.MonkeyPatch
+    store: RedisSessionStore,
+    storage: BroadcastStorage,
+    erasures: Erasures,
+    client: AnyRedis,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add(store, OWNER)
     look = erasures._records._broadcasts
@@ -399,7 +406,7 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
     def look_and_begin() -> list[str]:
         found = look()
         if not found:
-            enrolled(ledger)
+            to_everybody(storage)
         return found
 
     monkeypatch.setattr(erasures._records, "_broadcasts", look_and_begin)
@@ -408,11 +415,11 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
 
 
 def test_whoever_writes_again_meanwhile_is_not_erased_twice(
-    store: RedisSessionStore, ledger: Ledger, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
+    store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broadcast begins during the erasure, so that it has to look a second time."""
     add(store, OWNER)
-    looks = iter([None, lambda: (enrolled(ledger), add(store, OWNER))])
+    looks = iter([None, lambda: (to_everybody(storage), add(store, OWNER))])
     look = erasures._records._broadcasts
 
     def meanwhile() -> list[str]:
@@ -426,11 +433,11 @@ def test_whoever_writes_again_meanwhile_is_not_erased_twice(
 
 
 def test_a_stop_after_the_broadcast_is_gone_leaves_nothing_of_it(
-    store: RedisSessionStore, ledger: Ledger, client: AnyRedis
+    store: RedisSessionStore, storage: BroadcastStorage, client: AnyRedis
 ) -> None:
     add(store, OWNER)
-    broadcast_id = enrolled(ledger)
-    ledger.claim(broadcast_id, PERSON, TEXT, NOON)
+    broadcast_id = to_everybody(storage)
+    storage.recipients.claim(broadcast_id, PERSON, TEXT, NOON)
     counts = keys.in_shard(keys.shard_of(PERSON), broadcast_id, "counts")
     client.delete(counts)
     add(store, OWNER, has_stopped=True)

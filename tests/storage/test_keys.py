@@ -123,7 +123,7 @@ PARTS = ["audience", "pending", "rows", "counts", "inflight", "progress", "lease
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_a_broadcasts_part_in_a_shard_is_in_the_slot_of_its_people(sender: str) -> None:
-    """Otherwise one call could not decide about a person and move the row."""
+    """Otherwise one call could not decide about a person and move the recipient."""
     person_id = KEYS.person_id(sender)
     names = [in_shard(shard_of(person_id), BROADCAST, what) for what in PARTS]
     assert {key_slot(name.encode()) for name in names} == {key_slot(KEYS.permit(person_id).encode())}
@@ -133,7 +133,7 @@ def test_a_broadcasts_part_in_a_shard_is_in_the_slot_of_its_people(sender: str) 
 
 def test_what_concerns_all_broadcasts_is_in_one_slot() -> None:
     names = [
-        *(keys.BROADCASTS, keys.ACTIVE_BROADCASTS, keys.SLOTS, keys.OUTSIDE_WINDOW_TODAY, keys.SWEEPER),
+        *(keys.BROADCASTS, keys.ACTIVE_BROADCASTS, keys.SLOTS, keys.OUTSIDE_WINDOW_TODAY, keys.SCHEDULER_LEASE),
         keys.broadcast(BROADCAST),
         keys.idempotency("an admin's key"),
     ]

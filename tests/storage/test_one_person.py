@@ -18,8 +18,9 @@ from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import NEWS
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.connection import AnyRedis
@@ -302,29 +303,29 @@ class Broadcast:
 
     def __init__(self, parts: Parts, definition: Definition = TEXT) -> None:
         self._parts, self._definition, now = parts, definition, parts.now()
-        self.id, _ = parts.ledger.create(definition, now, None)
-        parts.ledger.copy_audience(self.id, None, now)
-        parts.ledger.move(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        self.id, _ = parts.broadcast_records.create(definition, now, None)
+        parts.audiences.fix(self.id, None, now)
+        parts.broadcast_records.transition(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         for shard in range(keys.SHARDS):
-            if people := parts.ledger.audience(self.id, shard, 0):
-                parts.ledger.enrol(self.id, shard, people, definition, now)
+            if people := parts.audiences.people(self.id, shard, 0):
+                parts.recipients.add(self.id, shard, people, definition, now)
 
     @property
     def rows(self) -> dict[str, str]:
         """Everybody's row: its state, and the reason."""
-        pages = self._parts.ledger.rows(self.id)
+        pages = self._parts.recipients.all(self.id)
         return {row.person_id: f"{row.state} {row.code}".strip() for page in pages for row in page}
 
     def claims(self, person_id: str) -> str | None:
         """Where the message goes that is about to be sent, if it may be."""
-        contact = self._parts.ledger.claim(self.id, person_id, self._definition, self._parts.now())
+        contact = self._parts.recipients.claim(self.id, person_id, self._definition, self._parts.now())
         return contact.address if contact else None
 
     def sends(self, person_id: str) -> str | None:
         """Where the message went, if it did."""
         address = self.claims(person_id)
         if address:
-            self._parts.ledger.record(self.id, person_id, RowState.SENT, message_sid=f"SM{person_id}")
+            self._parts.recipients.record_send(self.id, person_id, RecipientState.SENT, message_sid=f"SM{person_id}")
         return address
 
     def is_told(self, person_id: str, status: str, code: int = 0) -> None:
@@ -371,7 +372,7 @@ def test_of_joined_records_only_one_is_sent_to(met_apart: tuple[str, str], by_bo
     assert broadcast.rows == {winner: "pending", loser: "skipped suppressed"}
     assert broadcast.claims(loser) is None
     assert broadcast.sends(winner) == NUMBER
-    assert parts.ledger.counts(broadcast.id)["skipped:suppressed"] == 1
+    assert parts.recipients.counts(broadcast.id)["skipped:suppressed"] == 1
 
 
 @pytest.mark.parametrize("state", ["sending", "sent", "delivered"])
@@ -625,14 +626,22 @@ def test_an_admins_no_by_number_means_the_present_holder(
     assert by_id.stored.contact.opt_out is None
 
 
-def test_a_reminder_goes_to_the_user_id(asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock) -> None:
+def test_a_reminder_goes_to_the_user_id(
+    asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ravi.says("Hi")
     clock.pass_(hours=5)
-    heard: list[str] = []
-    nudges = parts.reminders
-    nudges._send = lambda to, text: heard.append(to) or parts.send_now  # type: ignore[assignment, func-returns-value, return-value]
-    due = {person_id for work, person_id in parts.store.take_due(clock.moment, timedelta(minutes=1))}
-    assert asha.hiding_the_number().stored.person_id in due
+    sent_to: list[str] = []
+
+    def send(to: str, _text: str) -> Sent:
+        sent_to.append(to)
+        return Sent(SendResult.ACCEPTED, message_sid="SM1")
+
+    monkeypatch.setattr(parts.reminders, "_send", send)
+    for work, person_id in parts.store.take_due(clock.moment, timedelta(minutes=1)):
+        assert work is DueWork.REMINDER
+        parts.reminders.remind(person_id)
+    assert sorted(sent_to) == [NUMBER, f"whatsapp:{ASHA}"], "the number is Ravi's by now"
 
 
 def test_late_news_of_an_otp_goes_where_the_person_is_by_then(

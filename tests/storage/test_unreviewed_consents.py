@@ -14,7 +14,7 @@ from onboarding_bot.storage.session_store import StoredPerson
 from onboarding_bot.storage.unreviewed_consents import UnreviewedConsents
 from tests.broadcasts.people import add, sender_of
 from tests.fakes import NOON
-from tests.storage.conftest import KEYS
+from tests.storage.broadcasts import KEYS
 
 
 @pytest.fixture

@@ -259,7 +259,7 @@ STEERING = [
 
 @pytest.fixture
 def admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [])
+    monkeypatch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", lambda _: [])
     return Visitor(app).signs_in(at=NEW)
 
 
@@ -277,12 +277,12 @@ def expect_form_fault(admin: Visitor, world: World, data: Any, field: str, says:
         name = field[:1].upper() + field[1:].replace("_", " ")
         assert name in admin.text
         assert says in admin.text
-    assert world.ledger.newest(0, 9) == []
+    assert world.records.newest(0, 9) == []
 
 
 def test_the_whole_form_sends(admin: Visitor, world: World, whole: dict[str, str]) -> None:
     assert admin.client.post(SEND, data=whole).status_code == 303
-    assert len(world.ledger.newest(0, 9)) == 1
+    assert len(world.records.newest(0, 9)) == 1
 
 
 @pytest.mark.parametrize("field", [name for name in TYPED if name != "include_completed"])
@@ -335,14 +335,14 @@ def test_without_the_key_of_a_form_nothing_is_sent(
     data = {name: text for name, text in whole.items() if name != "idempotency_key"}
     admin._shows(admin.client.post(SEND, data=data if key is None else data | {"idempotency_key": key}), 400)
     assert "Idempotency key is missing" in admin.text
-    assert world.ledger.newest(0, 9) == []
+    assert world.records.newest(0, 9) == []
 
 
 def test_a_scheduled_one_wants_the_second_look_too(admin: Visitor, world: World, whole: dict[str, str]) -> None:
     data = whole | {"schedule_at": "2026-11-23T10:30"}
     del data["confirmed_count"]
     assert admin.client.post(SEND, data=data).status_code == 409
-    assert world.ledger.newest(0, 9) == []
+    assert world.records.newest(0, 9) == []
 
 
 @pytest.mark.parametrize("path", STEERING)
@@ -351,7 +351,7 @@ def test_a_form_that_steers_has_its_own_fields_alone(
     admin: Visitor, world: World, whole: dict[str, str], path: str, more: list[tuple[str, str]]
 ) -> None:
     assert admin.client.post(SEND, data=whole).status_code == 303
-    (broadcast_id,) = world.ledger.newest(0, 9)
+    (broadcast_id,) = world.records.newest(0, 9)
     status = world.record(broadcast_id).status
     data = MultiDict([("csrf_token", whole["csrf_token"]), *more])
     admin._shows(admin.client.post(path.format(id=broadcast_id), data=data), 400)

@@ -21,9 +21,9 @@ from werkzeug.test import TestResponse
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.storage.keys import idempotency, shard_of
-from onboarding_bot.storage.ledger import Ledger, Row
+from onboarding_bot.storage.recipients import Recipient, Recipients
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import TEXT, World
 from tests.fakes import NOON, FakeOtpService, MovableClock
@@ -372,9 +372,9 @@ def test_one_broadcast_with_all_its_figures(client: FlaskClient, world: World) -
     add(world.store, sender_of(50), has_stopped=True)
     broadcast_id = begin(client)
     world.tick(6)
-    rows = world.rows(broadcast_id)
-    world.callbacks.apply(broadcast_id, people[0], rows[people[0]].message_sid, "read", 0)
-    world.callbacks.apply(broadcast_id, people[1], rows[people[1]].message_sid, "undelivered", 63016)
+    recipients = world.by_person(broadcast_id)
+    world.callbacks.apply(broadcast_id, people[0], recipients[people[0]].message_sid, "read", 0)
+    world.callbacks.apply(broadcast_id, people[1], recipients[people[1]].message_sid, "undelivered", 63016)
     found = one(client, broadcast_id)
     assert found["status"] == "completed"
     assert (found["recipient_count"], found["sent_count"], found["audience"]) == (4, 4, 5)
@@ -384,7 +384,7 @@ def test_one_broadcast_with_all_its_figures(client: FlaskClient, world: World) -
         "failed": 1,
         "skipped": 1,
     }
-    assert set(found["counts"]) == {state.value for state in RowState}
+    assert set(found["counts"]) == {state.value for state in RecipientState}
     assert found["skipped"]["opted_out"] == 1
     assert found["errors"] == {"63016": 1}
     assert datetime.fromisoformat(found["created_at"]) == NOON
@@ -456,7 +456,7 @@ def test_the_file_has_a_line_for_everybody(client: FlaskClient, world: World) ->
     gone = add(world.store, sender_of(2))
     broadcast_id = begin(client)
     world.tick(6)
-    sid = world.row(broadcast_id, person_id).message_sid
+    sid = world.recipient(broadcast_id, person_id).message_sid
     world.redis.delete(world.store._keys.contact(gone))
     response = client.get(f"/broadcasts/{broadcast_id}/recipients.csv", headers=KEY)
     assert response.status_code == 200
@@ -464,7 +464,7 @@ def test_the_file_has_a_line_for_everybody(client: FlaskClient, world: World) ->
     assert f'filename="broadcast-{broadcast_id}.csv"' in response.headers["Content-Disposition"]
     assert response.headers["Cache-Control"] == "no-store"
     lines = {line["recipient"]: line for line in lines_of(response)}
-    accepted_at = world.row(broadcast_id, person_id).accepted_at
+    accepted_at = world.recipient(broadcast_id, person_id).accepted_at
     assert accepted_at is not None
     assert lines["whatsapp:+919876543210"] == {
         "recipient": "whatsapp:+919876543210",
@@ -496,7 +496,7 @@ def test_the_file_hides_addresses_from_a_key_without_the_role_data(world: World,
     response = client.get(f"/broadcasts/{broadcast_id}/recipients.csv", headers=keys["read"])
     (line,) = lines_of(response)
     assert line["recipient"] == "whatsapp:+91******3210"
-    assert line["message_sid"] == world.row(broadcast_id, person_id).message_sid
+    assert line["message_sid"] == world.recipient(broadcast_id, person_id).message_sid
 
 
 @pytest.mark.parametrize("address", ["+919876543210", "messenger:919876543210", "whatsapp:Asha 9876543210"])
@@ -525,12 +525,12 @@ def test_the_file_of_nobody_has_its_head(client: FlaskClient) -> None:
 def test_the_file_is_sent_as_it_is_read(client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless broadcast: whoever wanted all of it in memory would never answer."""
     broadcast_id = begin(client)
-    row = Row(add(world.store), RowState.SENT, "", "SM1", 1)
+    recipient = Recipient(add(world.store), RecipientState.SENT, "", "SM1", 1)
 
-    def endless(_ledger: Ledger, _broadcast_id: str) -> Iterator[list[Row]]:
-        return itertools.repeat([row] * 100)
+    def endless(_recipients: Recipients, _broadcast_id: str) -> Iterator[list[Recipient]]:
+        return itertools.repeat([recipient] * 100)
 
-    monkeypatch.setattr(Ledger, "rows", endless)
+    monkeypatch.setattr(Recipients, "all", endless)
     response = client.get(f"/broadcasts/{broadcast_id}/recipients.csv", headers=KEY)
     pieces = list(itertools.islice(response.iter_encoded(), 1000))
     assert all(len(piece) < 20_000 for piece in pieces)
@@ -538,7 +538,7 @@ def test_the_file_is_sent_as_it_is_read(client: FlaskClient, world: World, monke
     response.close()
 
 
-def test_in_the_hours_of_rest_it_says_until_when(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+def test_in_the_quiet_hours_it_says_until_when(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
     rests_until = "2026-11-23T09:00:00+05:30"
     broadcast_id = begin(client)
     redis.hset(f"{{outbound}}:broadcast:{broadcast_id}", mapping={"status": "sending", "rests_until": rests_until})
@@ -604,7 +604,7 @@ def test_the_same_word_twice_does_no_harm(client: FlaskClient, action: str) -> N
 )
 def test_what_comes_too_late_is_a_conflict(client: FlaskClient, world: World, status: S, action: str) -> None:
     broadcast_id = begin(client)
-    world.ledger.move(broadcast_id, status, list(S), "before")
+    world.records.transition(broadcast_id, status, list(S), "before")
     problem = expect_problem(act(client, broadcast_id, action), 409, "wrong-status")
     assert status in problem["detail"]
     assert (one(client, broadcast_id)["status"], one(client, broadcast_id)["reason"]) == (status, "before")
@@ -613,7 +613,7 @@ def test_what_comes_too_late_is_a_conflict(client: FlaskClient, world: World, st
 def test_a_stopped_one_shows_its_reason_and_goes_on_when_it_is_mended(client: FlaskClient, world: World) -> None:
     add(world.store)
     broadcast_id = world.sending()
-    world.ledger.move(broadcast_id, S.STOPPED, [S.SENDING], "Twilio error 20003")
+    world.records.transition(broadcast_id, S.STOPPED, [S.SENDING], "Twilio error 20003")
     assert one(client, broadcast_id)["reason"] == "Twilio error 20003"
     assert act(client, broadcast_id, "resume").get_json()["status"] == "sending"
     world.tick(3)
@@ -636,7 +636,7 @@ def test_everything_is_held_at_once(client: FlaskClient, world: World) -> None:
 def test_uncertain_ones_are_seen_and_sent_again(client: FlaskClient, world: World) -> None:
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.ledger.claim(broadcast_id, person_id, TEXT, NOON)
+    world.recipients.claim(broadcast_id, person_id, TEXT, NOON)
     world.clock.pass_(seconds=20)
     world.tick(3)
     assert one(client, broadcast_id)["counts"]["uncertain"] == 1

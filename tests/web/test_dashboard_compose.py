@@ -10,7 +10,7 @@ from flask import Flask
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
-from onboarding_bot.services.content_api import Approval, Content, ContentApiError
+from onboarding_bot.services.twilio_content_api import Approval, Content, ContentApiError
 from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp, plain
 from tests.broadcasts.people import add, add_many, sender_of
 from tests.broadcasts.world import World
@@ -29,13 +29,13 @@ def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
 
 @pytest.fixture
 def admin(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Visitor:
-    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [])
+    monkeypatch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", lambda _: [])
     return Visitor(app).signs_in(at=NEW)
 
 
 def made(world: World) -> list[Definition]:
     """All broadcasts there are, the newest first."""
-    return [world.record(broadcast_id).definition for broadcast_id in world.ledger.newest(0, 100)]
+    return [world.record(broadcast_id).definition for broadcast_id in world.records.newest(0, 100)]
 
 
 # --- the way through -----------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ def test_all_that_can_be_chosen_arrives(admin: Visitor, world: World, clock: Mov
 def test_a_template_with_its_values(admin: Visitor, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "Namaste *{{1}}*, your {{ 2 }} <b> is open until {{3}}."
     content = Content(SID, "fair", "hi", frozenset("123"), NOON, Approval("approved", "MARKETING"), body)
-    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [content])
+    monkeypatch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", lambda _: [content])
     add(world.store)
     typed = {"kind": "template", "content_sid": f" {SID} ", "content_variables": "1 = Asha\n\n2=a = b"}
     admin.submits(NEW, typed)
@@ -245,9 +245,9 @@ def test_when_twilio_does_not_tell_of_a_template_nothing_is_lost(
     admin: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: object) -> None:
-        raise ContentApiError("no answer", retryable=False)
+        raise ContentApiError("no answer")
 
-    monkeypatch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", away)
+    monkeypatch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", away)
     admin.submits(NEW, {"kind": "template", "content_sid": SID}, status=400)
     assert "Twilio does not answer" in admin.text
     assert admin.form(NEW).fields["content_sid"] == SID

@@ -17,7 +17,7 @@ from onboarding_bot.app import create_app
 from onboarding_bot.conversation import validators
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition
-from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RowState
+from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.web.api.health import HealthReport
 from onboarding_bot.web.dashboard.explanations import refused
 from onboarding_bot.web.dashboard.health_rows import health_rows
@@ -151,10 +151,12 @@ def test_a_running_broadcast_shows_how_far_it_is(admin: Visitor, world: World) -
     people = add_many(world.store, 4)
     add(world.store, has_stopped=True)
     broadcast_id = world.sending(Definition(message="The *fair* opens"))
-    world.ledger.note(broadcast_id, counted_at="1")
-    for person_id, state in ((people[0], RowState.SENT), (people[1], RowState.FAILED)):
-        world.ledger.claim(broadcast_id, person_id, world.record(broadcast_id).definition, NOON)
-        world.ledger.record(broadcast_id, person_id, state, code="63024" if state is RowState.FAILED else "")
+    world.records.set_fields(broadcast_id, counted_at="1")
+    for person_id, state in ((people[0], RecipientState.SENT), (people[1], RecipientState.FAILED)):
+        world.recipients.claim(broadcast_id, person_id, world.record(broadcast_id).definition, NOON)
+        world.recipients.record_send(
+            broadcast_id, person_id, state, code="63024" if state is RecipientState.FAILED else ""
+        )
     admin.opens("/dashboard")
     assert "The fair opens Sending 2 of 4 · 50 %" in admin.text
     assert 'aria-valuenow="50" aria-valuetext="2 of 4 recipients"' in admin.html
@@ -183,7 +185,7 @@ def test_a_broadcast_says_what_it_waits_for(
     admin: Visitor, world: World, status: BroadcastStatus, fields: dict[str, str], says: str
 ) -> None:
     broadcast_id = world.create()
-    world.ledger.note(broadcast_id, status=status.value, **fields)
+    world.records.set_fields(broadcast_id, status=status.value, **fields)
     for path in ("/dashboard", f"/dashboard/broadcasts/{broadcast_id}"):
         assert says in admin.opens(path).text
 
@@ -230,14 +232,14 @@ def test_everything_is_held_at_once(admin: Visitor, world: World) -> None:
 def test_uncertain_ones_are_sent_again_after_a_question(admin: Visitor, world: World) -> None:
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.ledger.claim(broadcast_id, person_id, world.record(broadcast_id).definition, NOON)
-    world.ledger.record(broadcast_id, person_id, RowState.UNCERTAIN)
+    world.recipients.claim(broadcast_id, person_id, world.record(broadcast_id).definition, NOON)
+    world.recipients.record_send(broadcast_id, person_id, RecipientState.UNCERTAIN)
     place = f"/dashboard/broadcasts/{broadcast_id}/resend-uncertain"
     assert place in admin.opens(f"/dashboard/broadcasts/{broadcast_id}").page.links
     admin.opens(place)
     assert "may read it twice" in admin.text
     admin.submits(place)
-    assert world.row(broadcast_id, person_id).state is RowState.PENDING
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.PENDING
 
 
 def test_the_list_goes_page_by_page(admin: Visitor, world: World, clock: MovableClock) -> None:
@@ -275,8 +277,8 @@ def test_what_is_stored_is_shown_as_text(admin: Visitor, world: World) -> None:
         world.create(Definition(content_sid=TEMPLATE.content_sid, content_variables={EVIL: EVIL})),
     ]
     for broadcast_id in ids:
-        world.ledger.move(broadcast_id, BroadcastStatus.STOPPED, list(BroadcastStatus), EVIL)
-        world.ledger.note(broadcast_id, counted_at="1")
+        world.records.transition(broadcast_id, BroadcastStatus.STOPPED, list(BroadcastStatus), EVIL)
+        world.records.set_fields(broadcast_id, counted_at="1")
     person_id = add(world.store, wrote_at=NOON)
     world.redis.hset(f"{{s0}}:broadcast:{ids[0]}:counts", f"failed:{EVIL}", 1)
     assert person_id

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
-from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.broadcast_states import RecipientState
 from onboarding_bot.services.twilio_messages import TwilioMessages
 from onboarding_bot.storage.keys import HEARTBEATS
 from simulator.callbacks import CallbackPost
@@ -39,11 +39,11 @@ def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
 
 
 @pytest.fixture
-def row(world: World) -> tuple[str, str]:
+def recipient(world: World) -> tuple[str, str]:
     """A broadcast that one person got as SM1; its id and the person's."""
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     return broadcast_id, person_id
 
 
@@ -59,42 +59,42 @@ def tell(client: FlaskClient, path: str, **fields: str) -> TestResponse:
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        pytest.param({"MessageStatus": "sent"}, RowState.SENT, id="sent"),
-        pytest.param({"MessageStatus": "delivered"}, RowState.DELIVERED, id="delivered"),
-        pytest.param({"MessageStatus": "DELIVERED"}, RowState.DELIVERED, id="in capitals"),
-        pytest.param({"MessageStatus": "read"}, RowState.READ, id="read"),
-        pytest.param({"EventType": "READ", "MessageStatus": "delivered"}, RowState.READ, id="the event READ"),
-        pytest.param({"EventType": "READ", "MessageStatus": ""}, RowState.READ, id="the event READ alone"),
-        pytest.param({"MessageStatus": "failed", "ErrorCode": "63016"}, RowState.FAILED, id="failed"),
-        pytest.param({"MessageStatus": "undelivered", "ErrorCode": "63003"}, RowState.FAILED, id="undelivered"),
-        pytest.param({"MessageStatus": "failed"}, RowState.FAILED, id="failed without a code"),
-        pytest.param({"MessageStatus": "failed", "ErrorCode": "63018"}, RowState.PENDING, id="over Meta's limit"),
-        pytest.param({"MessageStatus": "queued"}, RowState.SENT, id="nothing new"),
-        pytest.param({"MessageStatus": "dancing"}, RowState.SENT, id="a status that nobody has heard of"),
-        pytest.param({"MessageStatus": ""}, RowState.SENT, id="no status"),
-        pytest.param({"MessageSid": ""}, RowState.SENT, id="no message"),
-        pytest.param({"MessageSid": "SM999"}, RowState.SENT, id="another message"),
-        pytest.param({"MessageStatus": "failed", "ErrorCode": "oops"}, RowState.FAILED, id="a code that is none"),
-        pytest.param({"MessageStatus": "failed", "ErrorCode": "9" * 5000}, RowState.FAILED, id="an endless code"),
-        pytest.param({"MessageStatus": "failed", "ErrorCode": "²"}, RowState.FAILED, id="a strange digit"),
+        pytest.param({"MessageStatus": "sent"}, RecipientState.SENT, id="sent"),
+        pytest.param({"MessageStatus": "delivered"}, RecipientState.DELIVERED, id="delivered"),
+        pytest.param({"MessageStatus": "DELIVERED"}, RecipientState.DELIVERED, id="in capitals"),
+        pytest.param({"MessageStatus": "read"}, RecipientState.READ, id="read"),
+        pytest.param({"EventType": "READ", "MessageStatus": "delivered"}, RecipientState.READ, id="the event READ"),
+        pytest.param({"EventType": "READ", "MessageStatus": ""}, RecipientState.READ, id="the event READ alone"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "63016"}, RecipientState.FAILED, id="failed"),
+        pytest.param({"MessageStatus": "undelivered", "ErrorCode": "63003"}, RecipientState.FAILED, id="undelivered"),
+        pytest.param({"MessageStatus": "failed"}, RecipientState.FAILED, id="failed without a code"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "63018"}, RecipientState.PENDING, id="over Meta's limit"),
+        pytest.param({"MessageStatus": "queued"}, RecipientState.SENT, id="nothing new"),
+        pytest.param({"MessageStatus": "dancing"}, RecipientState.SENT, id="a status that nobody has heard of"),
+        pytest.param({"MessageStatus": ""}, RecipientState.SENT, id="no status"),
+        pytest.param({"MessageSid": ""}, RecipientState.SENT, id="no message"),
+        pytest.param({"MessageSid": "SM999"}, RecipientState.SENT, id="another message"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "oops"}, RecipientState.FAILED, id="a code that is none"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "9" * 5000}, RecipientState.FAILED, id="an endless code"),
+        pytest.param({"MessageStatus": "failed", "ErrorCode": "²"}, RecipientState.FAILED, id="a strange digit"),
     ],
 )
 def test_what_twilio_tells_moves_the_row(
-    client: FlaskClient, world: World, row: tuple[str, str], fields: dict[str, str], expected: RowState
+    client: FlaskClient, world: World, recipient: tuple[str, str], fields: dict[str, str], expected: RecipientState
 ) -> None:
-    response = tell(client, path_of(*row), **fields)
+    response = tell(client, path_of(*recipient), **fields)
     assert (response.status_code, response.get_data()) == (204, b"")
-    assert world.row(*row).state is expected
-    assert world.service.view(row[0]).sent_count == 1
+    assert world.recipient(*recipient).state is expected
+    assert world.service.view(recipient[0]).sent_count == 1
 
 
 def test_shuffled_and_repeated_callbacks_end_where_they_should(
-    client: FlaskClient, world: World, row: tuple[str, str]
+    client: FlaskClient, world: World, recipient: tuple[str, str]
 ) -> None:
     for status in ("read", "sent", "delivered", "read", "queued", "sent"):
-        assert tell(client, path_of(*row), MessageStatus=status).status_code == 204
-    assert world.row(*row).state is RowState.READ
-    assert world.states(row[0]) == {"read": 1}
+        assert tell(client, path_of(*recipient), MessageStatus=status).status_code == 204
+    assert world.recipient(*recipient).state is RecipientState.READ
+    assert world.states(recipient[0]) == {"read": 1}
 
 
 @pytest.mark.parametrize(
@@ -106,19 +106,19 @@ def test_shuffled_and_repeated_callbacks_end_where_they_should(
     ],
 )
 def test_who_is_not_twilio_is_refused(
-    client: FlaskClient, world: World, row: tuple[str, str], headers: dict[str, str]
+    client: FlaskClient, world: World, recipient: tuple[str, str], headers: dict[str, str]
 ) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "failed", "ErrorCode": "21610"}
-    assert client.post(path_of(*row), data=form, headers=headers).status_code == 403
-    assert world.row(*row).state is RowState.SENT
+    assert client.post(path_of(*recipient), data=form, headers=headers).status_code == 403
+    assert world.recipient(*recipient).state is RecipientState.SENT
 
 
-def test_the_query_is_signed_as_well(client: FlaskClient, world: World, row: tuple[str, str]) -> None:
+def test_the_query_is_signed_as_well(client: FlaskClient, world: World, recipient: tuple[str, str]) -> None:
     form = {"MessageSid": "SM1", "MessageStatus": "failed"}
-    for signed_path in ("/status-callback", path_of("0" * 24, row[1])):
+    for signed_path in ("/status-callback", path_of("0" * 24, recipient[1])):
         headers = {"X-Twilio-Signature": signature(URL + signed_path, form)}
-        assert client.post(path_of(*row), data=form, headers=headers).status_code == 403
-    assert world.row(*row).state is RowState.SENT
+        assert client.post(path_of(*recipient), data=form, headers=headers).status_code == 403
+    assert world.recipient(*recipient).state is RecipientState.SENT
 
 
 PERSON = "0" * 32
@@ -129,11 +129,11 @@ PERSON = "0" * 32
     [
         pytest.param("/status-callback", id="no query"),
         pytest.param("/status-callback?broadcast=&row=", id="an empty query"),
-        pytest.param(path_of("0" * 24, PERSON), id="unknown broadcast and row"),
+        pytest.param(path_of("0" * 24, PERSON), id="unknown broadcast and recipient"),
         pytest.param(path_of("x" * 24, PERSON), id="no broadcast's id"),
         pytest.param(path_of("{s1}:x", PERSON), id="a key's name"),
         pytest.param(path_of("0" * 24, "whatsapp:+919876543210"), id="an address"),
-        pytest.param(path_of("0" * 24, "0" * 31 + "\n"), id="almost a row"),
+        pytest.param(path_of("0" * 24, "0" * 31 + "\n"), id="almost a recipient"),
         pytest.param(path_of("0" * 24, "é" * 32), id="not ASCII"),
         pytest.param(f"/status-callback?row={PERSON}&row={PERSON}&broadcast={'0' * 24}", id="twice"),
     ],
@@ -146,9 +146,9 @@ def test_what_we_know_nothing_of_changes_nothing(
     assert set(redis.keys()) <= {HEARTBEATS.encode()}, "only that Twilio called"
 
 
-def test_another_persons_row_is_not_touched(client: FlaskClient, world: World, row: tuple[str, str]) -> None:
-    assert tell(client, path_of(row[0], PERSON), MessageStatus="failed").status_code == 204
-    assert world.states(row[0]) == {"sent": 1}
+def test_another_persons_message_is_not_touched(client: FlaskClient, world: World, recipient: tuple[str, str]) -> None:
+    assert tell(client, path_of(recipient[0], PERSON), MessageStatus="failed").status_code == 204
+    assert world.states(recipient[0]) == {"sent": 1}
 
 
 def test_without_redis_twilio_is_told_so(clock: MovableClock) -> None:
@@ -168,7 +168,7 @@ def test_a_callback_that_met_a_503_is_delivered_again(clock: MovableClock) -> No
     client = create_app(settings(), redis=world.redis, otp_service=FakeOtpService(), clock=clock.clock()).test_client()
     person_id = add(world.store)
     broadcast_id = world.sending()
-    world.pump_all(broadcast_id)
+    world.send_all(broadcast_id)
     statuses = []
 
     def reach_the_bot(request: Any) -> tuple[int, dict[str, str], bytes]:
@@ -192,7 +192,7 @@ def test_a_callback_that_met_a_503_is_delivered_again(clock: MovableClock) -> No
 
     assert statuses == [503, 204]
     assert (twilio.posted, twilio.failed) == (1, 0)
-    assert world.row(broadcast_id, person_id).state is RowState.DELIVERED
+    assert world.recipient(broadcast_id, person_id).state is RecipientState.DELIVERED
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

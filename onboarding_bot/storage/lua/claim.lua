@@ -1,38 +1,39 @@
--- The last word before a message goes out: may this person be written to now? If so the row becomes "sending".
--- KEYS: pending, rows, counts, inflight, contact index, opt-out, permit, contact.
--- ARGV: person, now (ms), template (1 or 0), marketing (1 or 0), window (ms), broadcast.
+-- Decides for the last time whether a message may go out to this person now. If so, the recipient becomes "sending".
+-- KEYS pending, recipients, counts, inflight, contacts, opt_out, permit, contact
+-- ARGV person, broadcast, now, is_template, is_marketing, window
+-- contacts: the index of the shard. now, window: ms. is_template, is_marketing: 1 or 0.
 -- Returns {"go", contact}, {"skipped", reason}, or {"taken"} when another worker was quicker.
-local person, now, rules = ARGV[1], tonumber(ARGV[2]), read_rules(3)
-if redis.call('ZREM', KEYS[1], person) == 0 then
+if redis.call('ZREM', pending_key, person) == 0 then
   return {'taken'}
 end
-local row = read_row(KEYS[2], person)
-local before = row.state
-local reason = refusal(KEYS[5], KEYS[6], KEYS[7], person, now, rules)
-local contact = redis.call('GET', KEYS[8])
+local rules = sending_rules(is_template, is_marketing, window)
+local recipient = read_recipient(recipients_key, person)
+local before = recipient.state
+local reason = refusal(contacts_key, opt_out_key, permit_key, person, tonumber(now), rules)
+local contact = redis.call('GET', contact_key)
 if not reason and not contact then
   reason = 'suppressed'
 end
 if reason then
-  row.state, row.code = 'skipped', reason
-  write_row(KEYS[2], KEYS[3], person, row, before)
-  redis.call('HINCRBY', KEYS[3], 'skipped:' .. reason, 1)
+  recipient.state, recipient.code = 'skipped', reason
+  write_recipient(recipients_key, counts_key, person, recipient, before)
+  redis.call('HINCRBY', counts_key, 'skipped:' .. reason, 1)
   return {'skipped', reason}
 end
 -- What is still told of the message of an earlier try does not concern the new one.
-if row.sid ~= '' then
-  row.earlier = row.earlier .. ' ' .. row.sid
+if recipient.sid ~= '' then
+  recipient.earlier = recipient.earlier .. ' ' .. recipient.sid
 end
-row.state, row.code, row.sid, row.tries = 'sending', '', '', row.tries + 1
-write_row(KEYS[2], KEYS[3], person, row, before)
-redis.call('ZADD', KEYS[4], now, person)
+recipient.state, recipient.code, recipient.sid, recipient.tries = 'sending', '', '', recipient.tries + 1
+write_recipient(recipients_key, counts_key, person, recipient, before)
+redis.call('ZADD', inflight_key, now, person)
 -- A STOP that follows is counted against this broadcast (see commit.lua).
-redis.call('HSET', KEYS[7], 'last_broadcast', ARGV[6])
-if rules.marketing then
-  take_marketing_place(KEYS[7], ARGV[6], now)
+redis.call('HSET', permit_key, 'last_broadcast', broadcast)
+if rules.is_marketing then
+  take_marketing_place(permit_key, broadcast, now)
 end
-local life = redis.call('PTTL', KEYS[8])
+local life = redis.call('PTTL', contact_key)
 if life > 0 then
-  redis.call('PEXPIRE', KEYS[7], life)
+  redis.call('PEXPIRE', permit_key, life)
 end
 return {'go', contact}

@@ -1,7 +1,7 @@
 -- Erases a person's record, if it is still the one that the caller read; otherwise returns the newer one. What went out to
 -- the person stays counted, under names that lead back to no one.
 -- KEYS session, contact, draft, opt_out, permit, link, alias, due, contacts, erasures, unlogged, counters, day, step...,
---   erasure_reply..., deletion..., audience..., rows..., counts..., pending..., inflight...
+--   erasure_reply..., deletion..., audience..., recipients..., counts..., pending..., inflight...
 -- ARGV version_bytes, session_version, contact_version, expected_alias, person, now, tombstone,
 --   erasure_reply, erasure_reply_life, alias_life, deletion_life, deletion_due_at, day_life,
 --   due..., ended..., deletions..., deletion_members..., counts..., day_counts..., anonymous_names...
@@ -49,35 +49,35 @@ for index = 1, #day_counts, 2 do
 end
 write_day(day_key, increments, day_life)
 
-local function make_anonymous(audience, rows, broadcast_counts, pending, inflight, name)
+local function make_anonymous(audience, recipients, broadcast_counts, pending, inflight, name)
   local rank = redis.call('ZSCORE', audience, person)
   if rank then
-    -- Rows are made by rank: the others keep theirs.
+    -- Recipients are added by rank: the others keep theirs.
     redis.call('ZREM', audience, person)
     redis.call('ZADD', audience, rank, name)
   end
   redis.call('ZREM', pending, person)
   redis.call('ZREM', inflight, person)
-  local row = read_row(rows, person)
-  if not row then
+  local recipient = read_recipient(recipients, person)
+  if not recipient then
     return
   end
-  local before = row.state
+  local before = recipient.state
   if before == 'pending' then
-    row.state, row.code = 'skipped', 'opted_out'
+    recipient.state, recipient.code = 'skipped', 'opted_out'
     redis.call('HINCRBY', broadcast_counts, 'skipped:opted_out', 1)
   elseif before == 'sending' then
     -- Its result can be written under no name any more.
-    row.state = 'uncertain'
+    recipient.state = 'uncertain'
   end
-  row.sid, row.earlier = '', ''
-  redis.call('HDEL', rows, person)
-  -- The moment of the erasure would tell which rows belong together, and to whom: the list of erasures knows it.
-  write_row(rows, broadcast_counts, name, row, before, row.changed)
+  recipient.sid, recipient.earlier = '', ''
+  redis.call('HDEL', recipients, person)
+  -- The moment of the erasure would tell which recipients belong together, and to whom: the list of erasures knows it.
+  write_recipient(recipients, broadcast_counts, name, recipient, before, recipient.changed)
 end
 
 for number, name in ipairs(anonymous_names) do
-  make_anonymous(audience_keys[number], rows_keys[number], counts_keys[number], pending_keys[number],
+  make_anonymous(audience_keys[number], recipients_keys[number], counts_keys[number], pending_keys[number],
     inflight_keys[number], name)
 end
 return {1}

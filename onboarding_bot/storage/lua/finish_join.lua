@@ -1,10 +1,10 @@
 -- Ends a record whose state another record of the same person has taken over, if it is still as it was then: its own hash
--- leads to the other record from now on. Broadcasts skip it where they have not sent yet; where they have, its row stays
+-- leads to the other record from now on. Broadcasts skip it where they have not sent yet; where they have, it stays a recipient
 -- for the callbacks.
--- KEYS session, contact, draft, opt_out, permit, link, alias, due, contacts, step..., rows..., counts..., pending...
+-- KEYS session, contact, draft, opt_out, permit, link, alias, due, contacts, step..., recipients..., counts..., pending...
 -- ARGV version_bytes, session_version, contact_version, person, alias, alias_life, due...
 -- alias: that of the record's own hash. alias_life: in ms, 0 for good. due: the record's members of the due work.
--- rows, counts, pending: one of each broadcast, in the same order.
+-- recipients, counts, pending: one of each broadcast, in the same order.
 -- Returns {1}, or {0, session, contact, draft, opt-out, link, alias} as they are now.
 local session, contact = redis.call('GET', session_key), redis.call('GET', contact_key)
 if not is_unchanged(session, session_version) or not is_unchanged(contact, contact_version) then
@@ -20,7 +20,7 @@ redis.call('ZREM', contacts_key, person)
 for _, index in ipairs(step_keys) do
   redis.call('ZREM', index, person)
 end
-for number, rows in ipairs(rows_keys) do
-  skip_pending_row(rows, counts_keys[number], pending_keys[number], person)
+for number, recipients in ipairs(recipients_keys) do
+  skip_pending_recipient(recipients, counts_keys[number], pending_keys[number], person)
 end
 return {1}

@@ -2,7 +2,7 @@
 local DAY, WEEK = 86400000, 604800000
 
 -- Why a message must not go out to this person now, or false, whether the person wrote within the 24-hour window, and
--- whether nothing but a yes to service messages that nobody has reviewed yet stands in the way.
+-- whether nothing but a yes to service messages that is not reviewed yet stands in the way.
 local function refusal(contacts, opt_out, permit, person, now, rules)
   if redis.call('EXISTS', opt_out) == 1 then
     return 'opted_out', false
@@ -13,21 +13,21 @@ local function refusal(contacts, opt_out, permit, person, now, rules)
   if known[1] then
     return 'suppressed', false
   end
-  -- Who blocked us since that yes to news, and wrote again, gets none before the next yes (see commit.lua).
+  -- A person who blocked the number since that yes to news, and wrote again, gets none before the next yes (see commit.lua).
   local wants_news = known[2] and known[2] ~= known[6]
   local last_inbound = tonumber(redis.call('ZSCORE', contacts, person) or 0)
   local inside = now - last_inbound < rules.window
-  if not rules.template and not inside then
+  if not rules.is_template and not inside then
     return 'outside_window', inside
   end
   -- Having written on after the notice allows service messages inside the window; all else needs the yes to news.
-  local only_service = not rules.marketing and inside
+  local only_service = not rules.is_marketing and inside
   -- An earlier release took any text for a name, and so for a yes: that counts when today's rule has looked at it.
   local is_reviewed = known[5] and known[5] == known[7]
   if not wants_news and not (only_service and is_reviewed) then
     return 'no_consent', inside, only_service and known[5] and not is_reviewed
   end
-  if rules.marketing then
+  if rules.is_marketing then
     local last, before = tonumber(known[3] or 0), tonumber(known[4] or 0)
     if now - last < DAY or now - before < WEEK then
       return 'frequency', inside
@@ -36,12 +36,9 @@ local function refusal(contacts, opt_out, permit, person, now, rules)
   return false, inside
 end
 
-local function read_rules(first)
-  return {
-    template = ARGV[first] == '1',
-    marketing = ARGV[first + 1] == '1',
-    window = tonumber(ARGV[first + 2]),
-  }
+-- The rules of a broadcast, from the arguments of that name: two flags (1 or 0), and the window in ms.
+local function sending_rules(is_template, is_marketing, window)
+  return {is_template = is_template == '1', is_marketing = is_marketing == '1', window = tonumber(window)}
 end
 
 -- A message takes its place among the person's marketing messages when it goes out.

@@ -1,11 +1,13 @@
--- Makes an uncertain row pending again; whether it was one. KEYS: pending, rows, counts, permit.
--- ARGV: person, broadcast, now (ms).
-local row = read_row(KEYS[2], ARGV[1])
-if not row or row.state ~= 'uncertain' then
+-- Makes an uncertain recipient pending again.
+-- KEYS pending, recipients, counts, permit
+-- ARGV person, broadcast, now
+-- now: ms. Returns 1 when the recipient was uncertain.
+local recipient = read_recipient(recipients_key, person)
+if not recipient or recipient.state ~= 'uncertain' then
   return 0
 end
-row.state, row.retries, row.later = 'pending', 0, 0
-write_row(KEYS[2], KEYS[3], ARGV[1], row, 'uncertain')
-redis.call('ZADD', KEYS[1], ARGV[3], ARGV[1])
-give_marketing_place_back(KEYS[4], ARGV[2])
+recipient.state, recipient.retries, recipient.later = 'pending', 0, 0
+write_recipient(recipients_key, counts_key, person, recipient, 'uncertain')
+redis.call('ZADD', pending_key, now, person)
+give_marketing_place_back(permit_key, broadcast)
 return 1

@@ -1,24 +1,26 @@
--- Has nobody write to a person any more: at once, or when enough broadcasts met an error that may mean so. It is kept as
--- long as the contact record, and of somebody without one (erased, perhaps) nothing is kept.
--- KEYS: permit, contact. ARGV: error code, then the broadcast that met it and how many it takes, or neither.
-local life = redis.call('PTTL', KEYS[2])
+-- Suppresses a person: at once, or once enough broadcasts met an error that may mean so. That is kept as long as the
+-- contact record, and of a person without one (erased, perhaps) nothing is kept.
+-- KEYS permit, contact
+-- ARGV code, broadcast, needed
+-- code: Twilio's error code. broadcast: the one that met it, "" where the code alone is enough. needed: how many broadcasts.
+local life = redis.call('PTTL', contact_key)
 if life == -2 then
   return 0
 end
-local strikes, needed = 0, tonumber(ARGV[3] or 0)
-if ARGV[2] then
-  redis.call('HSET', KEYS[1], 'trouble:' .. ARGV[2], ARGV[1])
-  for _, name in ipairs(redis.call('HKEYS', KEYS[1])) do
+local met = 0
+if broadcast ~= '' then
+  redis.call('HSET', permit_key, 'trouble:' .. broadcast, code)
+  for _, name in ipairs(redis.call('HKEYS', permit_key)) do
     if string.sub(name, 1, 8) == 'trouble:' then
-      strikes = strikes + 1
+      met = met + 1
     end
   end
 end
 -- A STOP that Twilio heard (21610) outlasts what a message of the person's lifts: it is never written over.
-if strikes >= needed and redis.call('HGET', KEYS[1], 'suppressed') ~= '21610' then
-  redis.call('HSET', KEYS[1], 'suppressed', ARGV[1])
+if met >= tonumber(needed) and redis.call('HGET', permit_key, 'suppressed') ~= '21610' then
+  redis.call('HSET', permit_key, 'suppressed', code)
 end
 if life > 0 then
-  redis.call('PEXPIRE', KEYS[1], life)
+  redis.call('PEXPIRE', permit_key, life)
 end
 return 1

@@ -1,17 +1,18 @@
 -- Moves a broadcast to another status, if it is in one of those that it may come from.
--- KEYS: broadcast, active ones. ARGV: id, new status, reason, 1 when final, then the statuses that it may come from.
--- Returns the status that it was in, and whether it moved.
-local status = redis.call('HGET', KEYS[1], 'status')
-for index = 5, #ARGV do
-  if ARGV[index] == status then
+-- KEYS broadcast, active
+-- ARGV broadcast, status, reason, is_final, came_from...
+-- is_final: 1 when the new status is final. Returns the status that it was in, and 1 when it moved.
+local before = redis.call('HGET', broadcast_key, 'status')
+for _, one in ipairs(came_from) do
+  if one == before then
     local time = redis.call('TIME')
-    redis.call('HSET', KEYS[1], 'status', ARGV[2], 'reason', ARGV[3],
+    redis.call('HSET', broadcast_key, 'status', status, 'reason', reason,
       'moved_at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
-    -- One that is over stays among the active ones until the messages in flight are settled (see retire.lua).
-    if ARGV[4] == '0' then
-      redis.call('SADD', KEYS[2], ARGV[1])
+    -- One that is over stays among the active ones until the messages in flight are settled (see deactivate.lua).
+    if is_final == '0' then
+      redis.call('SADD', active_key, broadcast)
     end
-    return {status, 1}
+    return {before, 1}
   end
 end
-return {status, 0}
+return {before, 0}

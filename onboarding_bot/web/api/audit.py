@@ -5,7 +5,6 @@ One is written before the deed, and the deed is refused without it; a second one
 
 from __future__ import annotations
 
-import re
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +13,7 @@ from flask import Response, after_this_request, g
 from onboarding_bot.admin_keys import AdminKey
 from onboarding_bot.errors import AuditUnavailableError
 from onboarding_bot.observability.logs import audit, audit_log
-
-_BROADCAST_ID = re.compile(r"[0-9a-f]{24}")
+from onboarding_bot.outbound.broadcast_definition import BROADCAST_ID
 
 
 def begin_audit(action: str, key: AdminKey) -> None:
@@ -35,7 +33,7 @@ def audit_detail(**details: Any) -> None:
 
 def audit_broadcast(broadcast_id: str) -> None:
     """Add which broadcast it was about; anything may stand in a path, and only an id goes into the log."""
-    if _BROADCAST_ID.fullmatch(broadcast_id):
+    if BROADCAST_ID.fullmatch(broadcast_id):
         audit_detail(broadcast_id=broadcast_id)
 
 

@@ -23,7 +23,7 @@ from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.broadcast_definition import FIELDS, parse_definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
-from onboarding_bot.services.content_api import ContentApiError
+from onboarding_bot.services.twilio_content_api import ContentApiError
 from onboarding_bot.web.api.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.api.authentication import admin_only, current_admin
 from onboarding_bot.web.api.json_body import json_fields, known_query, no_fields

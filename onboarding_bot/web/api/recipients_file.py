@@ -33,10 +33,10 @@ def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[s
     writer = csv.writer(buffer)
     writer.writerow(["recipient", "state", "code", "message_sid", "accepted_at", "changed_at"])
     for line in lines:
-        row = line.row
-        recipient = line.address if shows_addresses else masked(line.address)
-        times = (_time(row.accepted_at), _time(row.changed_at))
-        writer.writerow([recipient, row.state, row.code, row.message_sid, *times])
+        recipient = line.recipient
+        address = line.address if shows_addresses else masked(line.address)
+        times = (_time(recipient.accepted_at), _time(recipient.changed_at))
+        writer.writerow([address, recipient.state, recipient.code, recipient.message_sid, *times])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -13,9 +13,6 @@ from onboarding_bot.web.dashboard.explanations import reason_to_stop
 from onboarding_bot.web.dashboard.progress import Progress, progress
 from onboarding_bot.web.dashboard.whatsapp_markup import plain
 
-_RUNNING = frozenset({BroadcastStatus.COUNTING, BroadcastStatus.SCHEDULED, BroadcastStatus.SENDING})
-_HELD = frozenset({BroadcastStatus.PAUSED, BroadcastStatus.STOPPED})
-
 
 @dataclass(frozen=True, slots=True)
 class BroadcastCard:
@@ -49,14 +46,14 @@ class BroadcastCard:
     @property
     def urgency(self) -> int:
         """0 for what waits for somebody, 1 for what goes on, 2 for what begins later."""
-        if self.status in _HELD:
+        if self.status.is_held:
             return 0
         return 2 if self.status is BroadcastStatus.SCHEDULED else 1
 
     @property
     def is_current(self) -> bool:
         """Whether something is still to come, or somebody has to decide."""
-        return self.status in _RUNNING | _HELD
+        return self.status.is_running or self.status.is_held
 
     @property
     def is_counting(self) -> bool:
@@ -66,16 +63,16 @@ class BroadcastCard:
     @property
     def may_pause(self) -> bool:
         """Whether it can be held."""
-        return self.status in _RUNNING
+        return self.status.is_running
 
     @property
     def may_resume(self) -> bool:
         """Whether it can go on."""
-        return self.status in _HELD
+        return self.status.is_held
 
     @property
     def may_resend(self) -> bool:
-        """Whether there are rows that only an admin can have sent again."""
+        """Whether there are recipients to whom only an admin can have sent again."""
         return self.status is not BroadcastStatus.CANCELLED and self.view.counts["uncertain"] > 0
 
     @property

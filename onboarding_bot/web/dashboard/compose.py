@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from onboarding_bot.fields import Fields, InvalidFieldError
 from onboarding_bot.outbound.broadcast_definition import FIELDS, Definition, parse_definition
-from onboarding_bot.services.content_api import Content
+from onboarding_bot.services.twilio_content_api import Content
 from onboarding_bot.web.dashboard.display_formats import words
 from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
 

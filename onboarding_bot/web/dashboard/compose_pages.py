@@ -17,7 +17,7 @@ from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.broadcast_definition import MESSAGE_MAX, Definition
-from onboarding_bot.services.content_api import Content, ContentApiError
+from onboarding_bot.services.twilio_content_api import Content, ContentApiError
 from onboarding_bot.web.api.audit import audit_deed, audit_detail
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from onboarding_bot.quiet_hours import INDIA
+from onboarding_bot.time_zone import INDIA
 
 NOTHING = "–"
 

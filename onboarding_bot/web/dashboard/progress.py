@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.broadcast_states import RecipientState
 
 # From what is best known to be with the recipient to what is not.
-_ORDER = (RowState.READ, RowState.DELIVERED, RowState.SENT, RowState.UNCERTAIN, RowState.FAILED)
+_ORDER = (
+    RecipientState.READ,
+    RecipientState.DELIVERED,
+    RecipientState.SENT,
+    RecipientState.UNCERTAIN,
+    RecipientState.FAILED,
+)
 WIDTH = 1000
 
 
@@ -37,7 +43,7 @@ class Progress:
 
 
 def progress(counts: Mapping[str, int], recipients: int | None) -> Progress:
-    """The bar of a broadcast whose rows are in these states."""
+    """The bar of a broadcast whose recipients are in these states."""
     attempted = sum(counts[state] for state in _ORDER)
     segments, x = [], 0.0
     if recipients:

@@ -14,7 +14,7 @@ from jinja2 import StrictUndefined
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcasts.audience import Audience
 from onboarding_bot.broadcasts.service import BroadcastService
-from onboarding_bot.services.content_api import Content
+from onboarding_bot.services.twilio_content_api import Content
 from onboarding_bot.web.dashboard import display_formats
 from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access, this_page
 from onboarding_bot.web.dashboard.assets import add_assets

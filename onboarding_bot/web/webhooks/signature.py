@@ -1,24 +1,78 @@
-"""Lets only Twilio in: the guard of everything that Twilio calls."""
+"""Twilio's signature on what it calls: how it is verified, and the guard of those endpoints."""
 
 from __future__ import annotations
 
+import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from http import HTTPStatus
 
 from flask import Response, request
+from twilio.request_validator import RequestValidator
+from werkzeug.datastructures import MultiDict
 
 from onboarding_bot.observability.logs import logger
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier
 
 View = Callable[[], Response]
 CALLED_BY_TWILIO = frozenset({"/webhook", "/webhook/fallback", "/status-callback"})
 _NAME = re.compile(r"[A-Za-z_]{1,20}")
 
 
+class SignatureVerifier:
+    """Checks ``X-Twilio-Signature`` with each auth token that is valid while tokens are rotated.
+
+    https://www.twilio.com/docs/usage/security#validating-requests
+    """
+
+    def __init__(self, auth_tokens: Sequence[str], public_base_url: str) -> None:
+        self._validators = [RequestValidator(token) for token in auth_tokens]
+        self._base = public_base_url
+        self._bases = _with_and_without_port(public_base_url)
+
+    def signed_url(self, path_and_query: str) -> str:
+        """The URL that Twilio signed: the public one, not the one that a proxy makes of it on the way."""
+        return f"{self._base}{path_and_query}"
+
+    def is_genuine(self, url: str, form: MultiDict[str, str], signature: str) -> bool:
+        """Whether one of the auth tokens signed this URL, in one of its spellings, with exactly these fields.
+
+        RequestValidator's own ``validate`` takes a URL apart and loses a trailing ``?`` when it puts it together.
+        """
+        given, path_and_query = signature.encode(), url.removeprefix(self._base)
+        return any(
+            hmac.compare_digest(validator.compute_signature(base + spelling, form).encode(), given)
+            for spelling in _spellings(path_and_query)
+            for base in self._bases
+            for validator in self._validators
+        )
+
+
+def _with_and_without_port(base: str) -> tuple[str, str]:
+    """The address as it is, and then with, or without, the port that its scheme implies."""
+    scheme, _, rest = base.partition("://")
+    host, slash, prefix = rest.partition("/")
+    name, colon, port = host.rpartition(":")
+    has_port = bool(colon) and port.isdigit()
+    other = name if has_port else f"{host}:{443 if scheme == 'https' else 80}"
+    return base, f"{scheme}://{other}{slash}{prefix}"
+
+
+def _spellings(path_and_query: str) -> list[str]:
+    """Path and query as they came, and then as they may have been before a proxy changed them.
+
+    Some proxies drop a ``?`` that nothing follows, and those that take a prefix off make one slash of two.
+    """
+    found = [path_and_query]
+    if path_and_query.endswith("?"):
+        found.append(path_and_query.removesuffix("?"))
+    elif "?" not in path_and_query:
+        found.append(f"{path_and_query}?")
+    return found + [f"/{one}" for one in found if not one.startswith("//")]
+
+
 def signed(verifier: SignatureVerifier, note_heartbeat: Callable[[], None]) -> Callable[[View], View]:
-    """403 unless one of the auth tokens signed this URL with these fields; calls ``note_heartbeat`` for each one."""
+    """403 unless one of the auth tokens signed this URL with these fields; each signed call is a heartbeat."""
 
     def guard(view: View) -> View:
         @wraps(view)
@@ -38,10 +92,10 @@ def signed(verifier: SignatureVerifier, note_heartbeat: Callable[[], None]) -> C
 
 
 def _as_it_came() -> str:
-    """Path and query to the letter. What the framework makes of them has lost a doubled slash and a trailing ``?``."""
+    """Path and query to the letter: Flask's own have lost a doubled slash and a trailing ``?``."""
     raw = str(request.environ.get("RAW_URI", ""))
     if "://" in raw.partition("?")[0]:
-        # Some proxies ask for the whole address.
+        # Some proxies put the whole address into the request line.
         raw = "/" + raw.partition("://")[2].partition("/")[2]
     if raw.startswith("/"):
         return raw
@@ -50,7 +104,7 @@ def _as_it_came() -> str:
 
 
 def _without_values(url: str) -> str:
-    """The URL with the names of its query, and not what anybody may have put there."""
+    """The URL with the names of its query's fields, and without their values, which may be personal."""
     address, mark, query = url.partition("?")
     names = [name if _NAME.fullmatch(name) else "…" for name in (part.partition("=")[0] for part in query.split("&"))]
     return address + mark + "&".join(f"{name}=…" for name in names if mark)

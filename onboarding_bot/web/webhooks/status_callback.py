@@ -1,4 +1,4 @@
-"""Where Twilio tells what became of a message; the URL says which broadcast and row it was about."""
+"""Where Twilio tells what became of a message; the URL names the broadcast and the recipient."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from flask import Blueprint, Response, request
 from onboarding_bot.broadcasts.status_callbacks import StatusCallbacks
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.observability.logs import describe, logger
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier
-from onboarding_bot.web.webhooks.signature import signed
+from onboarding_bot.outbound.broadcast_definition import BROADCAST_ID
+from onboarding_bot.web.webhooks.signature import SignatureVerifier, signed
 
-_BROADCAST = re.compile(r"[0-9a-f]{24}")
-_ROW = re.compile(r"[0-9a-f]{32}")
+_PERSON_ID = re.compile(r"[0-9a-f]{32}")
 _ERROR_CODE = re.compile(r"[0-9]{1,9}")
 
 
@@ -28,16 +27,16 @@ def status_callback_routes(
     @routes.post("/status-callback", strict_slashes=False)
     @signed(verifier, note_heartbeat)
     def status_callback() -> Response:
-        broadcast_id, row = request.args.get("broadcast", ""), request.args.get("row", "")
+        broadcast_id, person_id = request.args.get("broadcast", ""), request.args.get("row", "")
         status = request.form.get("MessageStatus", "").lower()
         if request.form.get("EventType", "").upper() == "READ":
             status = "read"
         code = request.form.get("ErrorCode", "")
-        if _BROADCAST.fullmatch(broadcast_id) and _ROW.fullmatch(row):
+        if BROADCAST_ID.fullmatch(broadcast_id) and _PERSON_ID.fullmatch(person_id):
             try:
                 callbacks.apply(
                     broadcast_id,
-                    row,
+                    person_id,
                     request.form.get("MessageSid", ""),
                     status,
                     int(code) if _ERROR_CODE.fullmatch(code) else 0,

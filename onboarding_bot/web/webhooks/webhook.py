@@ -15,9 +15,9 @@ from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.observability import metrics
 from onboarding_bot.observability.logs import describe, logger
-from onboarding_bot.services.twilio_webhooks import SignatureVerifier, parse_inbound
 from onboarding_bot.web.api.references import new_reference
-from onboarding_bot.web.webhooks.signature import signed
+from onboarding_bot.web.webhooks.inbound_message import parse_inbound
+from onboarding_bot.web.webhooks.signature import SignatureVerifier, signed
 from onboarding_bot.whatsapp_address import is_whatsapp
 
 _OUTCOMES: dict[int, str] = {
