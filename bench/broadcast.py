@@ -178,7 +178,7 @@ def running(case: Case, folder: str) -> Iterator[Product]:
         stack.enter_context(process(*python, *stand_in))
         gunicorn = ("gunicorn", "-c", "gunicorn.conf.py", "main:app")
         web = stack.enter_context(process(*python, *gunicorn, **environment))
-        worker = stack.enter_context(process(*python, "onboarding_bot.worker", **environment))
+        worker = stack.enter_context(process(*python, "onboarding_bot", "worker", **environment))
         wait_for(twilio_url)
         wait_for(f"{url}/health/live")
         until(lambda: bool(Redis(port=redis_port).zcard("{dramatiq}:__heartbeats__")), "the worker")

@@ -1,1 +1,1 @@
-"""The packages that the project is installed with: locks them, and looks them up among known vulnerabilities."""
+"""The packages that the project needs: how they are locked, installed, and looked up among known vulnerabilities."""

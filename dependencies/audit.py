@@ -13,7 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from dependencies.lock_files import LISTS, lock_of, read_lock
+from dependencies.environment import LOCKS
+from dependencies.lock_files import read_lock
 
 ROOT = Path(__file__).parents[1]
 OSV = "https://api.osv.dev/"
@@ -61,4 +62,4 @@ def script_with(lock: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(audit(ROOT / lock_of(LISTS[-1])))
+    sys.exit(audit(ROOT / LOCKS[-1]))

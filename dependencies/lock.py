@@ -15,6 +15,7 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
+from dependencies.environment import LOCKS
 from dependencies.lock_files import LISTS, lock_of
 
 ROOT = Path(__file__).parents[1]
@@ -35,10 +36,9 @@ def lock(folder: Path, *, upgrade: bool) -> None:
     A package of a smaller list has the same version in the larger ones: tools never decide what runs in production.
     Raises CalledProcessError when uv finds no versions or no wheels; it has said why on standard error.
     """
-    locks = [lock_of(name) for name in LISTS]
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        for name in [*LISTS, *locks]:
+        for name in [*LISTS, *LOCKS]:
             if (folder / name).exists():
                 shutil.copy(folder / name, work / name)
         _compile(work, LISTS[0], upgrade=upgrade)
@@ -46,8 +46,8 @@ def lock(folder: Path, *, upgrade: bool) -> None:
             _compile(work, larger, "--constraint", lock_of(smaller), upgrade=upgrade)
         for python in PYTHONS:
             for platform in PLATFORMS:
-                _require_wheels(work / locks[-1], python, platform)
-        for name in locks:
+                _require_wheels(work / LOCKS[-1], python, platform)
+        for name in LOCKS:
             shutil.copyfile(work / name, folder / name)
 
 
@@ -74,7 +74,7 @@ def main() -> int:
     except subprocess.CalledProcessError:
         print("the lists could not be locked; the lock files are as they were", file=sys.stderr)
         return 1
-    print(f"locked: {', '.join(map(lock_of, LISTS))}")
+    print(f"locked: {', '.join(LOCKS)}")
     return 0
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from dependencies.environment import LOCKS
+
 # The readable lists of what is needed directly. Each includes the ones before it.
-LISTS = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
+LISTS = tuple(Path(lock).with_suffix(".txt").name for lock in LOCKS)
 _HASH = re.compile(r"--hash=(\S+)")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,7 @@ from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_con
 from onboarding_bot.outbound.due_work import Timetable
 from onboarding_bot.outbound.sending_window import SENDING_WINDOW
 from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
+from onboarding_bot.progress import Progress, untold
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
@@ -120,22 +121,23 @@ class CatchUp:
         self._now = now
         self._sleep = sleep
 
-    def run(self, since: timedelta, *, dry_run: bool) -> Report:
+    def run(self, since: timedelta, *, dry_run: bool, progress: Progress = untold) -> Report:
         """Look after everybody who wrote within ``since``; a dry run only counts.
 
         Raises MessageLogError and StoreUnavailableError. Who was written to by then is not written to again.
         """
         report, begun = Report(), self._now()
-        writers = self._writers(begun - since, report)
+        writers = self._writers(begun - since, report, progress)
         erased = dict(self._erasures.log.erased_since(begun - since))
         for writer in sorted(writers, key=lambda writer: writer.last.at):
             fate = self._look_after(writer, begun, erased, dry_run=dry_run)
             report.people[fate] += 1
+            progress("people looked after", report.people.total(), len(writers))
             if fate is Fate.NOT_SENT:
                 break
         return report
 
-    def _writers(self, since: datetime, report: Report) -> Iterable[_Writer]:
+    def _writers(self, since: datetime, report: Report, progress: Progress) -> Collection[_Writer]:
         """One for each person, whichever addresses the messages came from."""
         writers: dict[str, _Writer] = {}
         people: dict[str, str] = {}
@@ -143,6 +145,7 @@ class CatchUp:
             if logged.direction is not Direction.INBOUND:
                 continue
             report.messages += 1
+            progress("messages read", report.messages, None)
             one = MissedMessage(InboundMessage(logged.sid, logged.sender, logged.text), logged.at)
             if logged.sender not in people:
                 people[logged.sender] = self._identities.peek([logged.sender]).person_id

@@ -7,7 +7,6 @@ import binascii
 import os
 import re
 import secrets
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
@@ -21,8 +20,8 @@ from urllib.parse import urlsplit
 from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_keys
 from onboarding_bot.environment import Dotenv, FoundEnvironment, find_environment, read_dotenv
 from onboarding_bot.errors import SettingsError
-from onboarding_bot.observability.line_output import protect_standard_streams
 from onboarding_bot.quiet_hours import QuietHours
+from onboarding_bot.renamed_commands import become
 from onboarding_bot.setting_rules import (
     BAD_PER_CENT,
     REFERENCE,
@@ -341,7 +340,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     if environment is not Environment.PRODUCTION:
         given = _local_defaults(given) | given
     if environment is Environment.DEMO:
-        demo = _demo_file(Path(found.get(DEMO_ENV_FILE) or "var/demo.env"))
+        demo = _demo_file(demo_env_file(found))
         of_files += demo.faults
         faults += _credentials_of_others(given, demo.values)
         given = demo.values | given
@@ -428,6 +427,11 @@ def _local_defaults(given: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def demo_env_file(environ: Mapping[str, str]) -> Path:
+    """Where the demo's secrets are."""
+    return Path(environ.get(DEMO_ENV_FILE) or "var/demo.env")
+
+
 def demo_secrets(path: Path) -> dict[str, str]:
     """The demo's secrets: made once, then read from ``path`` (mode 0600) by every process of the demo."""
     return _demo_file(path).values
@@ -482,21 +486,5 @@ def _is_twilios_own(url: str) -> bool:
     return host == "twilio.com" or host.endswith(".twilio.com")
 
 
-def main() -> int:
-    """Check the settings of this environment and say what is wrong (``deploy.sh env``)."""
-    environ = read_environment()
-    try:
-        settings = load_settings(environ)
-    except SettingsError as error:
-        print("\n".join(error.lines), file=sys.stderr)
-        return 1
-    for warning in all_warnings(environ, settings):
-        print(f"warning: {warning}", file=sys.stderr)
-    print(f"settings are good for {settings.environment}")
-    return 0
-
-
 if __name__ == "__main__":
-    # ``serve`` asks as well, and begins whoever reads its words.
-    protect_standard_streams()
-    raise SystemExit(main())
+    become("env")

@@ -28,6 +28,11 @@ class SettingsError(BotError):
         self.lines = [*(of_files or []), *(f"setting {fault}" for fault in of_settings)]
         super().__init__("; ".join(self.faults))
 
+    @property
+    def report(self) -> str:
+        """All lines, for an operator at a terminal."""
+        return "\n".join(self.lines)
+
 
 class CatalogueError(BotError):
     """A texts catalogue lacks a text or a placeholder that the bot needs."""

@@ -102,7 +102,7 @@ if hasattr(os, "memfd_create"):
 try:
     _settings = load_settings(read_environment())
 except SettingsError as error:
-    sys.exit("\n".join(error.lines))
+    sys.exit(error.report)
 
 bind = [
     f"[{address}]:{_settings.port}" if ":" in address else f"{address}:{_settings.port}" for address in all_addresses()

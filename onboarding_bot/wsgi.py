@@ -14,7 +14,7 @@ environ = read_environment()
 try:
     settings = load_settings(environ)
 except SettingsError as error:
-    sys.exit("\n".join(error.lines))
+    sys.exit(error.report)
 
 configure_logs(settings.log_level)
 for warning in all_warnings(environ, settings):

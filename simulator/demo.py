@@ -129,7 +129,7 @@ class Demo:
         self._spawn("simulator", [*python, "simulator"], lock, stop_seconds=5)
         self._spawn("bot", gunicorn, lock, stop_seconds=25)
         started = time.time()
-        self._spawn("worker", [*python, "onboarding_bot.worker"], lock, stop_seconds=25)
+        self._spawn("worker", [*python, "onboarding_bot", "worker"], lock, stop_seconds=25)
         host = loopback_of(self._settings.host)
         self._wait_for(lambda: answers_ok(host, simulator, "/"), "simulator")
         self._wait_for(lambda: answers_ok(LOOPBACK, bot, "/health/ready"), "bot")
@@ -314,7 +314,7 @@ def demo_environment(given: Mapping[str, str]) -> dict[str, str]:
 
 def check_bot_settings(environment: Mapping[str, str]) -> None:
     """Have the bot check its settings and make the demo's secrets. Raises DemoError with every fault."""
-    command = [sys.executable, "-m", "onboarding_bot.config"]
+    command = [sys.executable, "-m", "onboarding_bot", "env"]
     # In a session of its own: a Ctrl-C is for the supervisor to handle, and must not look like a fault.
     checked = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, start_new_session=True

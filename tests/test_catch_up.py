@@ -13,10 +13,10 @@ from flask import Flask
 
 from onboarding_bot.app import build_parts
 from onboarding_bot.catch_up import CatchUp, Fate
-from onboarding_bot.cli.catch_up import main
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from tests.command_line import run_command
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import OWNER, Talker
@@ -105,9 +105,7 @@ def fates(operator: CatchUp, *, dry_run: bool = False, since: timedelta = timede
     ],
 )
 def test_a_wrong_call_is_explained(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
+    assert run_command("catch-up", *arguments) == 2
     assert says in capsys.readouterr().err
 
 

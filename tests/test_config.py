@@ -22,12 +22,12 @@ from onboarding_bot.config import (
     Settings,
     demo_secrets,
     load_settings,
-    main,
     read_environment,
     setting_names,
 )
 from onboarding_bot.errors import SettingsError
 from onboarding_bot.quiet_hours import QuietHours
+from tests.command_line import run_command
 from tests.settings import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
@@ -784,12 +784,12 @@ def test_no_file_is_no_fault_and_reading_changes_nothing(tmp_path: Path) -> None
     assert dict(os.environ) == before
 
 
-# --- python -m onboarding_bot.config -------------------------------------------------------------------------------
+# --- python -m onboarding_bot env ----------------------------------------------------------------------------------
 
 
 def test_the_check_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(config, "read_environment", lambda: {"PORT": "x"})
-    assert main() == 1
+    assert run_command("env") == 1
     said = capsys.readouterr()
     assert "setting PORT must be a whole number" in said.err
     assert "setting ADMIN_API_KEY is missing" in said.err
@@ -798,7 +798,7 @@ def test_the_check_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 def test_the_check_says_that_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(config, "read_environment", lambda: ENVIRONMENT | {"WEB_APP_URL": "http://app"})
-    assert main() == 0
+    assert run_command("env") == 0
     said = capsys.readouterr()
     assert "production" in said.out
     assert "warning: WEB_APP_URL" in said.err

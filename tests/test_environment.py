@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from onboarding_bot import config
-from onboarding_bot.config import NAMES_OF_OTHERS, load_settings, main, read_environment, setting_names
+from onboarding_bot.config import NAMES_OF_OTHERS, load_settings, read_environment, setting_names
 from onboarding_bot.environment import FoundEnvironment
 from onboarding_bot.errors import SettingsError
+from tests.command_line import run_command
 from tests.settings import ENVIRONMENT
 
 ROOT = Path(__file__).parent.parent
@@ -365,25 +366,29 @@ def test_an_empty_name_of_the_demos_file_counts_as_absent(file: Path) -> None:
     assert Path("var/demo.env").is_file()
 
 
-# --- python -m onboarding_bot.config, and everything else that reads settings --------------------------------------
+# --- python -m onboarding_bot env, and everything else that reads settings -----------------------------------------
 
 
 def test_the_check_shows_warnings_of_the_file(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(f"{GOOD}TWILIO_API_KEY=1\n")
-    assert main() == 0
+    assert run_command("env") == 0
     assert "warning: .env, line 12: TWILIO_API_KEY is no setting" in capsys.readouterr().err
 
 
 PROGRAMS = {
-    "env": ["-m", "onboarding_bot.config"],
+    "env": ["-m", "onboarding_bot", "env"],
     "gunicorn": ["-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "main:app"],
     "main.py": [str(ROOT / "main.py")],
-    "worker": ["-m", "onboarding_bot.worker"],
-    "doctor": ["-m", "onboarding_bot.services.doctor"],
-    "templates": ["-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", "--dry-run"],
-    "catch-up": ["-m", "onboarding_bot.cli.catch_up", "--since", "1h"],
-    "backup": ["-m", "onboarding_bot.cli.backup"],
-    "restore": ["-m", "onboarding_bot.cli.restore", "nothing.rdb"],
+    "worker": ["-m", "onboarding_bot", "worker"],
+    "serve": ["-m", "onboarding_bot", "serve"],
+    "doctor": ["-m", "onboarding_bot", "doctor"],
+    "templates": ["-m", "onboarding_bot", "templates", "sync", "--dry-run"],
+    "catch-up": ["-m", "onboarding_bot", "catch-up", "--since", "1h"],
+    "consent": ["-m", "onboarding_bot", "consent", "review"],
+    "breach-list": ["-m", "onboarding_bot", "breach-list", "--by", "Meera"],
+    "erasure": ["-m", "onboarding_bot", "erasure", "list"],
+    "backup": ["-m", "onboarding_bot", "backup"],
+    "restore": ["-m", "onboarding_bot", "restore", "nothing.rdb"],
 }
 
 
@@ -428,7 +433,8 @@ def test_the_demo_lists_what_the_bot_says_of_the_file(file: Path) -> None:
 AS_NOBODY = """
 import os
 from onboarding_bot import config
-from onboarding_bot.config import main, read_environment
+from onboarding_bot.cli import main
+from onboarding_bot.config import read_environment
 
 def read_as_nobody():
     user = os.geteuid()
@@ -440,7 +446,7 @@ def read_as_nobody():
         os.seteuid(user)
 
 config.read_environment = read_as_nobody
-raise SystemExit(main())
+raise SystemExit(main(["env"]))
 """
 
 

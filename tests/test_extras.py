@@ -209,7 +209,7 @@ def test_prometheus_reads_each_part(status: str, value: int) -> None:
 def test_settings_are_good_whoever_reads_that() -> None:
     """``serve`` checks them first, and would not begin."""
     with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
-        command = [sys.executable, "-m", "onboarding_bot.config"]
+        command = [sys.executable, "-m", "onboarding_bot", "env"]
         checked = subprocess.run(
             command, env=os.environ | ENVIRONMENT, stdout=full, stderr=full, check=False, timeout=60
         )

@@ -1,37 +1,38 @@
-"""The worker: its jobs, the sweep beside them, and a broadcast that goes through a real queue."""
+"""The worker: its jobs, the scheduler beside them, and a broadcast that goes through a real queue."""
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import dramatiq
 import fakeredis
 import pytest
 import structlog
+from dramatiq.cli import import_broker
 
 from onboarding_bot import app as app_module
+from onboarding_bot import jobs, scheduler, worker
 from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
-from onboarding_bot.observability import logs
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.scheduler import TickEverySecond
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.heartbeats import Heartbeat
 from onboarding_bot.storage.leases import ShardWork
 from tests.broadcasts.people import add_many, sender_of
 from tests.broadcasts.world import FakeTwilio
+from tests.command_line import run_command
 from tests.fakes import MovableClock
 from tests.servers import running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -40,15 +41,13 @@ from tests.settings import ENVIRONMENT, settings
 WITHIN_SECONDS = 120
 
 
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module; when it is imported it reads the environment, as Dramatiq's processes have it do."""
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's environment, and the test's own streams and log."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(logs, "configure_logs", lambda _level: None)
-    module = importlib.import_module("onboarding_bot.worker")
-    monkeypatch.setattr(module, "protect_standard_streams", lambda: None)
-    return module
+    monkeypatch.setattr(worker, "configure_logs", lambda _level: None)
+    monkeypatch.setattr(worker, "protect_standard_streams", lambda: None)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def twilio() -> FakeTwilio:
 
 @pytest.fixture
 def declared(
-    worker: ModuleType, twilio: FakeTwilio, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    twilio: FakeTwilio, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[AnyRedis], tuple[Any, app_module.Parts]]:
     """A broker on this Redis, with the parts that its jobs use; nothing leaves for Twilio."""
 
@@ -66,7 +65,7 @@ def declared(
         parts = app_module.build_parts(settings(), redis=redis, clock=clock.clock())
         monkeypatch.setattr(parts.broadcast_sender, "_messages", twilio)
         monkeypatch.setattr(worker, "build_parts", lambda _settings: parts)
-        return worker.declare(settings(), redis), parts
+        return worker.build_broker(settings(), redis), parts
 
     return declare
 
@@ -77,9 +76,10 @@ def queued(redis: fakeredis.FakeRedis, name: str) -> list[dict[str, Any]]:
     return [message for message in messages if message["actor_name"] == name]
 
 
-def sweep_of(broker: Any) -> Any:
-    (sweep,) = [one for one in broker.middleware if type(one).__name__ == "SweepEverySecond"]
-    return sweep
+def tick(broker: Any) -> None:
+    """What the scheduler's thread does once a second."""
+    (ticking,) = [one for one in broker.middleware if isinstance(one, TickEverySecond)]
+    ticking._tick()
 
 
 def test_replies_and_reminders_go_before_bulk(
@@ -100,7 +100,7 @@ def test_the_queue_has_one_slot_of_a_cluster(
     add_many(parts.store, 3)
     parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     for _ in range(2):
-        sweep_of(broker)._tick()
+        tick(broker)
     queue = [key for key in redis.scan_iter() if b"dramatiq" in key]
     assert queue
     assert all(key.startswith(b"{dramatiq}") for key in queue)
@@ -115,9 +115,25 @@ def test_every_kind_of_due_work_has_its_job(
     broker, _ = declared(redis)
     for work in DueWork:
         redis.zadd(keys.due_in(0), {f"{work}:{'0' * 32}": clock.moment.timestamp() * 1000})
-    sweep_of(broker)._tick()
+    tick(broker)
     waiting = [job for name in broker.get_declared_actors() for job in queued(redis, name) if job["args"]]
     assert len(waiting) == len(DueWork)
+
+
+def test_due_work_of_a_later_release_keeps_nobody_waiting(
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, clock: MovableClock
+) -> None:
+    """Two releases run side by side while one takes the other's place, and may be for long."""
+    broker, parts = declared(redis)
+    due_at = clock.moment.timestamp() * 1000
+    redis.zadd(keys.due_in(0), {"errand:somebody": due_at - 1, "nudge:somebody": due_at})
+    redis.zadd(keys.due_in(7), {"otp:somebody": due_at})
+    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    tick(broker)
+    assert len(queued(redis, "nudge")) == len(queued(redis, "otp")) == 1
+    assert parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
+    assert Heartbeat.WORKER in parts.signs.read()
+    assert redis.zscore(keys.due_in(0), "errand:somebody") == due_at - 1
 
 
 def test_the_round_of_retention_is_made_once_in_a_while(
@@ -125,7 +141,7 @@ def test_the_round_of_retention_is_made_once_in_a_while(
 ) -> None:
     broker, _ = declared(redis)
     for _ in range(3):
-        sweep_of(broker)._tick()
+        tick(broker)
     assert len(queued(redis, "retention")) == 1
 
 
@@ -134,24 +150,24 @@ def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]],
     second, _ = declared(redis)
     broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
     redis.set("{outbound}:sweeper", "somebody else")
-    sweep_of(first)._tick()
+    tick(first)
     assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.COUNTING
     redis.delete("{outbound}:sweeper")
-    sweep_of(second)._tick()
+    tick(second)
     assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.SENDING
 
 
 def test_the_sweep_closes_the_books_once_a_minute(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, worker: ModuleType
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
 ) -> None:
     broker, parts = declared(redis)
     now = parts.now()
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody": (now.timestamp() - 61) * 1000})
-    sweep_of(broker)._tick()
+    tick(broker)
     (row,) = parts.store.add_up(now).days.values()
     assert counters_in(row)["ended:phone"] == 1
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody else": (now.timestamp() - 61) * 1000})
-    sweep_of(broker)._tick()
+    tick(broker)
     assert redis.zcard(keys.step_index(5, OnboardingStep.PHONE)) == 1, "a minute is not over"
 
 
@@ -169,7 +185,7 @@ def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
     broker, parts = declared(redis)
     redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
     parts.slots.pause(pause_seconds)
-    sweep_of(broker)._tick()
+    tick(broker)
     assert len(queued(redis, "nudge")) == jobs
     assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"
 
@@ -209,7 +225,6 @@ def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
     ],
 )
 def test_a_shard_has_one_job_however_long_the_queue_is(
-    worker: ModuleType,
     declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis: fakeredis.FakeRedis,
     monkeypatch: pytest.MonkeyPatch,
@@ -225,7 +240,7 @@ def test_a_shard_has_one_job_however_long_the_queue_is(
         return False
 
     monkeypatch.setattr(parts.broadcast_sender, "run", run)
-    monkeypatch.setattr(worker, "_waited", lambda: timedelta(seconds=waited_seconds))
+    monkeypatch.setattr(jobs, "_waited", lambda: timedelta(seconds=waited_seconds))
     if successor:
         assert parts.leases.take("broadcast", 7, ShardWork.SEND, SEND_LEASE)
     broker.actors["pump"]("broadcast", 7)
@@ -239,26 +254,24 @@ def test_a_shard_has_one_job_however_long_the_queue_is(
         pytest.param(RuntimeError("a fault of ours"), "sweep_failed", id="a fault of ours"),
     ],
 )
-def test_the_sweep_goes_on_whatever_breaks(
-    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, fault: Exception, event: str
-) -> None:
+def test_the_sweep_goes_on_whatever_breaks(monkeypatch: pytest.MonkeyPatch, fault: Exception, event: str) -> None:
     ticks: list[Exception] = []
 
-    def tick() -> None:
+    def fail() -> None:
         ticks.append(fault)
         raise fault
 
-    monkeypatch.setattr(worker, "SWEEP_EVERY_SECONDS", 0.01)
-    sweep = worker.SweepEverySecond(tick)
+    monkeypatch.setattr(scheduler, "TICK_SECONDS", 0.01)
+    ticking = TickEverySecond(fail)
     with structlog.testing.capture_logs() as lines:
-        sweep.after_worker_boot(None, None)
+        ticking.after_worker_boot(None, None)
         deadline = time.monotonic() + WITHIN_SECONDS
         while len(ticks) < 3 and time.monotonic() < deadline:
             time.sleep(0.01)
-        sweep.before_worker_shutdown(None, None)
+        ticking.before_worker_shutdown(None, None)
     assert len(ticks) >= 3
     assert {line["event"] for line in lines} == {event}
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "sweep")
+    (thread,) = (thread for thread in threading.enumerate() if thread.name == "scheduler")
     thread.join(WITHIN_SECONDS)
     assert not thread.is_alive()
 
@@ -278,25 +291,26 @@ def test_a_job_that_finds_no_redis_is_put_off(
 
 
 def test_bad_settings_are_all_told_and_nothing_starts(
-    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(worker, "dramatiq_main", lambda _arguments: pytest.fail("it started"))
     monkeypatch.setenv("QUIET_HOURS", "always")
     monkeypatch.setenv("BROADCAST_WAVES", "all")
-    assert worker.main() == 1
+    assert run_command("worker") == 1
     told = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in told] == ["QUIET_HOURS", "BROADCAST_WAVES"]
 
 
-def test_it_is_dramatiqs_own_supervisor_that_runs(
-    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_it_is_dramatiqs_own_supervisor_that_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     started: list[Any] = []
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "metrics"))
     monkeypatch.setattr(worker, "dramatiq_main", started.append)
+    monkeypatch.setattr("dramatiq.broker.global_broker", None)
     assert worker.main() == 0
     (arguments,) = started
     assert arguments.broker == "onboarding_bot.worker:broker"
+    assert import_broker(arguments.broker)[1] is dramatiq.get_broker()
+    assert "pump" in dramatiq.get_broker().get_declared_actors()
     assert (arguments.processes, arguments.threads) == (worker.PROCESSES, worker.THREADS)
 
 
@@ -317,9 +331,9 @@ def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
         else:
             away.setattr(parts.signs, "write_into_queue", gone)
         with pytest.raises(StoreUnavailableError):
-            sweep_of(broker)._tick()
+            tick(broker)
         assert Heartbeat.WORKER not in parts.signs.read()
-    sweep_of(broker)._tick()
+    tick(broker)
     assert Heartbeat.WORKER in parts.signs.read()
 
 
@@ -337,7 +351,7 @@ def test_the_sweep_writes_missing_audit_lines(
         without_log.setattr("onboarding_bot.storage.erasure_log.audit", lambda *_, **__: False)
         parts.erasures.erase("0" * 32, clock.moment)
     clock.pass_(seconds=60)
-    sweep_of(broker)._tick()
+    tick(broker)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     assert [line["person_id"] for line in lines if line["event"] == "erased"] == ["0" * 32]
 
@@ -351,13 +365,11 @@ def test_a_heartbeat_that_cannot_be_written_keeps_nothing_waiting(
     broker, parts = declared(redis)
     monkeypatch.setattr(type(parts.signs), "write", fail)
     broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
-    sweep_of(broker)._tick()
+    tick(broker)
     assert parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
 
 
-def test_without_shared_locks_it_works_in_one_process(
-    worker: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_without_shared_locks_it_works_in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device")
 
@@ -369,7 +381,7 @@ def test_without_shared_locks_it_works_in_one_process(
     assert worker.main() == 0
 
 
-def test_each_process_writes_its_lines_itself(worker: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_process_writes_its_lines_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Dramatiq has put a pipe to its first process into the place of the streams."""
     said: list[str] = []
     monkeypatch.setattr(worker, "protect_standard_streams", lambda: said.append("streams"))

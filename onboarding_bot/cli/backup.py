@@ -1,81 +1,89 @@
-"""``deploy.sh backup``: a snapshot of Redis while everything runs, and beside it the list of those who were erased."""
+"""``backup``: all that Redis holds, and who was erased, written down while everything runs."""
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
-import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
-from onboarding_bot.app import build_parts
-from onboarding_bot.cli.erasure_list import beside, written
-from onboarding_bot.config import load_settings, read_environment
-from onboarding_bot.errors import BotError, SettingsError
-from onboarding_bot.observability.logs import configure_logs
-from onboarding_bot.storage.connection import connect
-from onboarding_bot.storage.erasure import Erasures
-from onboarding_bot.storage.snapshot import take_snapshot
+import click
 
-# Where backups go that were given no name; these alone are cleared away.
-PREFIX = "backup-"
-ANSWER_SECONDS = 60.0
+from onboarding_bot.cli import Failed, Parsed, given_path
+from onboarding_bot.cli.erasure import print_list
+from onboarding_bot.renamed_commands import become
 
 
-def main(arguments: list[str]) -> int:
-    """Make a backup, and say where it is. 0: done; 1: failed, and nothing is left of it; 2: called wrongly."""
-    asked = _parser().parse_args(arguments)
-    configure_logs("CRITICAL")
-    try:
-        settings = load_settings(read_environment())
-        erasures = build_parts(settings).erasures
-        if asked.erasures_only:
-            print(_erasure_list(erasures), end="")
-            return 0
-        now = datetime.now(UTC)
-        path = asked.file or asked.folder / f"{PREFIX}{now:%Y%m%dT%H%M%SZ}.rdb"
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        files = take_snapshot(connect(settings.redis_url, answer_seconds=ANSWER_SECONDS), path)
-        _write(beside(path), _erasure_list(erasures))
-    except SettingsError as error:
-        print("\n".join(error.lines), file=sys.stderr)
-        return 1
-    except (BotError, OSError) as error:
-        print(f"no backup was made: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(f"{file}  {file.stat().st_size} bytes" for file in [*files, beside(path)]))
-    if not asked.file:
-        for old in _older_than(asked.folder, now - timedelta(days=settings.backup_retention_days)):
-            old.unlink()
+@click.command
+@click.argument("file", type=Parsed("FILE", given_path), required=False)
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("var", "backups"), hidden=True)
+@click.option("--erasures-only", is_flag=True, hidden=True)
+@click.option("--with-compose", is_flag=True, hidden=True)
+def command(*, file: Path | None, folder: Path, erasures_only: bool, with_compose: bool) -> None:
+    """Write down all that Redis holds, while everything runs.
+
+    Without FILE it goes into var/backups, where backups older than BACKUP_RETENTION_DAYS are deleted.
+    """
+    from onboarding_bot.backups.backup import delete_old, new_path
+    from onboarding_bot.errors import StoreUnavailableError
+
+    if erasures_only:
+        try:
+            print_list()
+        except StoreUnavailableError as error:
+            raise click.ClickException(f"no backup was made: {error}") from None
+        return
+    now = datetime.now(UTC)
+    path = file or new_path(folder, now)
+    back_up = _back_up_with_compose if with_compose else _back_up
+    back_up(path)
+    if file is None:
+        for old in delete_old(folder, now, _retention_days(with_compose=with_compose)):
             print(f"{old}  deleted: older than BACKUP_RETENTION_DAYS")
-    return 0
 
 
-def _erasure_list(erasures: Erasures) -> str:
-    # Asked for after the snapshot, so that nobody who is missing in one is missing in the other.
-    until = datetime.now(UTC)
-    return written(dict(erasures.log.erased_since(datetime.fromtimestamp(0, UTC))), until)
+def _back_up(path: Path) -> None:
+    """Back up the Redis of REDIS_URL."""
+    from onboarding_bot.app import build_parts
+    from onboarding_bot.backups.backup import back_up
+    from onboarding_bot.config import load_settings, read_environment
+    from onboarding_bot.errors import BotError
+    from onboarding_bot.observability.logs import configure_logs
+    from onboarding_bot.progress import shown_on_terminal
+    from onboarding_bot.storage.connection import connect
+    from onboarding_bot.storage.snapshot import ANSWER_SECONDS
+
+    configure_logs("CRITICAL")
+    settings = load_settings(read_environment())
+    try:
+        erasures = build_parts(settings).erasures
+        client = connect(settings.redis_url, answer_seconds=ANSWER_SECONDS)
+        with shown_on_terminal() as progress:
+            files = back_up(client, erasures, path, progress)
+    except (BotError, OSError) as error:
+        raise click.ClickException(f"no backup was made: {error}") from None
+    print("\n".join(f"{file}  {file.stat().st_size} bytes" for file in files))
 
 
-def _write(path: Path, text: str) -> None:
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    Path(unfinished).replace(path)
+def _back_up_with_compose(path: Path) -> None:
+    """Back up the Redis that runs in a container."""
+    from onboarding_bot.backups import compose
+    from onboarding_bot.progress import shown_on_terminal
+
+    try:
+        with shown_on_terminal() as progress:
+            erasures = compose.back_up(path, progress)
+    except (compose.ComposeError, OSError):
+        # What went wrong has been said by Docker.
+        raise Failed("no backup was made") from None
+    print(f"{path}, and beside it {erasures.name}")
 
 
-def _older_than(folder: Path, moment: datetime) -> list[Path]:
-    return sorted(path for path in folder.glob(f"{PREFIX}*") if path.stat().st_mtime < moment.timestamp())
+def _retention_days(*, with_compose: bool) -> int:
+    """For how many days the bot's backups are kept."""
+    from onboarding_bot.backups import compose
+    from onboarding_bot.config import load_settings, read_environment
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="deploy.sh backup", description="Write down all that Redis holds.")
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="by default one of its own in var/backups")
-    parser.add_argument("--folder", type=Path, default=Path("var", "backups"), help=argparse.SUPPRESS)
-    parser.add_argument("--erasures-only", action="store_true", help="print who was erased, by keyed hash, and no more")
-    return parser
+    return compose.retention_days() if with_compose else load_settings(read_environment()).backup_retention_days
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    become("backup")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from onboarding_bot.conversation.consent_basis import service_yes_holds
 from onboarding_bot.conversation.contact import SERVICE, Contact
+from onboarding_bot.progress import Progress, untold
 from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 from onboarding_bot.storage.unreviewed_consents import UnreviewedConsents
 
@@ -31,11 +32,12 @@ class ConsentReview:
         self._unreviewed = unreviewed
         self._audit = audit
 
-    def run(self, *, dry_run: bool) -> ReviewReport:
+    def run(self, *, dry_run: bool, progress: Progress = untold) -> ReviewReport:
         """Review everybody; a dry run only counts. Raises StoreUnavailableError: what was done by then stays done."""
         report = ReviewReport()
-        for person_id in self._unreviewed.person_ids():
+        for number, person_id in enumerate(self._unreviewed.person_ids(), start=1):
             self._review(person_id, report, dry_run=dry_run)
+            progress("people reviewed", number, None)
         return report
 
     def _review(self, person_id: str, report: ReviewReport, *, dry_run: bool) -> None:

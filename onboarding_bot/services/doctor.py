@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ import requests
 from twilio.request_validator import RequestValidator
 from urllib3.exceptions import NameResolutionError
 
-from onboarding_bot.config import Settings, load_settings, read_environment
-from onboarding_bot.errors import SettingsError
+from onboarding_bot.config import Settings
+from onboarding_bot.renamed_commands import become
 from onboarding_bot.services.transport import Answer, Failure, NoAnswer, TimeLimits, Transport
 
 LIMITS = TimeLimits(connect=5.0, read=10.0, deadline=20.0)
@@ -42,7 +41,7 @@ class Finding:
 _PART_ADVICE = {
     "redis": "a part of the Redis cluster takes no writes, so some people get no reply: /health names its servers",
     "auth_api": "the auth API does not answer or sends no OTP: look at it, AUTH_API_URL and AUTH_API_OTP_PATH",
-    "worker": "no worker runs, so broadcasts and reminders wait: start python -m onboarding_bot.worker",
+    "worker": "no worker runs, so broadcasts and reminders wait: start python -m onboarding_bot worker",
     "queue": "the worker's queue stands still or takes no jobs: look at QUEUE_REDIS_URL, and at the worker's log",
     "webhook": "no webhook was ever signed by Twilio: set the webhook's URL at Twilio, and write to the sender",
     "status_callback": "Twilio took messages and told nothing of them: let it through to /status-callback",
@@ -203,19 +202,5 @@ def _shown(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def main() -> int:
-    """Run every check and print a line for each; 1 when one of them failed (``deploy.sh doctor``)."""
-    try:
-        settings = load_settings(read_environment())
-    except SettingsError as error:
-        print("\n".join(error.lines), file=sys.stderr)
-        return 1
-    all_well = True
-    for finding in Doctor(settings).examine():
-        print(finding, flush=True)
-        all_well &= finding.is_well
-    return 0 if all_well else 1
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    become("doctor")

@@ -1,19 +1,14 @@
-"""The account's WhatsApp templates that may be sent, with Meta's category of each; also the command ``templates``."""
+"""The account's WhatsApp templates that may be sent, with Meta's category of each."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 
-from onboarding_bot.config import load_settings, read_environment
-from onboarding_bot.errors import SettingsError
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.services.twilio_content_api import APPROVED, Content, ContentApi, ContentApiError
-from onboarding_bot.services.whatsapp_template_files import TemplateCategory, read_whatsapp_templates
-from onboarding_bot.services.whatsapp_template_sync import TemplateSync, table
+from onboarding_bot.services.whatsapp_template_files import TemplateCategory
 
 CACHE_SECONDS = 600.0
 # An admin may send a template minutes after its approval.
@@ -77,34 +72,3 @@ class ApprovedTemplates:
 def _category_if_approved(content: Content) -> TemplateCategory | None:
     """None also for Meta's further categories, which the bot does not send."""
     return TemplateCategory.of_meta(content.approval.category) if content.approval.state == APPROVED else None
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Check the files, bring them to Twilio and WhatsApp, and show where each stands (``deploy.sh templates``)."""
-    parser = argparse.ArgumentParser(prog="templates", description=main.__doc__)
-    verbs = parser.add_subparsers(required=True, metavar="sync")
-    verbs.add_parser("sync", help="create and submit what is missing").add_argument(
-        "--dry-run", action="store_true", help="show what would be done, and change nothing"
-    )
-    dry_run = parser.parse_args(arguments).dry_run
-    templates, faults = read_whatsapp_templates()
-    try:
-        settings = load_settings(read_environment())
-    except SettingsError as error:
-        faults += error.lines
-    if faults:
-        print("\n".join(faults), file=sys.stderr)
-        return 1
-    sync = TemplateSync(ContentApi(settings), templates, dry_run=dry_run)
-    try:
-        rows = sync.run()
-    except ContentApiError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(table(rows))
-    print(sync.summary())
-    return 1 if any(row.is_trouble for row in rows) else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

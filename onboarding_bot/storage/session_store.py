@@ -117,7 +117,10 @@ class SessionStore(Protocol):
         """Count the sessions that have expired, and roll up the days that are over. A repeat changes nothing."""
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """What is due, for which person, broadcast or deletion; due again after ``lease``, unless it is forgotten."""
+        """What is due, for which person, broadcast or deletion; due again after ``lease``, unless it is forgotten.
+
+        Work of a kind that only a later release knows is neither returned nor moved.
+        """
 
     def forget_due(self, work: DueWork, known: StoredPerson) -> None:
         """Take this work out of what is due for the person, unless the session changed since ``known``."""

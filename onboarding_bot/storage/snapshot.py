@@ -23,11 +23,15 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from onboarding_bot.errors import BotError
+from onboarding_bot.progress import Progress, untold
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SCHEDULER_LEASE
 from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 SNAPSHOT_SECONDS = 3600
+PROGRESS_SECONDS = 0.5
+# How long a Redis that is copied from or into may take for an answer.
+ANSWER_SECONDS = 60.0
 LOAD_SECONDS = 3600
 KEYS_AT_ONCE = 500
 # What is made anew by itself and says nothing of any person: jobs (those of a snapshot may have been done long ago),
@@ -49,7 +53,7 @@ class _Server:
     password: str | None
 
 
-def take_snapshot(client: AnyRedis, path: Path) -> list[Path]:
+def take_snapshot(client: AnyRedis, path: Path, progress: Progress = untold) -> list[Path]:
     """Write the snapshot to ``path``, with mode 0600, whole or not at all; the files that were written.
 
     A cluster has one file for each of its primaries: ``path``, ``path.2``, … Raises SnapshotError and
@@ -60,7 +64,7 @@ def take_snapshot(client: AnyRedis, path: Path) -> list[Path]:
         servers = _servers(client)
     files = [_part(path, number) for number in range(1, len(servers) + 1)]
     for server, file in zip(servers, files, strict=True):
-        _take(program, server, file)
+        _take(program, server, file, progress)
     return files
 
 
@@ -86,13 +90,14 @@ def refuse_unless_empty(target: AnyRedis) -> None:
             raise SnapshotError(msg)
 
 
-def copy(source: Redis, target: AnyRedis) -> int:
+def copy(source: Redis, target: AnyRedis, progress: Progress = untold) -> int:
     """Copy every key with its remaining life, except for what is made anew by itself; how many there were.
 
     Raises SnapshotError when a key is there already, or when ``target`` is too old for the snapshot.
     """
     copied = 0
     with unavailable_on_error():
+        total: Any = source.dbsize()
         names = _names(source)
         while batch := list(islice(names, KEYS_AT_ONCE)):
             reading = source.pipeline(transaction=False)
@@ -110,6 +115,7 @@ def copy(source: Redis, target: AnyRedis) -> int:
                 writing.execute()
             except ResponseError as error:
                 raise SnapshotError(_refusal(str(error))) from error
+            progress("keys restored", copied, max(total, copied))
     return copied
 
 
@@ -148,29 +154,40 @@ def _names(client: AnyRedis) -> Iterator[bytes]:
     return (name for name in client.scan_iter(count=KEYS_AT_ONCE) if not name.startswith(made_anew))
 
 
-def _take(program: str, server: _Server, file: Path) -> None:
+def _take(program: str, server: _Server, file: Path, progress: Progress) -> None:
     handle, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # mode 0600
     os.close(handle)
     try:
-        ended = subprocess.run(  # noqa: S603
+        with subprocess.Popen(  # noqa: S603
             [program, *server.arguments, "--rdb", unfinished],
             # Not on the command line, where every list of processes shows it.
             env={"REDISCLI_AUTH": server.password} if server.password else {},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=SNAPSHOT_SECONDS,
-            check=False,
-        )
-        if ended.returncode or not Path(unfinished).stat().st_size:
-            said = (ended.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        ) as process:
+            complaints = _wait_for_snapshot(process, Path(unfinished), progress)
+        if process.returncode or not Path(unfinished).stat().st_size:
+            said = (complaints.strip().splitlines() or ["it said nothing"])[-1]
             hint = "; the Redis user needs the command SYNC" if "SYNC" in said else ""
             raise SnapshotError(f"redis-cli --rdb failed: {said}{hint}")
         Path(unfinished).replace(file)
-    except subprocess.TimeoutExpired:
-        raise SnapshotError(f"redis-cli --rdb took longer than {SNAPSHOT_SECONDS} s") from None
     finally:
         Path(unfinished).unlink(missing_ok=True)
+
+
+def _wait_for_snapshot(process: subprocess.Popen[str], unfinished: Path, progress: Progress) -> str:
+    """What redis-cli said on standard error, once it has ended; it is killed when it takes too long."""
+    deadline = time.monotonic() + SNAPSHOT_SECONDS
+    while True:
+        try:
+            return process.communicate(timeout=PROGRESS_SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            progress("bytes of the snapshot", unfinished.stat().st_size, None)
+        if time.monotonic() > deadline:
+            process.kill()
+            raise SnapshotError(f"redis-cli --rdb took longer than {SNAPSHOT_SECONDS} s")
 
 
 def _servers(client: AnyRedis) -> list[_Server]:

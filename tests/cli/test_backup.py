@@ -19,11 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
 from onboarding_bot.app import build_parts, create_app
-from onboarding_bot.cli import backup, restore
-from onboarding_bot.cli.erasure_list import ErasureList, written
+from onboarding_bot.backups import restore
+from onboarding_bot.backups.erasure_list import ErasureList, written
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import connect
+from tests.command_line import run_command
 from tests.fakes import FakeOtpService
 from tests.servers import RedisServer, free_port, missing, running_cluster, running_redis
 from tests.settings import ENVIRONMENT, settings
@@ -76,11 +77,11 @@ def test_a_half_done_conversation_goes_on_in_an_empty_redis(
     before = talker_at(old.url).says_all("Hi", "Asha Devi", "7").expects_step("pincode")
     talker_at(old.url, RAVI).says_all("Hi", "STOP")
     file = tmp_path / "night.rdb"
-    assert backup.main([str(file)]) == 0
+    assert run_command("backup", str(file)) == 0
     before.says("560001")
 
     work_with(new.url, monkeypatch)
-    assert restore.main([str(file)]) == 0
+    assert run_command("restore", str(file)) == 0
     after = talker_at(new.url).expects_step("pincode")
     after.says("560001").expects_step("phone").says("98765 43210").says("YES").expects_step("completed")
     assert talker_at(new.url, RAVI).stored.contact.opt_out is not None
@@ -93,9 +94,9 @@ def test_lives_end_when_they_would_have_ended(
     names = [talker.store._keys.session(talker.stored.person_id), talker.store._keys.draft(talker.stored.person_id)]
     redis = Redis(port=old.port)
     redis.pexpire(names[0], 3_600_000)
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     for name in names:
         assert abs(Redis(port=new.port).pttl(name) - redis.pttl(name)) < 5_000
     assert set(Redis(port=new.port).keys()) == set(redis.keys()) - {keys.HEARTBEATS.encode()}
@@ -121,10 +122,10 @@ def test_a_backup_under_writes_has_everybody_as_they_were_at_one_moment(
     thread = threading.Thread(target=speak)
     thread.start()
     assert speaking.wait(120)
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     thread.join()
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     restored = talker_at(new.url).app
     found = [Talker(restored, sender).stored for sender in people]
     steps = [person.session.current_step for person in found]
@@ -148,11 +149,11 @@ def test_an_erasure_after_the_backup_stays_done_after_a_restore(
     for sender in (ASHA, RAVI):
         talker_at(old.url, sender).says_all("Hi", "Asha Devi")
     monday, tuesday = tmp_path / "monday.rdb", tmp_path / "tuesday.rdb"
-    assert backup.main([str(monday)]) == 0
+    assert run_command("backup", str(monday)) == 0
     erase(old.url, ASHA)
-    assert backup.main([str(tuesday)]) == 0
+    assert run_command("backup", str(tuesday)) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(monday)]) == 0
+    assert run_command("restore", str(monday)) == 0
     assert erasures_at(new.url) == erasures_at(old.url), "what was written after an erasure is no part of it"
     assert talker_at(new.url, ASHA).stored.session is None
     assert talker_at(new.url, RAVI).stored.session.current_step == "sector"
@@ -167,13 +168,13 @@ def test_an_erasure_after_the_last_backup_is_known_from_the_log(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     talker_at(old.url).says_all("Hi", "Asha Devi")
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     capsys.readouterr()
     talker_at(old.url).says_all("DELETE MY DATA", "YES")
     log = tmp_path / "bot.log"
     log.write_text("not JSON\n" + capsys.readouterr().out + '{"event": "erased", "person_id"')
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb"), "--erasures", str(log)]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb"), "--erasures", str(log)) == 0
     assert "1 people erased again" in capsys.readouterr().out
     assert talker_at(new.url).stored.session is None
 
@@ -184,9 +185,9 @@ def test_whoever_came_back_after_an_erasure_is_kept(
     talker_at(old.url).says_all("Hi", "Asha Devi")
     erase(old.url, ASHA)
     talker_at(old.url).says_all("Hi", "Asha Devi")
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     talker_at(new.url).expects_step("sector")
 
 
@@ -197,13 +198,13 @@ def test_whoever_came_back_is_kept_when_only_an_old_list_knows_of_the_erasure(
     for sender in (ASHA, RAVI):
         talker_at(old.url, sender).says_all("Hi", "Asha Devi")
         erase(old.url, sender)
-    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     talker_at(old.url, ASHA).says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
     parts.erasures.log.forget_before(parts.now())
-    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "tuesday.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0
     talker_at(new.url, ASHA).expects_step("sector")
     assert talker_at(new.url, RAVI).stored.contact.opt_out
 
@@ -218,12 +219,12 @@ def test_a_restored_backup_forgets_a_person_under_every_address(
     first = talker_at(old.url, met_by).says_all("Hi", "Asha Devi")
     before = Talker(first.app, ASHA, USER_ID).says("7").expects_step("pincode")
     person = before.stored.person_id
-    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     before.hiding_the_number().says_all("DELETE MY DATA", "YES")
     assert len(erasures_at(old.url)) == 2
-    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "monday.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "monday.rdb")) == 0
     assert sorted(erasures_at(new.url)) == sorted(erasures_at(old.url))
     restored = Redis(port=new.port)
     assert not list(restored.scan_iter("*:link:*"))
@@ -239,13 +240,13 @@ def test_whoever_came_back_is_kept_under_every_address(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asha = Talker(talker_at(old.url).app, ASHA, USER_ID).says_all("Hi", "Asha Devi", "DELETE MY DATA", "YES")
-    assert backup.main([str(tmp_path / "monday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     asha.says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
     parts.erasures.log.forget_before(parts.now())
-    assert backup.main([str(tmp_path / "tuesday.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "tuesday.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0
     after = Talker(talker_at(new.url).app, ASHA, USER_ID)
     after.hiding_the_number().expects_step("sector").says("7").expects_step("pincode")
 
@@ -257,9 +258,9 @@ def test_the_keys_fit_a_backup_of_people_who_are_written_to_under_another_addres
     earlier = Talker(talker_at(old.url).app, ASHA, USER_ID).says("Hi")
     Talker(earlier.app, ASHA, "IN.77001").says("Hi")
     Redis(port=old.port).delete(earlier.store._keys.contact(earlier.store.identify("whatsapp:IN.77001")))
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
 
 
 def test_a_list_of_erasures_reads_back_what_was_written() -> None:
@@ -280,9 +281,9 @@ def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
     """What it sent after the backup is not in the backup, and must not go out again by itself."""
     service = build_parts(settings(), redis=connect(old.url)).broadcasts
     broadcast_id = service.create(Definition(message="The fair opens on Monday."), None).record.id
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     assert build_parts(settings(), redis=connect(new.url)).broadcasts.view(broadcast_id).record.status == "paused"
 
 
@@ -291,10 +292,10 @@ def test_what_is_made_anew_is_neither_restored_nor_in_the_way(
 ) -> None:
     anew = {"{dramatiq}:outbound": "jobs", keys.HEARTBEATS: "a minute ago", keys.SCHEDULER_LEASE: "this one"}
     Redis(port=old.port).mset(anew | {"{s1}:counters": "x"})
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
     Redis(port=new.port).mset(dict.fromkeys(anew, "another one"))
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     restored = Redis(port=new.port)
     assert set(restored.keys()) == {name.encode() for name in (*anew, "{s1}:counters")}
     assert restored.mget(*anew) == [b"another one"] * len(anew)
@@ -309,7 +310,7 @@ def test_a_backup_is_for_its_owner_alone_and_never_half_written(
     talker_at(old.url).says_all("Hi", "Asha Devi")
     capsys.readouterr()
     file = tmp_path / "night.rdb"
-    assert backup.main([str(file)]) == 0
+    assert run_command("backup", str(file)) == 0
     files = [file, tmp_path / "night.rdb.erasures"]
     assert sorted(tmp_path.iterdir()) == files
     assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
@@ -330,7 +331,7 @@ def test_old_backups_go_and_others_stay(
     for name, days in ages.items():
         (tmp_path / name).write_text("")
         os.utime(tmp_path / name, (time.time() - days * 86400,) * 2)
-    assert backup.main(["--folder", str(tmp_path)]) == 0
+    assert run_command("backup", "--folder", str(tmp_path)) == 0
     kept = {path.name for path in tmp_path.iterdir()}
     assert {"backup-new.rdb", "mine"} < kept
     assert not any(name.startswith("backup-20260101") for name in kept)
@@ -345,8 +346,8 @@ def test_a_restore_never_mixes_with_what_is_there(
     old: RedisServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     talker_at(old.url).says("Hi")
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
-    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 1
     assert "only restored into an empty one" in capsys.readouterr().err
 
 
@@ -367,10 +368,10 @@ def test_a_backup_of_which_the_keys_are_lost_is_told_at_once(
     value: str,
 ) -> None:
     talker_at(old.url).says_all("Hi", "Asha Devi")
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
     monkeypatch.setenv(name, value)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 1
     assert f"not restored: {name}" in capsys.readouterr().err
     assert Redis(port=new.port).keys() == []
 
@@ -383,14 +384,14 @@ def test_somebody_who_writes_meanwhile_ends_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     talker = talker_at(old.url).says("Hi")
-    assert backup.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
 
     def written_to_meanwhile(_target: object) -> None:
         Redis(port=new.port).set(talker.store._keys.session(talker.stored.person_id), "newer")
 
     monkeypatch.setattr(restore, "refuse_unless_empty", written_to_meanwhile)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 1
     assert "stop the bot and its workers" in capsys.readouterr().err
 
 
@@ -403,7 +404,7 @@ def test_what_is_no_backup_is_refused(
     file = tmp_path / "night.rdb"
     if content is not None:
         file.write_bytes(content)
-    assert restore.main([str(file)]) == 1
+    assert run_command("restore", str(file)) == 1
     assert says in capsys.readouterr().err
 
 
@@ -411,11 +412,11 @@ def test_without_redis_or_its_programs_one_line_says_so(
     old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 1
     assert "apt-get install redis-tools" in capsys.readouterr().err
     monkeypatch.undo()
     work_with("redis://127.0.0.1:1/0", monkeypatch)
-    assert backup.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 1
     assert "no backup was made: " in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
@@ -426,8 +427,8 @@ def test_whatever_kind_of_redis_is_away_one_line_says_so(
 ) -> None:
     service = "/mymaster" if kind == "redis+sentinel" else ""
     work_with(f"{kind}://127.0.0.1:1{service}", monkeypatch)
-    assert backup.main([str(tmp_path / "night.rdb")]) == 1
-    assert restore.main([str(tmp_path / "night.rdb")]) == 1
+    assert run_command("backup", str(tmp_path / "night.rdb")) == 1
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 1
     said = capsys.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in said] == ["no backup was made", "not restored"]
 
@@ -444,11 +445,11 @@ def test_with_a_password_that_no_list_of_processes_shows(
         url = f"redis://bot:p%40ss@127.0.0.1:{server.port}/0"
         talker_at(url).says_all("Hi", "Asha Devi")
         work_with(url, monkeypatch)
-        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        assert run_command("backup", str(tmp_path / "night.rdb")) == 0
         admin.execute_command("ACL", "SETUSER", "bot", "-sync")
-        assert backup.main([str(tmp_path / "other.rdb")]) == 1
+        assert run_command("backup", str(tmp_path / "other.rdb")) == 1
     work_with(new.url, monkeypatch)
-    assert restore.main([str(tmp_path / "night.rdb")]) == 0
+    assert run_command("restore", str(tmp_path / "night.rdb")) == 0
     talker_at(new.url).expects_step("sector")
 
 
@@ -480,9 +481,9 @@ def test_over_tls(old: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         url = f"rediss://localhost:{port}/0?ssl_ca_certs={cert}"
         work_with(url, monkeypatch)
         talker_at(url).says_all("Hi", "Asha Devi")
-        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        assert run_command("backup", str(tmp_path / "night.rdb")) == 0
         Redis(port=server.port).flushall()
-        assert restore.main([str(tmp_path / "night.rdb")]) == 0
+        assert run_command("restore", str(tmp_path / "night.rdb")) == 0
         talker_at(url).expects_step("sector")
 
 
@@ -494,12 +495,12 @@ def test_from_a_cluster_into_a_cluster(old: RedisServer, tmp_path: Path, monkeyp
         Redis(port=before.port).config_set(AT_ONCE[0].removeprefix("--"), AT_ONCE[1])
         talker_at(before.cluster_url).says_all("Hi", "Asha Devi")
         work_with(before.cluster_url, monkeypatch)
-        assert backup.main([str(tmp_path / "night.rdb")]) == 0
+        assert run_command("backup", str(tmp_path / "night.rdb")) == 0
         erase(before.cluster_url, ASHA)
         talker_at(before.cluster_url, RAVI).says("Hi")
-        assert backup.main([str(tmp_path / "later.rdb")]) == 0
+        assert run_command("backup", str(tmp_path / "later.rdb")) == 0
         work_with(after.cluster_url, monkeypatch)
-        assert restore.main([str(tmp_path / "later.rdb")]) == 0
+        assert run_command("restore", str(tmp_path / "later.rdb")) == 0
         assert talker_at(after.cluster_url).stored.session is None
         talker_at(after.cluster_url, RAVI).expects_step("name")
 
@@ -510,5 +511,5 @@ def test_from_a_server_beside_the_target_that_holds_the_snapshot(
     """How it is done with Docker Compose, where bot and Redis share no files."""
     talker_at(old.url).says_all("Hi", "Asha Devi")
     work_with(new.url, monkeypatch)
-    assert restore.main(["unused.rdb", "--loaded-port", str(old.port)]) == 0
+    assert run_command("restore", "unused.rdb", "--loaded-port", str(old.port)) == 0
     talker_at(new.url).expects_step("sector")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
 
 import fakeredis
@@ -15,6 +16,7 @@ from onboarding_bot import app as app_module
 from onboarding_bot.cli import breach_list
 from onboarding_bot.storage import keys
 from tests.broadcasts.people import add_many
+from tests.command_line import run_command
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT
 from tests.talker import Talker
@@ -39,7 +41,8 @@ class Run:
 
     def __init__(self, *arguments: str) -> None:
         lines, log = io.StringIO(), io.StringIO()
-        self.code = breach_list.main(["--by", "Meera", *arguments], lines, log)
+        with redirect_stdout(lines), redirect_stderr(log):
+            self.code = run_command("breach-list", "--by", "Meera", *arguments)
         self.rows = {row["address"]: row for row in csv.DictReader(io.StringIO(lines.getvalue()))}
         self.text, self.log = lines.getvalue(), log.getvalue()
 
@@ -93,8 +96,8 @@ class FullDisk(io.StringIO):
 def test_nobody_is_shown_when_the_audit_line_cannot_be_written(app: Flask) -> None:
     Talker(app, ASHA).says("Hi")
     lines = io.StringIO()
-    with pytest.raises(OSError, match="No space"):
-        breach_list.main(["--by", "Meera"], lines, FullDisk())
+    with redirect_stdout(lines), redirect_stderr(FullDisk()), pytest.raises(OSError, match="No space"):
+        run_command("breach-list", "--by", "Meera")
     assert lines.getvalue() == ""
 
 
@@ -127,7 +130,5 @@ def test_whose_record_has_expired_is_not_listed(app: Flask, redis: fakeredis.Fak
     ],
 )
 def test_a_wrong_call_is_explained(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        breach_list.main(arguments)
-    assert ended.value.code == 2
+    assert run_command("breach-list", *arguments) == 2
     assert says in capsys.readouterr().err

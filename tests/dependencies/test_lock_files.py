@@ -129,10 +129,10 @@ def test_the_readable_lists_pin_what_they_name(name: str) -> None:
 
 
 def installations() -> list[str]:
-    """Every call of pip in the image or in a document, with the words that follow it."""
+    """Every call of pip in the image or in a document for packages of others, with the words that follow it."""
     files = [*PAGES, ROOT / "Dockerfile"]
     flat = [re.sub(r"\s*\\?\n\s*", " ", file.read_text()) for file in files]
-    return [found for text in flat for found in re.findall(r"-m pip\b[^`]*? install\b.{,180}", text)]
+    return [found for text in flat for found in re.findall(r"-m pip\b[^`]*? install\b(?! --no-deps).{,180}", text)]
 
 
 def test_whatever_is_installed_is_compared_with_its_hash() -> None:

@@ -24,6 +24,7 @@ PATIENCE_SECONDS = 300
 PROJECT = Path(__file__).parents[2]
 SHIPPED = (
     "deploy.sh",
+    "dependencies",
     "gunicorn.conf.py",
     "main.py",
     "onboarding_bot",
@@ -140,10 +141,8 @@ def lend_packages(clone: Clone) -> None:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
     (site,) = venv.glob("lib/python*/site-packages")
     (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    names = ("requirements.lock", "requirements-demo.lock", "requirements-dev.lock")
-    text = b"".join((clone.folder / name).read_bytes() for name in names)
-    digest = subprocess.run(["cksum"], input=text, capture_output=True, check=True).stdout
-    (venv / ".installed-requirements-dev.lock").write_bytes(digest.replace(b" ", b""))
+    finish = "from dependencies.environment import *; stamp_of(LOCKS[-1]).write_text(fingerprint(LOCKS[-1]))"
+    subprocess.run([sys.executable, "-c", finish], cwd=clone.folder, check=True)
 
 
 def end_processes(clone: Clone) -> None:

@@ -202,7 +202,7 @@ def test_one_demo_for_each_folder_and_clones_do_not_meet(clone: Clone, tmp_path:
         end_processes(other)
 
 
-@pytest.mark.parametrize(("name", "command"), [("redis", "redis-server|valkey"), ("worker", r"onboarding_bot\.worker")])
+@pytest.mark.parametrize(("name", "command"), [("redis", "redis-server|valkey"), ("worker", r"onboarding_bot worker")])
 def test_when_a_child_dies_the_demo_says_which_and_ends(clone: Clone, name: str, command: str) -> None:
     with demo(clone) as running:
         os.kill(leader_of(clone, command), signal.SIGKILL)

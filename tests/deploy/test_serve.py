@@ -18,7 +18,7 @@ from tests.deploy.clones import PATIENCE_SECONDS, Clone, end_processes, free_por
 from tests.deploy.test_verbs import GOOD_SETTINGS
 from tests.servers import RedisServer, running_redis
 
-BOT, WORKER = r"gunicorn", r"onboarding_bot\.worker"
+BOT, WORKER = r"gunicorn", r"onboarding_bot worker"
 
 
 @pytest.fixture(scope="module")

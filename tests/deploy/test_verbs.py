@@ -233,7 +233,8 @@ case "$*" in
   "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest") echo "$RUNNING" >"$latest" ;;
   "compose up"*) [[ " $UNHEALTHY " != *" $(<"$latest") "* ]] ;;
   "compose exec -T redis redis-cli --rdb -") printf '%s' "${SNAPSHOT-}" ;;
-  "compose exec -T whatsapp-bot python -m onboarding_bot.cli.backup --erasures-only") echo "a list" ;;
+  "compose exec -T whatsapp-bot test"* | "compose run --rm --no-deps -T whatsapp-bot test"*) [[ ! ${IS_OLD-} ]] ;;
+  "compose exec -T whatsapp-bot python -m onboarding_bot"*" --erasures-only") echo "a list" ;;
   "compose run"*) cat >"$DOCKER_NOTES.erasures" ;;
   "compose logs"*) echo "the bot's last words" ;;
 esac
@@ -257,10 +258,11 @@ def docker(tmp_path: Path) -> dict[str, str]:
 
 def calls(docker: dict[str, str]) -> list[str]:
     """What docker was asked to do; looking does not count."""
-    looking = ("compose version", "compose ps", "inspect", "image inspect")
-    return [line for line in Path(docker["DOCKER_NOTES"]).read_text().splitlines() if not line.startswith(looking)]
+    looking = re.compile(r"compose version|compose ps|inspect|image inspect|compose (exec|run) .*-T whatsapp-bot test ")
+    return [line for line in Path(docker["DOCKER_NOTES"]).read_text().splitlines() if not looking.match(line)]
 
 
+IN_CONTAINER = "compose exec -T whatsapp-bot python -m onboarding_bot --called-as deploy.sh"
 UP = "compose up --detach --no-build --remove-orphans --wait --wait-timeout 120"
 KEEP = "tag sha256:old msmebazaar-whatsapp-bot:previous"
 GO_BACK = "tag msmebazaar-whatsapp-bot:previous msmebazaar-whatsapp-bot:latest"
@@ -327,7 +329,22 @@ def test_the_other_verbs_of_compose(clone: Clone, docker: dict[str, str], argume
 def test_catching_up_happens_where_the_bot_runs(clone: Clone, docker: dict[str, str]) -> None:
     clone.run("catch-up", "--since", "30m", "--dry-run", **docker)
     (call,) = calls(docker)
-    assert call == "compose exec -T whatsapp-bot python -m onboarding_bot.cli.catch_up --since 30m --dry-run"
+    assert call == f"{IN_CONTAINER} catch-up --since 30m --dry-run"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        (["catch-up", "--since", "30m"], "python -m onboarding_bot.cli.catch_up --since 30m"),
+        (["consent", "review"], "python -m onboarding_bot.cli.consent review"),
+        (["breach-list", "--by", "Meera"], "python -m onboarding_bot.cli.breach_list --by Meera"),
+    ],
+)
+def test_a_container_of_the_release_before_is_spoken_to_in_its_own_words(
+    clone: Clone, docker: dict[str, str], arguments: list[str], call: str
+) -> None:
+    clone.run(*arguments, **docker | {"IS_OLD": "yes"})
+    assert calls(docker) == [f"compose exec -T whatsapp-bot {call}"]
 
 
 def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str, str]) -> None:
@@ -340,14 +357,18 @@ def test_catching_up_without_compose_happens_here(clone: Clone, docker: dict[str
 def test_the_list_for_a_breach_is_made_where_the_bot_runs(clone: Clone, docker: dict[str, str]) -> None:
     clone.run("breach-list", "--by", "Meera", **docker)
     (call,) = calls(docker)
-    assert call == "compose exec -T whatsapp-bot python -m onboarding_bot.cli.breach_list --by Meera"
+    assert call == f"{IN_CONTAINER} breach-list --by Meera"
 
 
+@pytest.mark.parametrize("is_old", ["", "yes"], ids=["this release", "the release before, not replaced yet"])
 def test_a_backup_with_compose_comes_out_of_the_containers(
-    clone: Clone, docker: dict[str, str], tmp_path: Path
+    clone: Clone, docker: dict[str, str], tmp_path: Path, is_old: str
 ) -> None:
-    told = clone.run("backup", str(tmp_path / "night.rdb"), **docker | {"SNAPSHOT": "REDIS0011"})
+    told = clone.run("backup", str(tmp_path / "night.rdb"), **docker | {"SNAPSHOT": "REDIS0011", "IS_OLD": is_old})
     assert told.returncode == 0, told.stderr
+    assert calls(docker)[-1].endswith(
+        "cli.backup --erasures-only" if is_old else "onboarding_bot backup --erasures-only"
+    )
     files = {path.name: path for path in tmp_path.glob("night*")}
     assert set(files) == {"night.rdb", "night.rdb.erasures"}
     assert files["night.rdb"].read_text() == "REDIS0011"

@@ -17,9 +17,13 @@ from urllib.request import urlopen
 
 import pytest
 from packaging.requirements import Requirement
+from redis import Redis
 
 from onboarding_bot import __version__
+from onboarding_bot.cli import COMMANDS
+from onboarding_bot.storage.keys import SCHEDULER_LEASE
 from tests.deploy.clones import PATIENCE_SECONDS, PROJECT, free_ports, status_of, wait_until
+from tests.servers import RedisServer, running_redis
 from tests.settings import ENVIRONMENT
 
 # What stands in pyproject.toml, and what that names.
@@ -83,33 +87,49 @@ def test_it_says_what_it_is_and_what_it_needs(installed: Installed) -> None:
     assert {str(Requirement(need)) for need in about.get_all("Requires-Dist", [])} == needed
 
 
-@pytest.fixture(scope="module")
-def url(installed: Installed) -> Iterator[str]:
-    """The bot's address, as gunicorn serves it from the wheel, in a folder with nothing in it."""
-    (port,) = free_ports(1)
-    (package,) = installed.environment.glob("lib/python*/site-packages/onboarding_bot")
-    process = subprocess.Popen(
-        [
-            *(installed.program("python"), "-m", "gunicorn"),
-            *("--config", package / "gunicorn_config.py", "onboarding_bot.wsgi:app"),
-        ],
+def test_it_brings_the_command_line(installed: Installed) -> None:
+    told = subprocess.run(
+        [installed.program("msmebazaar-bot"), "--help"],
         cwd=installed.elsewhere,
-        env=installed.variables(PORT=str(port), WEB_CONCURRENCY="1", REDIS_URL="redis://127.0.0.1:9/0"),
+        env=installed.variables(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.startswith("Usage: msmebazaar-bot ")
+    assert [command for command in COMMANDS if f"\n  {command} " not in told.stdout] == []
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def url(installed: Installed, redis: RedisServer) -> Iterator[str]:
+    """The address of the bot, served with its worker from the wheel, in a folder with nothing in it."""
+    (port,) = free_ports(1)
+    process = subprocess.Popen(
+        [installed.program("msmebazaar-bot"), "serve"],
+        cwd=installed.elsewhere,
+        env=installed.variables(PORT=str(port), WEB_CONCURRENCY="1", REDIS_URL=redis.url),
         stdin=subprocess.DEVNULL,
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: process.poll() is not None or status_of(f"{url}/health/live") == 200)
+        wait_until(lambda: process.poll() is not None or status_of(f"{url}/health/ready") == 200)
+        wait_until(lambda: process.poll() is not None or bool(Redis(port=redis.port).exists(SCHEDULER_LEASE)))
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=PATIENCE_SECONDS)
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
-        pytest.param("/health/live", '"alive"', id="it lives"),
+        pytest.param("/health/ready", '"ready"', id="it gets messages"),
         pytest.param("/dashboard/sign-in", "<!doctype html>", id="pages"),
         pytest.param("/dashboard/static/any/dashboard.css", "color", id="what pages look like"),
     ],

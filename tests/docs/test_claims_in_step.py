@@ -79,8 +79,8 @@ def test_the_commands_for_a_breach_can_be_given(page: object) -> None:
     commands = re.findall(r"\./deploy\.sh breach-list ([^>\n]+)", text_of(page))  # type: ignore[arg-type]
     assert len(commands) == 2
     for command in commands:
-        asked = breach_list._parser().parse_args(shlex.split(command))
-        assert asked.by == "$USER"
+        asked = breach_list.command.make_context("breach-list", shlex.split(command)).params
+        assert asked["by"] == "$USER"
 
 
 def test_a_breach_is_told_to_all_whom_the_law_names_in_time() -> None:

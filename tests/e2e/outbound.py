@@ -59,7 +59,7 @@ class Worker:
     def beside(cls, world: World, folder: Path, **settings: str) -> Worker:
         """A worker for the world's Redis and Twilio, not yet started."""
         environment = world.environment | AT_ONCE | settings
-        command = [sys.executable, "-m", "onboarding_bot.worker"]
+        command = [sys.executable, "-m", "onboarding_bot", "worker"]
         return cls(Process("worker", command, environment, folder / "worker.log"))
 
     def start(self) -> None:

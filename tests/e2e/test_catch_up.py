@@ -18,7 +18,7 @@ from tests.e2e.world import PATIENCE_SECONDS, ROOT, World, eventually
 def program(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """What ``deploy.sh catch-up`` runs."""
     return subprocess.run(
-        [sys.executable, "-m", "onboarding_bot.cli.catch_up", *arguments],
+        [sys.executable, "-m", "onboarding_bot", "catch-up", *arguments],
         cwd=ROOT,
         env=world.environment | settings,
         capture_output=True,

@@ -272,7 +272,7 @@ def test_the_worker_works_whatever_becomes_of_its_extras(world: World, tmp_path:
     admin = Admin(world)
     admin.begin_anew()
     settle(store_at(world.redis.url), [f"whatsapp:+9194555{number:05}" for number in range(20)])
-    command = [sys.executable, "-m", "onboarding_bot.worker"]
+    command = [sys.executable, "-m", "onboarding_bot", "worker"]
     with log() as output, socket.create_server(("0.0.0.0", 0)) as taken:
         port = int(taken.getsockname()[1])
         environment = world.environment | AT_ONCE | {"WORKER_METRICS_PORT": str(port)}

@@ -23,7 +23,7 @@ def quick_meta(world: World) -> Iterator[World]:
 
 
 def sync(world: World, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "onboarding_bot.services.whatsapp_template_lookup", "sync", *options]
+    command = [sys.executable, "-m", "onboarding_bot", "templates", "sync", *options]
     return subprocess.run(
         command, cwd=ROOT, env=world.environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )

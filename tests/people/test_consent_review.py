@@ -8,13 +8,14 @@ from dataclasses import replace
 import fakeredis
 import pytest
 
+from onboarding_bot import app
 from onboarding_bot.app import Parts, build_parts
-from onboarding_bot.cli import consent
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.broadcasts.people import sender_of
+from tests.command_line import run_command
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker
@@ -33,7 +34,9 @@ def here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program works on the Redis of the test."""
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(consent, "build_parts", lambda _settings: parts)
+    monkeypatch.setattr(
+        app, "build_parts", lambda settings, **fakes: build_parts(settings, **fakes) if fakes else parts
+    )
 
 
 def left_by_the_release_before(
@@ -74,7 +77,7 @@ def test_what_an_earlier_release_took_for_a_yes_reaches_nobody_until_it_was_revi
     left_by_the_release_before(parts, redis, 2, "Not interested")
     counted = parts.audience.count(TEXT)
     assert (counted.recipient_count, counted.skipped["no_consent"], counted.unreviewed) == (0, 2, 2)
-    assert consent.main(["review"]) == 0
+    assert run_command("consent", "review") == 0
     counted = parts.audience.count(TEXT)
     assert (counted.recipient_count, counted.skipped["no_consent"], counted.unreviewed) == (1, 1, 0)
 
@@ -93,7 +96,7 @@ def test_a_yes_holds_with_a_name_wherever_that_is_stored(
     parts: Parts, redis: fakeredis.FakeRedis, where: str, name: str, holds: bool
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, name, where)
-    assert consent.main(["review"]) == 0
+    assert run_command("consent", "review") == 0
     assert consents_of(parts, person_id) == ({SERVICE} if holds else set())
     assert (redis.hget(parts.keys.permit(person_id), "service") is not None) == holds
 
@@ -101,7 +104,7 @@ def test_a_yes_holds_with_a_name_wherever_that_is_stored(
 def test_a_doubtful_name_holds_only_when_its_owner_said_so(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     unfinished = left_by_the_release_before(parts, redis, 1, "Start Up Services")
     registered = left_by_the_release_before(parts, redis, 2, "Start Up Services", "registration")
-    consent.main(["review"])
+    run_command("consent", "review")
     assert (consents_of(parts, unfinished), consents_of(parts, registered)) == (set(), {SERVICE})
 
 
@@ -153,7 +156,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
     kept = left_by_the_release_before(parts, redis, 1, "Asha Devi")
     refused = left_by_the_release_before(parts, redis, 2, "Not interested")
     before = {name: redis.dump(name) for name in redis.scan_iter()}
-    assert consent.main(["review", "--dry-run"]) == 0
+    assert run_command("consent", "review", "--dry-run") == 0
     told = capsys.readouterr().out
     assert {name: redis.dump(name) for name in redis.scan_iter()} == before
     assert "1  would hold" in told
@@ -175,11 +178,11 @@ def test_an_audit_line_stands_before_the_change_and_a_second_run_finds_nobody(
         return amend(known, contact, is_reviewed=is_reviewed)
 
     monkeypatch.setattr(parts.store, "amend", watched)
-    assert consent.main(["review"]) == 0
+    assert run_command("consent", "review") == 0
     line = json.loads(noted[0].splitlines()[0])
     assert (line["event"], line["action"], line["person"]) == ("audit", "consent.review", person_id)
     assert "1  taken back" in capsys.readouterr().out
-    assert consent.main(["review"]) == 0
+    assert run_command("consent", "review") == 0
     assert "0 yeses" in capsys.readouterr().out
 
 
@@ -209,7 +212,7 @@ def test_records_that_nobody_can_read_go_on_counting_as_none(
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Asha Devi")
     redis.set(parts.keys.contact(person_id), b"damaged", keepttl=True)
-    assert consent.main(["review"]) == 1
+    assert run_command("consent", "review") == 1
     assert "1  unreadable" in capsys.readouterr().out
     assert parts.audience.count(TEXT).recipient_count == 0
 

@@ -17,11 +17,12 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError, NewConnectionError
 from werkzeug.serving import make_server
 
+from onboarding_bot import config
 from onboarding_bot.app import create_app
-from onboarding_bot.services import doctor
 from onboarding_bot.services.doctor import Doctor, Finding
 from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from onboarding_bot.storage.keys import HEARTBEATS
+from tests.command_line import run_command
 from tests.settings import ENVIRONMENT, settings
 
 SID = ENVIRONMENT["TWILIO_ACCOUNT_SID"]
@@ -252,8 +253,8 @@ def test_the_command_prints_no_secret_and_fails_with_a_failed_check(
 ) -> None:
     internet.get(ACCOUNT, status=401)
     environment = ENVIRONMENT | {"PUBLIC_BASE_URL": "https://operator:gate-password@bot.example.in"}
-    monkeypatch.setattr(doctor, "read_environment", lambda: environment)
-    assert doctor.main() == 1
+    monkeypatch.setattr(config, "read_environment", lambda: environment)
+    assert run_command("doctor") == 1
     output = "".join(capsys.readouterr())
     assert output.count("FAIL") == 4
     for secret in ("gate-password", ENVIRONMENT["TWILIO_AUTH_TOKEN"], SID):
@@ -264,16 +265,16 @@ def test_the_command_succeeds_when_all_is_well(
     internet: responses.RequestsMock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     all_well(internet)
-    monkeypatch.setattr(doctor, "read_environment", lambda: ENVIRONMENT)
-    assert doctor.main() == 0
+    monkeypatch.setattr(config, "read_environment", lambda: ENVIRONMENT)
+    assert run_command("doctor") == 0
     assert capsys.readouterr().out.count("ok    ") == 4
 
 
 def test_settings_with_faults_are_listed_before_anything_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "read_environment", lambda: {"FLASK_ENV": "production"})
-    assert doctor.main() == 1
+    monkeypatch.setattr(config, "read_environment", lambda: {"FLASK_ENV": "production"})
+    assert run_command("doctor") == 1
     assert "setting TWILIO_AUTH_TOKEN is missing" in capsys.readouterr().err
 
 

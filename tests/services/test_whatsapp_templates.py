@@ -15,14 +15,14 @@ import responses
 from requests import PreparedRequest
 
 from onboarding_bot.conversation.commands import SPELLINGS
-from onboarding_bot.services import twilio_content_api
-from onboarding_bot.services import whatsapp_template_lookup as command
+from onboarding_bot.services import twilio_content_api, whatsapp_template_files
 from onboarding_bot.services.twilio_content_api import ContentApi, ContentApiError
 from onboarding_bot.services.whatsapp_template_files import (
     TemplateCategory,
     read_whatsapp_templates,
 )
 from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
+from tests.command_line import run_command
 from tests.fakes import MovableClock
 from tests.settings import ENVIRONMENT, settings
 
@@ -93,7 +93,7 @@ def twilio(monkeypatch: pytest.MonkeyPatch) -> Iterator[TwilioContent]:
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], twilio: TwilioContent) -> Callable[..., tuple[int, str, str]]:
     def sync(*options: str) -> tuple[int, str, str]:
-        code = command.main(["sync", *options])
+        code = run_command("templates", "sync", *options)
         told = capsys.readouterr()
         return code, told.out, told.err
 
@@ -364,7 +364,9 @@ def test_faults_are_listed_together_before_any_call(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(
-        command, "read_whatsapp_templates", lambda: ([], ["a.en.json: the body is empty", "b.en.json: no JSON"])
+        whatsapp_template_files,
+        "read_whatsapp_templates",
+        lambda: ([], ["a.en.json: the body is empty", "b.en.json: no JSON"]),
     )
     monkeypatch.setenv("SUPPORT_CONTACT", "")
     code, out, err = run()
@@ -385,10 +387,8 @@ def test_nothing_shows_a_secret(twilio: TwilioContent, run: Callable[..., tuple[
 
 
 def test_a_wrong_call_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command.main(["frobnicate"])
-    assert ended.value.code == 2
-    assert "usage: templates" in capsys.readouterr().err
+    assert run_command("templates", "frobnicate") == 2
+    assert re.match(r"Usage: .* templates \[OPTIONS\] COMMAND", capsys.readouterr().err)
 
 
 # --- the look-up -----------------------------------------------------------------------------------------------------

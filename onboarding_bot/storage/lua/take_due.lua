@@ -1,7 +1,31 @@
--- Takes what is due; it is due again later, in case that whoever took it dies.
--- KEYS: due work of a shard. ARGV: now (ms), when it is due again (ms), how many at most. Returns the members.
-local members = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[3])
-for _, member in ipairs(members) do
-  redis.call('ZADD', KEYS[1], ARGV[2], member)
+-- Takes due work of the kinds that the caller knows, and makes it due again later, in case that whoever took it dies. Work of
+-- other kinds stays as it is: a later release has written it, and does it.
+-- KEYS due_work
+-- ARGV now, due_again_at, most_taken, first_rank, most_looked_at, kinds...
+-- Times are Unix milliseconds. Looks at most_looked_at members from first_rank on. Returns the rank to go on from (-1: nothing
+-- is left to look at), and then the members that were taken.
+now, most_taken, first_rank = tonumber(now), tonumber(most_taken), tonumber(first_rank)
+most_looked_at = tonumber(most_looked_at)
+local is_known = {}
+for _, kind in ipairs(kinds) do
+  is_known[kind] = true
 end
-return members
+
+local ranked = redis.call('ZRANGE', due_work_key, first_rank, first_rank + most_looked_at - 1, 'WITHSCORES')
+local taken, looked_at = {}, 0
+for index = 1, #ranked, 2 do
+  local member, due_at = ranked[index], tonumber(ranked[index + 1])
+  if due_at > now or #taken == most_taken then
+    break
+  end
+  looked_at = looked_at + 1
+  if is_known[string.match(member, '^([^:]*):')] then
+    table.insert(taken, member)
+  end
+end
+for _, member in ipairs(taken) do
+  redis.call('ZADD', due_work_key, due_again_at, member)
+end
+-- What was taken has moved behind the rest, so that whatever follows has a lower rank by now.
+local next_rank = looked_at == most_looked_at and first_rank + looked_at - #taken or -1
+return {next_rank, unpack(taken)}

@@ -1,0 +1,8 @@
+"""The way in for ``python -m onboarding_bot``."""
+
+from __future__ import annotations
+
+from onboarding_bot.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
