@@ -28,8 +28,8 @@ from onboarding_bot.storage.connection import AnyRedis
 
 # A value for each name that the script's first lines give; a list where the name ends with "...".
 Named = Mapping[str, Any]
-# The keys of a script, all of one shard, and its arguments. Sequences are sent as they are.
-Call = tuple[Named | Sequence[str], Named | Sequence[Any]]
+# The keys of a script, all of one shard, and its arguments.
+Call = tuple[Named, Named]
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
@@ -143,9 +143,9 @@ class Scripts:
         # Those that have run: a process builds a dozen of these, and each of them needs a few scripts only.
         self._scripts: dict[str, Script] = {}
 
-    def run(self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]) -> Any:
-        """The script's answer."""
-        sent_keys, sent = self._values(name, keys, arguments)
+    def run(self, name: str, keys: Named, arguments: Named) -> Any:
+        """The script's answer. Raises RedisError, and KeyError or TypeError for values that it does not take."""
+        sent_keys, sent = signature_of(name).values(keys, arguments)
         if name not in self._scripts:
             self._scripts[name] = self._client.register_script(self._texts[name])
         return self._scripts[name](keys=sent_keys, args=sent)
@@ -155,7 +155,8 @@ class Scripts:
 
         A cluster's own pipeline refuses scripts by their hash, and asks the server for the keys of each by its text.
         """
-        sent = [self._values(name, *call) for call in calls]
+        signature = signature_of(name)
+        sent = [signature.values(*call) for call in calls]
         answers: dict[int, Any] = {}
         for server, numbers in self._by_server([keys for keys, _ in sent]).items():
             pipeline = server.pipeline(transaction=False)
@@ -168,13 +169,6 @@ class Scripts:
                 # The shard has just moved to another server, where the client finds it; or else this raises.
                 answers[number] = self.run(name, *calls[number])
         return [answers[number] for number in range(len(calls))]
-
-    def _values(
-        self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        if isinstance(keys, Mapping) and isinstance(arguments, Mapping):
-            return signature_of(name).values(keys, arguments)
-        return list(keys), list(arguments)
 
     def _by_server(self, keys_of_calls: Sequence[Sequence[str]]) -> dict[Redis, list[int]]:
         if not isinstance(self._client, RedisCluster):
