@@ -22,7 +22,7 @@ from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage.keys import QUEUE
 from onboarding_bot.storage.leases import ShardWork
 
-URGENT, ROWS, BULK = 0, 50, 100
+URGENT, RECIPIENTS, BULK = 0, 50, 100
 JOB_MS = 600_000
 
 Actor = dramatiq.Actor[Any, Any]
@@ -78,7 +78,7 @@ def declare_jobs(broker: RedisBroker, parts: Parts) -> Jobs:
         if rest:
             add_recipients.send(broadcast_id, *rest)
 
-    add_recipients = job("enrol", add_recipients_and_go_on, ROWS)
+    add_recipients = job("enrol", add_recipients_and_go_on, RECIPIENTS)
     send = job("pump", send_and_go_on, BULK)
     return Jobs(
         add_recipients=add_recipients,

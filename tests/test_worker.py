@@ -90,7 +90,7 @@ def test_replies_and_reminders_go_before_bulk(
     assert jobs["nudge"].priority == jobs["otp"].priority < jobs["pump"].priority
     assert jobs["enrol"].priority > jobs["nudge"].priority
     assert {job.queue_name for job in jobs.values()} == {"outbound"}
-    assert {job.options["max_retries"] for job in jobs.values()} == {0}, "the sweep tries again, and nobody else"
+    assert {job.options["max_retries"] for job in jobs.values()} == {0}, "the scheduler tries again, and nobody else"
 
 
 def test_the_queue_has_one_slot_of_a_cluster(
@@ -145,7 +145,7 @@ def test_the_round_of_retention_is_made_once_in_a_while(
     assert len(queued(redis, "retention")) == 1
 
 
-def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
+def test_only_one_worker_schedules(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
     first, parts = declared(redis)
     second, _ = declared(redis)
     broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
@@ -157,7 +157,7 @@ def test_only_one_worker_sweeps(declared: Callable[[AnyRedis], tuple[Any, Any]],
     assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.SENDING
 
 
-def test_the_sweep_closes_the_books_once_a_minute(
+def test_the_scheduler_counts_ended_sessions_once_a_minute(
     declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
 ) -> None:
     broker, parts = declared(redis)
@@ -254,7 +254,7 @@ def test_a_shard_has_one_job_however_long_the_queue_is(
         pytest.param(RuntimeError("a fault of ours"), "sweep_failed", id="a fault of ours"),
     ],
 )
-def test_the_sweep_goes_on_whatever_breaks(monkeypatch: pytest.MonkeyPatch, fault: Exception, event: str) -> None:
+def test_the_scheduler_goes_on_whatever_breaks(monkeypatch: pytest.MonkeyPatch, fault: Exception, event: str) -> None:
     ticks: list[Exception] = []
 
     def fail() -> None:
@@ -315,7 +315,7 @@ def test_it_is_dramatiqs_own_supervisor_that_runs(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("part", ["the shards", "the queue"])
-def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
+def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
     declared: Callable[[AnyRedis], tuple[Any, app_module.Parts]],
     redis: fakeredis.FakeRedis,
     monkeypatch: pytest.MonkeyPatch,
@@ -340,7 +340,7 @@ def test_a_sweep_that_sends_nothing_is_no_sign_of_a_worker(
 # --- extras --------------------------------------------------------------------------------------------------------
 
 
-def test_the_sweep_writes_missing_audit_lines(
+def test_the_scheduler_writes_missing_audit_lines(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis: fakeredis.FakeRedis,
     clock: MovableClock,
