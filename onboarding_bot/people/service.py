@@ -117,7 +117,7 @@ def _with_consent(contact: Contact | None, purpose: str, consent: Consent) -> Co
     if contact and contact.opt_out and not contact.opt_out.source.startswith(BY_ADMIN):
         raise StoppedError("only START takes a STOP back")
     if contact is None or not contact.address:
-        raise UnknownPersonError("nobody is written to who has never written")
+        raise UnknownPersonError("a person who has never written is not written to")
     news_ended = contact.news_ended
     if purpose == NEWS and news_ended:
         if not news_ended.source.startswith(BY_ADMIN):

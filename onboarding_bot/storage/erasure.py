@@ -36,7 +36,7 @@ class Erasures:
         self._addresses = AddressErasures(client, person_keys, store, self._records, self.log)
 
     def erase(self, person_id: str, now: datetime, address: str = "") -> bool:
-        """Erase a person, whatever is written meanwhile; whether there was more than an opt-out.
+        """Erase a person, also when messages come meanwhile; whether there was more than an opt-out.
 
         Where the record is gone already, the messages of ``address`` at Twilio are deleted all the same.
         """

@@ -217,10 +217,10 @@ def _ended_news(permit: Mapping[bytes, bytes]) -> bool:
 
 
 def _precedence(person: StoredPerson) -> tuple[bool, bool, bool, float, str]:
-    """Sorts the winner to the front, whoever compares the two, and however often: that of the first meeting.
+    """Sorts the winner to the front, whichever process compares the two, and however often: the record met first.
 
-    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias. One
-    that was said to be joined to another record never becomes the one that stays, or the two would lead to each other.
+    A record whose own hash leads to another person by now, or with which others were joined, cannot become an alias.
+    One that is being joined to another record never becomes the winner, or the two would lead to each other.
     """
     alias = Alias.from_value(person.alias)
     is_joined = alias is not None and alias.is_same_person

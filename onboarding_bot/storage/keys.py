@@ -197,7 +197,7 @@ def random_id_in(shard: int) -> str:
 
 
 def erased_name() -> str:
-    """A new name for a broadcast's recipient who was erased: random, and so leading to nobody."""
+    """A new, random name for a broadcast's recipient who was erased."""
     return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
 
 

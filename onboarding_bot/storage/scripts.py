@@ -182,7 +182,7 @@ class Scripts:
 
 @cache
 def _all_sources() -> Mapping[str, str]:
-    """The scripts that run by themselves: read before there is work, whatever becomes of their files later."""
+    """The scripts that run by themselves: read at the start, so that a later release may replace their files."""
     shared = {part for parts in SHARED.values() for part in parts}
     return {path.stem: source_of(path.stem) for path in FOLDER.glob("*.lua") if path.stem not in shared}
 

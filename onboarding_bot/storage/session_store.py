@@ -1,4 +1,4 @@
-"""What the bot expects of a session store, whatever is behind it."""
+"""The session store as the use cases see it: a protocol, and what its methods take and return."""
 
 from __future__ import annotations
 

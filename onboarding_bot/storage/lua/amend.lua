@@ -13,7 +13,7 @@ if opt_out == '' then
   redis.call('DEL', opt_out_key)
 else
   redis.call('SET', opt_out_key, opt_out)
-  -- The addresses of whoever opted out are kept as long (see commit.lua).
+  -- The addresses of a person who opted out are kept as long (see commit.lua).
   redis.call('PERSIST', link_key)
 end
 if stored_contact then

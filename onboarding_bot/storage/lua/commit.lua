@@ -10,8 +10,8 @@
 -- step, in the order of the step indexes. counts: names and sums. day_counts: positions and sums.
 -- Returns {1}, or {0, session, contact, draft, opt-out, link, alias} as they are now.
 
--- START and UPDATES lift every suppression, and any message what an error said of the person: who writes has not blocked
--- us, and has a number. A STOP that Twilio heard (21610) stays. Whoever blocked us has ended the yes to news as well.
+-- START and UPDATES lift every suppression, and any message those that rest on an error code: a person who writes has not
+-- blocked us, and has a number. A STOP that Twilio received (21610) stays. Blocking us ends the yes to news as well.
 local function lift_suppression(permit, has_written, asked_at)
   local known = redis.call('HMGET', permit, 'asked_at', 'suppressed', 'updates')
   local asks = asked_at ~= '' and known[1] ~= asked_at
@@ -80,7 +80,7 @@ leave_step(increments, step_keys, ended, person, not stored_session)
 count_expired(increments, step_keys, ended, now)
 redis.call('ZADD', current_step_key, now + session_life, person)
 
--- Whoever opted out keeps the addresses as well: without them nobody could tell who gets the number afterwards.
+-- The addresses of a person who opted out stay as well: they tell whose the number is afterwards.
 if link ~= '' then
   redis.call('SET', link_key, link)
 end
