@@ -219,7 +219,7 @@ def test_aliases_end_a_quarter_of_an_hour_later(
 @pytest.mark.parametrize("back_under", range(3), ids=["both", "the id", "the number"])
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "after the aliases have ended"])
 @pytest.mark.parametrize("met", MET)
-def test_whoever_writes_again_begins_anew(
+def test_a_person_who_writes_again_begins_anew(
     app: Flask,
     asha: Talker,
     clock: MovableClock,

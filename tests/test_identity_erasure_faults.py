@@ -137,7 +137,7 @@ def test_an_erasure_is_seen_through(before: Callable[[World], None], comes_again
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the command", "after the command"])
 @pytest.mark.parametrize("back_by", ["both", "id"])
-def test_whoever_comes_back_before_the_rest_is_done_is_not_erased_by_it(after: bool, back_by: str) -> None:
+def test_a_person_who_comes_back_before_the_rest_is_done_is_not_erased_by_it(after: bool, back_by: str) -> None:
     world = World()
     for command in range(1, LONGEST * 2):
         world.begin_again()

@@ -19,10 +19,11 @@ from onboarding_bot.storage.aliases import ASSIGNED, OWN_RECORD, Alias, Aliases,
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.joins import Commit, Joins, with_opt_out
 from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.plain_records import opt_out_to_store
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.recycled_numbers import RecycledNumbers
 from onboarding_bot.storage.redis_errors import unavailable_on_error
-from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_out_to_store
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import StoredPerson
 from onboarding_bot.whatsapp_address import CHANNEL, AddressKind, is_user_id
 

@@ -23,8 +23,9 @@ from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, 
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import HEAD_BYTES
 from onboarding_bot.storage.keys import Keys, in_shard
+from onboarding_bot.storage.plain_records import opt_out_to_store
 from onboarding_bot.storage.redis_errors import unavailable_on_error
-from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_out_to_store
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 

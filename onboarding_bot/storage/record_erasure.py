@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from onboarding_bot.conversation import reply as replies
-from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import REMEMBERED_FOR, RememberedReply
 from onboarding_bot.outbound.due_work import DueWork
@@ -26,12 +23,12 @@ from onboarding_bot.storage.erasure_work import (
 )
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
+from onboarding_bot.storage.plain_records import erasure_reply_to_store, tombstone_to_store
 from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, Conflict, StoredPerson
 
-ERASURE = "erasure"
 _KEYS_OF_BROADCASTS = ("audience", "recipients", "counts", "pending", "inflight")
 
 
@@ -59,8 +56,8 @@ class RecordErasure:
         """The erasure of this record; without a reply of its own, copies get that of an erasure by an admin."""
         return cls(
             at,
-            json.dumps(_tombstone(known.contact, at)),
-            _reply_to_store(erasure_reply or _reply_for_copies(known, at)),
+            tombstone_to_store(known.contact, at),
+            erasure_reply_to_store(erasure_reply or _reply_for_copies(known, at)),
             _answered_messages(known, erasure_reply),
         )
 
@@ -156,16 +153,6 @@ def began_after(person: StoredPerson, moment: datetime) -> bool:
     return person.has_record and (person.contact is None or person.contact.first_inbound_at > moment)
 
 
-def _tombstone(contact: Contact | None, now: datetime) -> dict[str, Any]:
-    """The opt-out that an erasure leaves: its own, or the earlier one.
-
-    With the times of the day's OTP requests: a person who is erased and comes back at once has no more of them left.
-    """
-    opt_out = (contact.opt_out if contact else None) or OptOut(now, ERASURE)
-    requests = contact.otp_requests if contact else ()
-    return opt_out.to_record() | {"otp_requests": [request.at.isoformat() for request in requests]}
-
-
 def _answered_messages(known: StoredPerson, erasure_reply: RememberedReply | None) -> list[str]:
     """The SIDs of the messages that are remembered, which go into the names of keys as keyed hashes only."""
     remembered = known.session.remembered if known.session else ()
@@ -175,8 +162,3 @@ def _answered_messages(known: StoredPerson, erasure_reply: RememberedReply | Non
 def _reply_for_copies(known: StoredPerson, now: datetime) -> RememberedReply:
     """For copies of the messages of a person whom an admin erased, and who has not asked for it in the chat."""
     return RememberedReply("", now, (Part("erasure.done"),), known.contact.language if known.contact else None)
-
-
-def _reply_to_store(erasure_reply: RememberedReply) -> str:
-    reply = replies.to_record(erasure_reply.reply or ())
-    return json.dumps({"at": erasure_reply.at.isoformat(), "reply": reply, "language": erasure_reply.language})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from redis.cluster import RedisCluster
 
 from onboarding_bot.analytics.counter_layout import add_rows
-from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.addresses import RENEWED_AFTER
 from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
 from onboarding_bot.conversation.contact import (
@@ -23,17 +21,13 @@ from onboarding_bot.conversation.contact import (
     SERVICE,
     Contact,
     Draft,
-    OptOut,
-    OtpRequest,
 )
 from onboarding_bot.conversation.session import (
     SESSION_LIFETIME,
     OnboardingStep,
-    RememberedReply,
     Reservation,
     UserSession,
 )
-from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.due_work import DueTimes, DueWork
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.day_counters import (
@@ -58,6 +52,7 @@ from onboarding_bot.storage.keys import (
     step_index,
 )
 from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
+from onboarding_bot.storage.plain_records import opt_out_to_store, read_erasure_reply, read_opt_out
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
@@ -70,8 +65,6 @@ _KEYS_OF_A_LOAD = 7
 DUE_AT_ONCE = 50
 # How many members of a shard's due work one script call looks at: about half a millisecond of Redis's time.
 DUE_LOOKED_AT = 1000
-# Stands for an opt-out whose time and source are damaged.
-_UNREADABLE_OPT_OUT = OptOut(datetime.fromtimestamp(0, UTC), "unreadable")
 
 
 class RedisSessionStore:
@@ -111,7 +104,7 @@ class RedisSessionStore:
         for number, person_id in enumerate(at_once):
             *values, erasure_reply = found[number * _KEYS_OF_A_LOAD : (number + 1) * _KEYS_OF_A_LOAD]
             loaded[person_id] = replace(
-                self.person(person_id, *values), erasure_reply=_read_erasure_reply(message_sid, erasure_reply)
+                self.person(person_id, *values), erasure_reply=read_erasure_reply(message_sid, erasure_reply)
             )
         return loaded
 
@@ -343,7 +336,7 @@ class RedisSessionStore:
         """The person whose keys have these values."""
         known = self._sealer.contact(person_id, contact, draft)
         if opt_out is not None:
-            stopped, otp_requests = _read_opt_out(opt_out)
+            stopped, otp_requests = read_opt_out(opt_out)
             # Where the record has expired or was erased, the opt-out is all that is left.
             known = replace(
                 known or Contact("", None, stopped.at, stopped.at, otp_requests=otp_requests), opt_out=stopped
@@ -371,11 +364,6 @@ class RedisSessionStore:
         return self._sealer.seal(draft.to_record(), "draft", person_id), left
 
 
-def opt_out_to_store(opt_out: OptOut) -> str:
-    """An opt-out as it stands in Redis, in clear."""
-    return json.dumps(opt_out.to_record())
-
-
 def _step_indexes(shard: int) -> list[str]:
     return [step_index(shard, step) for step in _STEPS]
 
@@ -386,31 +374,6 @@ def _added_up(counters: Iterable[Sequence[bytes]]) -> dict[str, int]:
     for pairs in counters:
         sums.update({name.decode(): int(count) for name, count in zip(pairs[::2], pairs[1::2], strict=True)})
     return dict(sums)
-
-
-def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
-    """The opt-out in a value, and the OTP requests that still count after an erasure (see ``record_erasure``).
-
-    A damaged one is an opt-out all the same, as it is for the scripts that let messages out.
-    """
-    try:
-        record = json.loads(value)
-        # The same request under each address of one person: the time tells it from others where two records are joined.
-        return OptOut.from_record(record), tuple(
-            OtpRequest(f"erased.{at}", datetime.fromisoformat(at)) for at in record.get("otp_requests", [])
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
-        return _UNREADABLE_OPT_OUT, ()
-
-
-def _read_erasure_reply(message_sid: str, value: bytes | None) -> RememberedReply | None:
-    """The reply to an erasure, for a copy of the message that asked for it, or of an earlier one."""
-    if value is None:
-        return None
-    record = json.loads(value)
-    at = datetime.fromisoformat(record["at"])
-    return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
 
 
 def _answers_new_message(known: StoredPerson, session: UserSession, contact: Contact) -> bool:

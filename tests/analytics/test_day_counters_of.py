@@ -40,7 +40,7 @@ STARTED, COMPLETED = frozenset({Milestone.STARTED}), frozenset({Milestone.COMPLE
             None,
             turn(at("name"), TurnResult.GREETED, milestones=STARTED),
             {"entered:name", "started:language:hi", WAITED},
-            id="somebody new",
+            id="a new person",
         ),
         pytest.param(
             None, turn(at("welcome"), TurnResult.GREETED), {"entered:welcome", WAITED}, id="back with a draft"

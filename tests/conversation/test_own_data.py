@@ -154,7 +154,7 @@ def test_a_picture_is_no_yes(talker: Talker) -> None:
 # --- after it ------------------------------------------------------------------------------------------------------
 
 
-def test_twilios_copy_of_the_yes_gets_the_same_goodbye_and_begins_nothing(talker: Talker) -> None:
+def test_twilios_copy_of_the_yes_gets_the_same_reply_and_begins_nothing(talker: Talker) -> None:
     talker.answers_everything().says("DELETE MY DATA").says("YES")
     erasure_reply, sid = talker.reply, talker.sid
     for _ in range(3):

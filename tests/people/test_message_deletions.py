@@ -109,7 +109,7 @@ def test_it_waits_for_the_erasure_reply(work: Work) -> None:
     assert work.log.kept == []
 
 
-def test_what_somebody_writes_who_comes_back_stays(work: Work) -> None:
+def test_what_a_person_writes_after_coming_back_stays(work: Work) -> None:
     work.log.add(1, at=NOON + MESSAGES_DELETED_AFTER + timedelta(seconds=1))
     work.run_due()
     assert len(work.log.kept) == 1

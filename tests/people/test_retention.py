@@ -45,7 +45,7 @@ def people_in(world: World, index: str) -> int:
     return sum(world.redis.zcard(name) for name in names(world, f"}}:{index}"))
 
 
-def test_silent_people_leave_the_index_without_anybody_writing(world: World, retention: RetentionRound) -> None:
+def test_silent_people_leave_the_index_without_a_message(world: World, retention: RetentionRound) -> None:
     add_many(world.store, 10)
     world.clock.pass_(days=100)
     add(world.store, sender_of(50), wrote_at=world.now())

@@ -198,7 +198,9 @@ def test_whether_there_was_anything_is_told(store: RedisSessionStore, erasures: 
 # --- one decision --------------------------------------------------------------------------------------------------
 
 
-def test_whoever_wrote_meanwhile_is_not_erased_by_an_old_decision(store: RedisSessionStore, erasures: Erasures) -> None:
+def test_a_person_who_wrote_meanwhile_is_not_erased_by_an_old_decision(
+    store: RedisSessionStore, erasures: Erasures
+) -> None:
     known = a_whole_person(store)
     newer = a_whole_person(store)
     conflict = erasures.erase_as_known(known, NOON)
@@ -354,7 +356,7 @@ def test_what_is_told_of_the_old_recipient_later_brings_nobody_back(
     assert states(storage, broadcast_id) == {"uncertain": 1}
 
 
-def test_whoever_goes_while_others_are_looked_for_is_no_candidate(
+def test_a_person_who_is_erased_during_the_search_is_no_candidate(
     store: RedisSessionStore,
     storage: BroadcastStorage,
     erasures: Erasures,
@@ -414,7 +416,7 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
 
 
-def test_whoever_writes_again_meanwhile_is_not_erased_twice(
+def test_a_person_who_writes_again_meanwhile_is_not_erased_twice(
     store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broadcast begins during the erasure, so that it has to look a second time."""
@@ -615,13 +617,13 @@ def test_the_id_of_an_earlier_holder_is_left_alone(
     assert left.session is not None
     assert left.contact is not None
     assert (left.contact.opt_out, left.contact.address) == (None, USER_ID)
-    (vacant,) = identities.records_of(OWNER)
-    assert vacant.person_id == KEYS.next_holder_id(OWNER, holder.person_id)
-    assert vacant.contact is not None
-    assert vacant.contact.opt_out == OptOut(NOON + SECOND, "erasure")
+    (next_holder,) = identities.records_of(OWNER)
+    assert next_holder.person_id == KEYS.next_holder_id(OWNER, holder.person_id)
+    assert next_holder.contact is not None
+    assert next_holder.contact.opt_out == OptOut(NOON + SECOND, "erasure")
 
 
-def test_whoever_was_joined_meanwhile_is_not_erased_by_an_old_decision(
+def test_a_record_that_was_joined_meanwhile_is_not_erased_by_an_old_decision(
     store: RedisSessionStore, identities: Identities, erasures: Erasures
 ) -> None:
     known = write(store, identities, USER_ID)
@@ -654,7 +656,7 @@ def test_a_person_who_is_joined_during_the_erasure_is_erased_all_the_same(
         assert store.load(own).session is None
 
 
-def test_what_an_earlier_release_left_to_be_deleted_is_worked_off(
+def test_a_deletion_that_an_earlier_release_wrote_is_done(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis, sealer: Sealer
 ) -> None:
     deletion_id = keys.random_id_in(3)

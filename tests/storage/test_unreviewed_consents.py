@@ -28,7 +28,7 @@ def without_mark(client: AnyRedis, person_id: str) -> str:
     return person_id
 
 
-def test_everybody_is_found_whose_yes_has_no_mark(
+def test_all_people_with_an_unreviewed_consent_are_found(
     client: AnyRedis, store: RedisSessionStore, unreviewed: UnreviewedConsents
 ) -> None:
     people = {without_mark(client, add(store, sender_of(number))) for number in range(80)}
