@@ -29,7 +29,7 @@ from redis import Redis
 
 from bench.broadcast import answers_ping, until
 from bench.worker_classes import free_port, process
-from onboarding_bot.analytics.counter_layout import NAMES, position_of
+from onboarding_bot.analytics.counter_layout import COUNTER_NAMES, position_of
 from onboarding_bot.analytics.histograms import STEP_SECONDS, WEBHOOK_MILLISECONDS, bucket_of
 from onboarding_bot.analytics.postal_circles import CIRCLES
 from onboarding_bot.app import create_app
@@ -118,7 +118,7 @@ def fill_all(redis_port: int, people: int) -> None:
             for first, count in ((0, half), (half, people - half))
         ]:
             counted += begun.result()
-    rows = [[0] * len(NAMES) for _ in range(SHARDS)]
+    rows = [[0] * len(COUNTER_NAMES) for _ in range(SHARDS)]
     for (shard, name), count in counted.items():
         rows[shard][position_of(name)] = count
     redis, today = Redis(port=redis_port), day_at(datetime.now(UTC))

@@ -47,7 +47,6 @@ from onboarding_bot.services.whatsapp_template_lookup import ApprovedTemplates
 from onboarding_bot.storage.audiences import Audiences
 from onboarding_bot.storage.broadcast_records import BroadcastRecords
 from onboarding_bot.storage.connection import AnyRedis, connect
-from onboarding_bot.storage.consent_marks import ConsentMarks
 from onboarding_bot.storage.contacts import Contacts
 from onboarding_bot.storage.encryption import Cipher
 from onboarding_bot.storage.erasure import Erasures
@@ -62,6 +61,7 @@ from onboarding_bot.storage.send_slots import SendSlots, seconds_between
 from onboarding_bot.storage.session_store import SessionStore
 from onboarding_bot.storage.sign_ins import SignIns
 from onboarding_bot.storage.suppressions import Suppressions
+from onboarding_bot.storage.unreviewed_consents import UnreviewedConsents
 from onboarding_bot.storage.write_probe import WriteProbe
 from onboarding_bot.web.api.audit import outcome_of
 from onboarding_bot.web.api.broadcasts import broadcast_routes
@@ -267,7 +267,7 @@ def build_parts(
         reminders=Reminders(store, engine, timetable, renderer, send_transactional, clock.now),
         message_deletions=MessageDeletions(erasures, message_log, clock.now, clock.sleep),
         people=PeopleService(store, identities, erasures, lives[0], clock.now),
-        consent_review=ConsentReview(store, ConsentMarks(client, keys), _note_review),
+        consent_review=ConsentReview(store, UnreviewedConsents(client, keys), _note_review),
         retention=RetentionRound(
             store,
             erasures,

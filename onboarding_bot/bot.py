@@ -10,8 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from onboarding_bot.analytics.counters import counters_of, day_counters_of
-from onboarding_bot.analytics.figures import Figures, figures
-from onboarding_bot.analytics.period import period_figures
+from onboarding_bot.analytics.figures import Figures, figures, period_figures
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.reply import Part
@@ -137,7 +136,7 @@ class WhatsAppBot:
         """The person to compute the turn for again; who it is has to be found anew unless only the state moved on."""
         # Erased meanwhile, and perhaps by a copy of this very message; or joined with another record.
         is_another = newer.session is None or newer.alias != known.alias
-        if is_another or was_erasing or known.absorbs or known.link_is_new:
+        if is_another or was_erasing or known.joined_records or known.link_is_new:
             return self._find(message)
         return newer
 
@@ -215,7 +214,7 @@ class WhatsAppBot:
         StoreUnavailableError.
         """
         handoff = self._login_links.read(token)
-        person = self._identities.follow(handoff.person_id)
+        person = self._identities.resolve(handoff.person_id)
         session = person.session
         if (
             session is None
@@ -224,7 +223,7 @@ class WhatsAppBot:
         ):
             raise LoginLinkExpiredError("a newer link, or a new sign-up, has replaced this one")
         # The web app asks with a token only after the OTP was entered.
-        self._identities.prove(person, session.data["phone"], self._clock.now(), self._commit_unchanged)
+        self._identities.join_hidden_record(person, session.data["phone"], self._clock.now(), self._commit_unchanged)
         return session.data
 
     def figures(self, days: int = 1) -> Figures:
@@ -234,7 +233,7 @@ class WhatsAppBot:
 
     def _finish(self, stored: StoredPerson, turn: Turn, message: InboundMessage, arrived: float) -> str:
         """The reply of a turn that is stored; with an effect it comes from the effect's outcome."""
-        stored = self._identities.finish(stored, self._clock.now(), self._commit_unchanged)
+        stored = self._identities.finish_joins(stored, self._clock.now(), self._commit_unchanged)
         self._log(turn.result, stored, arrived, turn.step)
         request = turn.effect
         if request is None:
@@ -257,7 +256,7 @@ class WhatsAppBot:
         was_stopped, is_stopped = (bool(contact and contact.opt_out) for contact in (known.contact, turn.contact))
         try:
             if turn.contact.opt_out and not was_stopped:
-                self._identities.keep_stop(known, turn.contact.opt_out)
+                self._identities.copy_opt_out(known, turn.contact.opt_out)
             stored = self._store.commit(
                 known,
                 turn.session,
@@ -276,7 +275,7 @@ class WhatsAppBot:
             for milestone in turn.milestones:
                 metrics.milestone_reached(milestone)
             if was_stopped and not is_stopped:
-                self._identities.lift_stop(stored)
+                self._identities.delete_opt_out_copies(stored)
         return stored
 
     def _commit_unchanged(self, known: StoredPerson, session: UserSession, contact: Contact) -> StoredPerson | Conflict:
@@ -294,7 +293,7 @@ class WhatsAppBot:
                 known,
                 now,
                 address=turn.contact.address,
-                goodbye=turn.session.remembered[-1],
+                erasure_reply=turn.session.remembered[-1],
                 counters=counters_of(turn, failures),
                 day_counters=day_counters_of(known.session, turn, language, now, waited),
             )
@@ -303,7 +302,7 @@ class WhatsAppBot:
             raise
         if conflict:
             self._failures.add(failures)
-        # The goodbye is said in the language that the person chose.
+        # The reply is in the language that the person chose.
         return conflict or replace(known, session=None, contact=turn.contact)
 
     def _perform(self, request: RequestOtp, person: StoredPerson, deadline: float) -> OtpOutcome:
@@ -327,7 +326,7 @@ class WhatsAppBot:
                 return stored, turn
             known = stored.newer
             if known.session is None:
-                known = self._identities.follow(known.person_id)
+                known = self._identities.resolve(known.person_id)
             if known.session is None:
                 # The person was erased meanwhile, and an outcome brings nobody back.
                 return known, settle(known)
@@ -350,8 +349,8 @@ class WhatsAppBot:
 
 def _answered_before(person: StoredPerson, message: InboundMessage) -> RememberedReply | None:
     """What is known of this message, when it has been here before."""
-    if person.goodbye:
-        return person.goodbye
+    if person.erasure_reply:
+        return person.erasure_reply
     return person.session.recall(message.sid) if person.session else None
 
 

@@ -128,7 +128,7 @@ class CatchUp:
         """
         report, begun = Report(), self._now()
         writers = self._writers(begun - since, report, progress)
-        erased = dict(self._erasures.done_since(begun - since))
+        erased = dict(self._erasures.log.erased_since(begun - since))
         for writer in sorted(writers, key=lambda writer: writer.last.at):
             fate = self._look_after(writer, begun, erased, dry_run=dry_run)
             report.people[fate] += 1
@@ -179,7 +179,7 @@ class CatchUp:
         now, language = self._now(), self._renderer.language_of(turn.contact.language)
         opt_out, was_stopped = turn.contact.opt_out, bool(known.contact and known.contact.opt_out)
         if opt_out and not was_stopped:
-            self._identities.keep_stop(known, opt_out)
+            self._identities.copy_opt_out(known, opt_out)
         stored = self._store.commit(
             known,
             turn.session,
@@ -190,12 +190,12 @@ class CatchUp:
             day_counters_of(known.session, turn, language, now, waited_seconds=0),
         )
         if isinstance(stored, StoredPerson) and was_stopped and not opt_out:
-            self._identities.lift_stop(stored)
+            self._identities.delete_opt_out_copies(stored)
         return stored
 
     def _is_answered(self, known: StoredPerson, last: MissedMessage) -> bool:
         session, contact = known.session, known.contact
-        remembered = known.goodbye or (session.recall(last.message.sid) if session else None)
+        remembered = known.erasure_reply or (session.recall(last.message.sid) if session else None)
         if remembered:
             return session is None or not is_left_behind(session, remembered, self._now())
         heard_at = contact.last_inbound_at if contact and contact.address else None

@@ -87,7 +87,7 @@ def declare_jobs(broker: RedisBroker, parts: Parts) -> Jobs:
         due={
             DueWork.REMINDER: job("nudge", parts.reminders.remind, URGENT),
             DueWork.OTP: job("otp", try_otp_again, URGENT),
-            DueWork.MESSAGES: job("delete_messages", parts.message_deletions.go_on, BULK),
+            DueWork.MESSAGES: job("delete_messages", parts.message_deletions.run, BULK),
             DueWork.BROADCAST: job("begin", parts.broadcasts.begin, URGENT),
         },
     )

@@ -38,8 +38,8 @@ EXPIRED_SESSIONS_EVERY_SECONDS = 60.0
 # How late something goes whose time is over.
 RETENTION_EVERY_SECONDS = 3600.0
 # How late the log gets a line that it could not take; whoever erased somebody writes it at once where that is possible.
-OWED_LINES_EVERY_SECONDS = 10.0
-OWED_LINES_AFTER = timedelta(seconds=10)
+AUDIT_LINES_EVERY_SECONDS = 10.0
+AUDIT_LINES_AFTER = timedelta(seconds=10)
 
 
 class Scheduler:
@@ -65,7 +65,10 @@ class Scheduler:
         self._now_and_then = (
             _Every(EXPIRED_SESSIONS_EVERY_SECONDS, lambda: parts.store.count_expired_sessions(parts.now())),
             _Every(RETENTION_EVERY_SECONDS, lambda: _put(jobs.retention)),
-            _Every(OWED_LINES_EVERY_SECONDS, lambda: parts.erasures.write_owed_lines(parts.now() - OWED_LINES_AFTER)),
+            _Every(
+                AUDIT_LINES_EVERY_SECONDS,
+                lambda: parts.erasures.log.write_missing_lines(parts.now() - AUDIT_LINES_AFTER),
+            ),
         )
 
     def tick(self) -> None:

@@ -15,7 +15,7 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import Clock
 from onboarding_bot.conversation.turn import OtpResult
@@ -90,7 +90,7 @@ def counted(app: Flask) -> Counter[str]:
     """All that has moved today; of the times only how many there are, for no two runs take the same."""
     (row,) = app.extensions[BOT]._store.add_up(NOON).days.values()
     sums: Counter[str] = Counter()
-    for name, count in named(row).items():
+    for name, count in counters_in(row).items():
         sums["milliseconds" if name.startswith("milliseconds:") else name] += count
     return +sums
 

@@ -11,7 +11,7 @@ import fakeredis
 import pytest
 import time_machine
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.bot import Clock
 from onboarding_bot.conversation.session import OnboardingStep
@@ -96,7 +96,7 @@ class Town:
         sums = self.parts.store.add_up(now(), 90)
         counters: Counter[str] = Counter()
         for row in sums.days.values():
-            counters.update(named(row))
+            counters.update(counters_in(row))
         return counters, Counter(sums.sessions)
 
 

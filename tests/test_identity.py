@@ -26,7 +26,7 @@ def asha(app: Flask) -> Talker:
 def restarted(app: Flask) -> None:
     """Forget what the process remembers of addresses, as another process would not know it."""
     bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._holders.__init__()  # type: ignore[misc]
+    bot._identities._cache.__init__()  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("same_process", [True, False], ids=["one process", "another process"])

@@ -11,9 +11,10 @@ from flask import Flask
 
 from onboarding_bot.app import BOT
 from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.aliases import Alias
 from onboarding_bot.storage.erasure import Erasures
-from onboarding_bot.storage.identities import Identities, _RememberedHolders
+from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.keys import Keys
 from tests.fakes import MovableClock
 from tests.talker import OWNER, Talker
@@ -47,7 +48,7 @@ def keys(identities: Identities) -> Keys:
 
 def restarted(app: Flask) -> None:
     bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._holders = _RememberedHolders()
+    bot._identities._cache = HolderCache()
 
 
 def ask(talker: Talker) -> None:
@@ -164,10 +165,10 @@ def test_the_erasure_is_listed_and_audited_and_goes_on_at_twilio_for_each_addres
     alias = Alias.from_value(redis.get(keys.alias(keys.person_id(OWNER))) or b"")
     capsys.readouterr()
     asked(asha)
-    listed = {person_id for person_id, _ in erasures.done_since(clock.moment)}
+    listed = {person_id for person_id, _ in erasures.log.erased_since(clock.moment)}
     expected = {person, keys.person_id(ASHAS_ID)}
     is_anothers = alias is not None and alias.is_passed_on
-    expected.add(keys.vacant_id(OWNER, person) if is_anothers else keys.person_id(OWNER))
+    expected.add(keys.next_holder_id(OWNER, person) if is_anothers else keys.person_id(OWNER))
     hidden = {keys.person_id(OWNER)} if met is with_a_number_that_was_silent else set()
     assert listed == expected | hidden
     said = [line for line in capsys.readouterr().out.splitlines() if '"event": "erased"' in line]
@@ -176,7 +177,7 @@ def test_the_erasure_is_listed_and_audited_and_goes_on_at_twilio_for_each_addres
     assert not list(redis.scan_iter("*:link:" + person))
     clock.pass_(minutes=1)
     due = [deletion_id for work, deletion_id in app_store(app).take_due(clock.moment, clock.moment - clock.moment)]
-    deletions = [erasures.deletion(one) for one in due]
+    deletions = [erasures.deletions.find(one) for one in due]
     assert sorted(one.address for one in deletions if one) == sorted([OWNER, ASHAS_ID])
 
 
@@ -187,7 +188,7 @@ def app_store(app: Flask) -> Any:
 
 @pytest.mark.parametrize("asked", ASKED)
 @pytest.mark.parametrize("met", MET)
-def test_copies_under_every_address_are_answered_with_the_goodbye(
+def test_copies_under_every_address_are_answered_with_the_erasure_reply(
     app: Flask, asha: Talker, clock: MovableClock, met: Callable[..., None], asked: Callable[[Talker], None]
 ) -> None:
     make(met, asha, clock)
@@ -218,7 +219,7 @@ def test_aliases_end_a_quarter_of_an_hour_later(
 @pytest.mark.parametrize("back_under", range(3), ids=["both", "the id", "the number"])
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "after the aliases have ended"])
 @pytest.mark.parametrize("met", MET)
-def test_whoever_writes_again_begins_anew(
+def test_a_person_who_writes_again_begins_anew(
     app: Flask,
     asha: Talker,
     clock: MovableClock,
@@ -280,9 +281,9 @@ def test_erasing_one_of_two_holders_leaves_the_other(app: Flask, asha: Talker, a
 def test_the_silent_record_goes_as_well(app: Flask, asha: Talker, clock: MovableClock) -> None:
     with_a_number_that_was_silent(asha, clock)
     hidden = asha.stored.link.hidden
-    assert asha.store.load(hidden).is_recorded
+    assert asha.store.load(hidden).has_record
     ask(asha)
-    assert not asha.store.load(hidden).is_recorded
+    assert not asha.store.load(hidden).has_record
 
 
 def test_a_stop_of_one_holder_is_none_of_the_earlier_one(app: Flask, asha: Talker) -> None:

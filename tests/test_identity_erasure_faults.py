@@ -38,7 +38,7 @@ def do_what_is_due(world: World) -> None:
     work = MessageDeletions(erasures, EmptyLog(), lambda: world.clock.moment, lambda _: None)  # type: ignore[arg-type]
     for kind, deletion_id in store.take_due(world.clock.moment, world.clock.moment - NOON):
         if kind == "messages":
-            work.go_on(deletion_id)
+            work.run(deletion_id)
 
 
 def met_by_both(world: World) -> None:
@@ -93,7 +93,7 @@ def test_an_erasure_is_seen_through(before: Callable[[World], None], comes_again
         if comes_again:
             world.owner(ASHA).says("YES", sid=sid).hears("erased")
             world.restart()
-        begun = bool(erasures_of(world).done_since(NOON))
+        begun = bool(erasures_of(world).log.erased_since(NOON))
         halfway += begun
         do_what_is_due(world)
         if not begun:
@@ -137,7 +137,7 @@ def test_an_erasure_is_seen_through(before: Callable[[World], None], comes_again
 
 @pytest.mark.parametrize("after", [False, True], ids=["before the command", "after the command"])
 @pytest.mark.parametrize("back_by", ["both", "id"])
-def test_whoever_comes_back_before_the_rest_is_done_is_not_erased_by_it(after: bool, back_by: str) -> None:
+def test_a_person_who_comes_back_before_the_rest_is_done_is_not_erased_by_it(after: bool, back_by: str) -> None:
     world = World()
     for command in range(1, LONGEST * 2):
         world.begin_again()
@@ -146,7 +146,7 @@ def test_whoever_comes_back_before_the_rest_is_done_is_not_erased_by_it(after: b
         form = webhook_form("YES", NUMBER, new_sid(), ExternalUserId=ID)
         if world.is_answered_before_dying(form, command, after=after):
             break
-        if not erasures_of(world).done_since(NOON):
+        if not erasures_of(world).log.erased_since(NOON):
             continue
         world.clock.pass_(seconds=10)
         back = world.owner(ASHA) if back_by == "both" else world.owner(ASHA).hiding_the_number()

@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import NEWS
-from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.settings import settings
@@ -76,7 +76,7 @@ class World:
         """Start a process in the place of the one that died; it remembers no addresses."""
         self._death.spare()
         bot: WhatsAppBot = self._app.extensions[BOT]
-        bot._identities._holders = _RememberedHolders()
+        bot._identities._cache = HolderCache()
 
     def is_answered_before_dying(self, form: dict[str, Any], at: int, *, after: bool) -> bool:
         """Whether a process that dies at its ``at``-th command answers the message before."""

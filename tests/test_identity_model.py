@@ -18,7 +18,7 @@ from onboarding_bot.conversation.session import REMEMBERED_FOR
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.address_holders import HolderCache
 from tests import settings as tests_settings
 from tests.fakes import FakeOtpService, MovableClock
 from tests.talker import Talker
@@ -200,7 +200,7 @@ class ManyPeople(RuleBasedStateMachine):
     @rule()
     def the_process_starts_again(self) -> None:
         bot: WhatsAppBot = self.app.extensions[BOT]
-        bot._identities._holders = _RememberedHolders()
+        bot._identities._cache = HolderCache()
 
     @precondition(lambda self: self.memory.people)
     @rule()

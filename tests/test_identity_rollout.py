@@ -15,7 +15,7 @@ from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.identities import _RememberedHolders
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
@@ -90,7 +90,7 @@ def met_by_id(by_both: Talker, by_id: Talker, clock: MovableClock) -> Talker:
     return by_both.says("Asha Devi")
 
 
-def test_whom_that_release_knows_is_adopted_and_known_to_it_again(
+def test_a_person_whom_that_release_knows_is_recognised_and_known_to_it_again(
     before: ReleaseBefore, by_both: Talker, by_id: Talker
 ) -> None:
     before.takes(NUMBER, "Hi", "Asha Devi")
@@ -116,20 +116,20 @@ def test_a_stop_is_obeyed_by_that_release(
 
 
 @pytest.mark.parametrize("restarts", [False, True], ids=["one process", "another process"])
-def test_a_stop_that_release_heard_under_an_alias_is_obeyed(
+def test_a_stop_that_release_received_under_an_alias_is_obeyed(
     app: Flask, before: ReleaseBefore, met_by_id: Talker, by_id: Talker, restarts: bool
 ) -> None:
     before.takes(NUMBER, "STOP")
     if restarts:
         bot: WhatsAppBot = app.extensions[BOT]
-        bot._identities._holders = _RememberedHolders()
+        bot._identities._cache = HolderCache()
     met_by_id.says("HELP")
     assert met_by_id.stored.contact.opt_out is not None
     assert by_id.stored.contact.opt_out is not None
     assert before.sends_to() == []
 
 
-def test_what_that_release_heard_under_an_alias_is_joined(
+def test_a_record_that_release_wrote_under_an_alias_is_joined(
     before: ReleaseBefore, met_by_id: Talker, by_id: Talker, clock: MovableClock
 ) -> None:
     before.takes(NUMBER, "Hi", "Asha D", "6", "560001")
@@ -142,7 +142,7 @@ def test_what_that_release_heard_under_an_alias_is_joined(
 
 
 @pytest.mark.parametrize("met_first", ["by_id", "by_both"])
-def test_whoever_gets_the_number_stops_and_starts_for_nobody_else(
+def test_the_next_holder_of_a_number_stops_and_starts_for_no_one_else(
     app: Flask, request: pytest.FixtureRequest, by_both: Talker, by_id: Talker, met_first: str
 ) -> None:
     request.getfixturevalue(met_first).says("Hi")

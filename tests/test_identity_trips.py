@@ -12,8 +12,8 @@ from flask import Flask
 
 from onboarding_bot.app import BOT, create_app
 from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.connection import connect
-from onboarding_bot.storage.identities import _RememberedHolders
 from tests.fakes import FakeOtpService
 from tests.servers import cluster_url, running_nodes, running_redis
 from tests.settings import settings
@@ -45,7 +45,7 @@ def nobody_has_written(app: Flask) -> None:
 def forget(app: Flask) -> None:
     """Become a process that has met nobody."""
     bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._holders = _RememberedHolders()
+    bot._identities._cache = HolderCache()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from dramatiq.cli import import_broker
 
 from onboarding_bot import app as app_module
 from onboarding_bot import jobs, scheduler, worker
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.errors import StoreUnavailableError
@@ -165,7 +165,7 @@ def test_the_scheduler_counts_ended_sessions_once_a_minute(
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody": (now.timestamp() - 61) * 1000})
     tick(broker)
     (row,) = parts.store.add_up(now).days.values()
-    assert named(row)["ended:phone"] == 1
+    assert counters_in(row)["ended:phone"] == 1
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody else": (now.timestamp() - 61) * 1000})
     tick(broker)
     assert redis.zcard(keys.step_index(5, OnboardingStep.PHONE)) == 1, "a minute is not over"
@@ -340,7 +340,7 @@ def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
 # --- extras --------------------------------------------------------------------------------------------------------
 
 
-def test_the_scheduler_writes_lines_that_are_owed(
+def test_the_scheduler_writes_missing_audit_lines(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
     redis: fakeredis.FakeRedis,
     clock: MovableClock,
@@ -348,7 +348,7 @@ def test_the_scheduler_writes_lines_that_are_owed(
 ) -> None:
     broker, parts = declared(redis)
     with pytest.MonkeyPatch.context() as without_log:
-        without_log.setattr("onboarding_bot.storage.erasure.audit", lambda *_, **__: False)
+        without_log.setattr("onboarding_bot.storage.erasure_log.audit", lambda *_, **__: False)
         parts.erasures.erase("0" * 32, clock.moment)
     clock.pass_(seconds=60)
     tick(broker)

@@ -1,1 +1,1 @@
-"""Which counters a turn moves, and how sums become figures; pure, the store writes and reads them."""
+"""The counters that a turn adds to, and the figures that sums become; pure, the store writes and reads them."""

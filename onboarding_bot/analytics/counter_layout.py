@@ -1,4 +1,4 @@
-"""Where each counter of a day stands in the row of numbers that a shard keeps for that day."""
+"""The position of each counter of a day in the row of numbers that a shard stores for that day."""
 
 from __future__ import annotations
 
@@ -56,22 +56,22 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("invalid:name:", "name.doubtful, name.declined"),
 )
 
-NAMES = tuple(f"{prefix}{name}" for prefix, names in _TABLE for name in names.split(", "))
-# Whatever has no place of its own: a release that counts something new has forgotten to append it.
+COUNTER_NAMES = tuple(f"{prefix}{name}" for prefix, names in _TABLE for name in names.split(", "))
+# Counts what has no position: a release that counts something new has forgotten to append it.
 UNLISTED = "unlisted"
-_POSITIONS: Mapping[str, int] = {name: position for position, name in enumerate(NAMES)}
+_POSITIONS: Mapping[str, int] = {name: position for position, name in enumerate(COUNTER_NAMES)}
 
 
 def position_of(name: str) -> int:
-    """The counter's place, from 0."""
+    """The counter's position in the row, from 0."""
     return _POSITIONS.get(name, _POSITIONS[UNLISTED])
 
 
 def add_rows(rows: Iterable[Sequence[int]]) -> list[int]:
-    """The sums of several rows, number by number; a row ends after the last number that has moved."""
+    """The sums of several rows, number by number; a row ends after the last counter that is not 0."""
     return [sum(column) for column in zip_longest(*rows, fillvalue=0)]
 
 
-def named(row: Sequence[int]) -> dict[str, int]:
-    """The counters in a row; one of an older release is shorter, one of a newer release longer."""
-    return dict(zip(NAMES, row, strict=False))
+def counters_in(row: Sequence[int]) -> dict[str, int]:
+    """The counters in a row, by their names; one of an older release is shorter, one of a newer release longer."""
+    return dict(zip(COUNTER_NAMES, row, strict=False))

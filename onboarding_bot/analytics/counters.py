@@ -15,15 +15,15 @@ NUDGES = "nudges"
 STARTED = Milestone.STARTED.value
 COMPLETED = Milestone.COMPLETED.value
 
-_OWN_ACCOUNT = frozenset({TurnResult.NUDGE, TurnResult.LATE_OUTCOME, TurnResult.CAUGHT_UP})
+_NO_WEBHOOK = frozenset({TurnResult.NUDGE, TurnResult.LATE_OUTCOME, TurnResult.CAUGHT_UP})
 _ORDER = {step: number for number, step in enumerate(OnboardingStep)}
 
 
 def counters_of(turn: Turn, failures: int) -> dict[str, int]:
-    """What this turn adds. ``failures`` are webhooks of this process that ended without a turn since the last commit.
+    """The counters that this turn adds to. ``failures`` are webhooks that ended without a turn since the last commit.
 
-    A turn with an effect is committed twice: the webhook counts when its reply is there. What the bot does on its
-    own account is no webhook.
+    A turn with an effect is committed twice: the webhook counts with the commit of its reply. A reminder, a late OTP
+    and a message caught up with are no webhooks.
     """
     counted = {milestone.value: 1 for milestone in turn.milestones}
     if turn.result is TurnResult.NUDGE:
@@ -39,14 +39,14 @@ def counters_of(turn: Turn, failures: int) -> dict[str, int]:
 def day_counters_of(
     before: UserSession | None, turn: Turn, language: str, now: datetime, waited_seconds: float
 ) -> dict[str, int]:
-    """What this turn adds to its day beside ``counters_of``; the names are those of ``positions``.
+    """The counters of the day that this turn adds to beside ``counters_of``; ``counter_layout`` has their names.
 
-    ``before`` is the session that the turn was computed from, ``language`` the one that the person reads. The person
-    has waited for ``waited_seconds``: from when the verified message reached the bot until this commit, so that the
-    time can be a part of it. A webhook that failed has no time.
+    ``before`` is the session that the turn was computed from, ``language`` the one that the person reads, and
+    ``waited_seconds`` the time from when the verified message reached the bot until this commit. A webhook that failed
+    has no time.
     """
     names = [
-        *_moves(before, turn, now),
+        *_steps(before, turn, now),
         *_groups(before, turn, language),
         *([f"invalid:{turn.step}:{turn.fault}"] if turn.fault else []),
         *([f"otp:{turn.otp_result}"] if turn.otp_result else []),
@@ -60,13 +60,13 @@ def day_counters_of(
 
 
 def _answers_a_webhook(turn: Turn) -> bool:
-    return turn.effect is None and turn.result not in _OWN_ACCOUNT
+    return turn.effect is None and turn.result not in _NO_WEBHOOK
 
 
-def _moves(before: UserSession | None, turn: Turn, now: datetime) -> list[str]:
+def _steps(before: UserSession | None, turn: Turn, now: datetime) -> list[str]:
     """The step that was left with its question answered, and the step that was entered.
 
-    A session that begins at COMPLETED belongs to somebody who is registered already, and enters nothing.
+    A session that begins at COMPLETED belongs to a person who is registered already, and enters nothing.
     """
     left, step = before.current_step if before else None, turn.session.current_step
     if left is step or (before is None and step is OnboardingStep.COMPLETED):
@@ -80,7 +80,7 @@ def _moves(before: UserSession | None, turn: Turn, now: datetime) -> list[str]:
 
 
 def _answered(left: OnboardingStep, turn: Turn) -> bool:
-    """Whether the turn left the step by its answer: forward, and not by a command such as BACK or RESTART.
+    """Whether the turn left the step because its question was answered: forward, and not by BACK or RESTART.
 
     WELCOME asks whether to go on or to start over, so RESTART is an answer there.
     """
@@ -89,10 +89,10 @@ def _answered(left: OnboardingStep, turn: Turn) -> bool:
 
 
 def _groups(before: UserSession | None, turn: Turn, language: str) -> list[str]:
-    """Language, sector and circle of whoever starts and completes.
+    """The language, sector and circle in which a sign-up starts and completes.
 
-    A sign-up starts in a language with its first message, and in a sector or circle with the answer that names it;
-    one that changes this answer has started in both.
+    It starts in a language with its first message, and in a sector or circle with the answer that names it; one that
+    changes this answer has started in both.
     """
     data = turn.session.data
     names = []

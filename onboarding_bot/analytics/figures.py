@@ -1,20 +1,136 @@
-"""From sums over all shards to the figures that an operator reads."""
+"""The figures of /stats: from the sums of all shards to where people go on, and where they give up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Literal
 
+from onboarding_bot.analytics.counter_layout import add_rows, counters_in
 from onboarding_bot.analytics.counters import COMPLETED, FAILURES, STARTED, WEBHOOKS
-from onboarding_bot.analytics.period import PeriodFigures, share
+from onboarding_bot.analytics.histograms import OVER, STEP_SECONDS, WEBHOOK_MILLISECONDS, quantile
+from onboarding_bot.analytics.postal_circles import CIRCLES
+from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.conversation.turn import OtpResult
+
+SMALLEST_SHOWN = 5
+FEWER: Literal["fewer than 5"] = "fewer than 5"
+
+Shown = int | Literal["fewer than 5"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """One step of the funnel. Every figure counts visits: a person who comes back by BACK or a correction enters again.
+
+    ``entered``: a turn led here. ``completed``: the question was answered, and the answer led on. ``given_up``: the
+    session ended here, with its erasure or when it expired; the latter counts on the day on which the worker notices
+    it, within two minutes. A person who left by BACK or RESTART has neither completed the step nor given up in it. All
+    three are of the same days, but not of the same visits: one that began yesterday may be completed today. In the last
+    step there is nothing to answer, so entering it completes it. ``invalid``: answers that were refused, by the code of
+    the reason. The seconds are those of completed visits; None when there are none.
+    """
+
+    entered: int
+    completed: int
+    given_up: int
+    invalid: Mapping[str, int]
+    median_seconds: float | None
+    p90_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """Sign-ups of one language, sector or circle; small counts are not shown, since they may point to a person."""
+
+    started: Shown
+    completed: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFigures:
+    """``failures`` are apologies and 5xx, ``error_rate`` is their share of ``count``.
+
+    The milliseconds are those of answered messages, from when the message reached the bot until its last commit; None
+    when there are none. A repeated message counts nowhere.
+    """
+
+    count: int
+    failures: int
+    error_rate: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """One day, in Indian time; the milliseconds are as in ``WebhookFigures``."""
+
+    day: date
+    webhooks: int
+    failures: int
+    started: int
+    completed: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+    def to_record(self) -> dict[str, Any]:
+        """The day as JSON."""
+        return {
+            "day": self.day.isoformat(),
+            "webhooks": self.webhooks,
+            "failures": self.failures,
+            "started": self.started,
+            "completed": self.completed,
+            "p50_ms": self.p50_ms,
+            "p95_ms": self.p95_ms,
+            "p99_ms": self.p99_ms,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodFigures:
+    """The figures of whole days in Indian time, the last of which is today."""
+
+    first_day: date
+    last_day: date
+    started: int
+    completed: int
+    steps: Mapping[OnboardingStep, StepFigures]
+    by_language: Mapping[str, GroupFigures]
+    by_sector: Mapping[str, GroupFigures]
+    by_circle: Mapping[str, GroupFigures]
+    otp_requests: Mapping[OtpResult, int]
+    webhooks: WebhookFigures
+    by_day: tuple[DayFigures, ...]
+
+    def to_record(self) -> dict[str, Any]:
+        """The figures as JSON: the fields by their names, and days as YYYY-MM-DD."""
+        return {
+            "days": len(self.by_day),
+            "first_day": self.first_day.isoformat(),
+            "last_day": self.last_day.isoformat(),
+            "started": self.started,
+            "completed": self.completed,
+            "steps": {step: asdict(figures) for step, figures in self.steps.items()},
+            "by_language": _records(self.by_language),
+            "by_sector": _records(self.by_sector),
+            "by_circle": _records(self.by_circle),
+            "otp_requests": self.otp_requests,
+            "webhooks": asdict(self.webhooks),
+            "by_day": [figures.to_record() for figures in self.by_day],
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
     """The figures of ``/stats``; both rates are shares from 0 to 1.
 
-    ``period`` are those of some days; all others hold since the beginning, or for this moment.
+    ``period`` has the figures of some days; all others count since the beginning, or at this moment.
     """
 
     total_sessions: int
@@ -27,7 +143,7 @@ class Figures:
 
 
 def figures(sessions: Mapping[OnboardingStep, int], counters: Mapping[str, int], period: PeriodFigures) -> Figures:
-    """What the sums of all shards say."""
+    """The figures of the sums of all shards."""
     started, completed = counters.get(STARTED, 0), counters.get(COMPLETED, 0)
     return Figures(
         total_sessions=sum(sessions.values()),
@@ -38,3 +154,92 @@ def figures(sessions: Mapping[OnboardingStep, int], counters: Mapping[str, int],
         error_rate=share(counters.get(FAILURES, 0), counters.get(WEBHOOKS, 0)),
         period=period,
     )
+
+
+def period_figures(days: Mapping[date, Sequence[int]], languages: Iterable[str]) -> PeriodFigures:
+    """The figures of these days. ``days`` has at least one, the oldest first, each with its row of sums."""
+    counters = counters_in(add_rows(days.values()))
+    return PeriodFigures(
+        first_day=min(days),
+        last_day=max(days),
+        started=counters.get(STARTED, 0),
+        completed=counters.get(COMPLETED, 0),
+        steps={step: _step_figures(step, counters) for step in OnboardingStep},
+        by_language=_groups("language", languages, counters),
+        by_sector=_groups("sector", SECTORS, counters),
+        by_circle=_groups("circle", CIRCLES, counters),
+        otp_requests={result: counters.get(f"otp:{result}", 0) for result in OtpResult},
+        webhooks=_webhook_figures(counters),
+        by_day=tuple(_day_figures(day, counters_in(row)) for day, row in days.items()),
+    )
+
+
+def share(part: int, whole: int) -> float:
+    """A share from 0 to 1, with four digits; 0 of nothing."""
+    return round(part / whole, 4) if whole else 0.0
+
+
+def _step_figures(step: OnboardingStep, counters: Mapping[str, int]) -> StepFigures:
+    seconds = _under(f"seconds:{step}:", counters)
+    is_last = step is OnboardingStep.COMPLETED
+    entered = counters.get(f"entered:{step}", 0)
+    return StepFigures(
+        entered=entered,
+        completed=entered if is_last else counters.get(f"completed:{step}", 0),
+        given_up=0 if is_last else counters.get(f"ended:{step}", 0),
+        invalid=_under(f"invalid:{step}:", counters),
+        median_seconds=quantile(seconds, STEP_SECONDS, 0.5),
+        p90_seconds=quantile(seconds, STEP_SECONDS, 0.9),
+    )
+
+
+def _webhook_figures(counters: Mapping[str, int]) -> WebhookFigures:
+    # One answer covers ninety days: looking each bucket up by its name is quicker than going through all counters.
+    buckets = (*map(str, WEBHOOK_MILLISECONDS), OVER)
+    milliseconds = {bucket: counters.get(f"milliseconds:{bucket}", 0) for bucket in buckets}
+    count, failures = counters.get(WEBHOOKS, 0), counters.get(FAILURES, 0)
+    return WebhookFigures(
+        count=count,
+        failures=failures,
+        error_rate=share(failures, count),
+        p50_ms=quantile(milliseconds, WEBHOOK_MILLISECONDS, 0.5),
+        p95_ms=quantile(milliseconds, WEBHOOK_MILLISECONDS, 0.95),
+        p99_ms=quantile(milliseconds, WEBHOOK_MILLISECONDS, 0.99),
+    )
+
+
+def _day_figures(day: date, sums: Mapping[str, int]) -> DayFigures:
+    webhooks = _webhook_figures(sums)
+    return DayFigures(
+        day,
+        webhooks=webhooks.count,
+        failures=webhooks.failures,
+        started=sums.get(STARTED, 0),
+        completed=sums.get(COMPLETED, 0),
+        p50_ms=webhooks.p50_ms,
+        p95_ms=webhooks.p95_ms,
+        p99_ms=webhooks.p99_ms,
+    )
+
+
+def _groups(kind: str, members: Iterable[str], counters: Mapping[str, int]) -> dict[str, GroupFigures]:
+    return {
+        str(member): GroupFigures(
+            started=_shown(counters.get(f"{STARTED}:{kind}:{member}", 0)),
+            completed=_shown(counters.get(f"{COMPLETED}:{kind}:{member}", 0)),
+        )
+        for member in members
+    }
+
+
+def _records(groups: Mapping[str, GroupFigures]) -> dict[str, dict[str, Shown]]:
+    return {name: {"started": group.started, "completed": group.completed} for name, group in groups.items()}
+
+
+def _shown(count: int) -> Shown:
+    return count if count >= SMALLEST_SHOWN else FEWER
+
+
+def _under(prefix: str, counters: Mapping[str, int]) -> dict[str, int]:
+    """The counters with this prefix that have moved, by the rest of their names."""
+    return {name.removeprefix(prefix): count for name, count in counters.items() if count and name.startswith(prefix)}

@@ -1,11 +1,11 @@
-"""How long things took, counted in buckets, and the quantiles that can be read off them."""
+"""Durations counted in buckets, and the quantiles of these counts."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
-# The upper bounds of the buckets. What took longer than the last one is in OVER.
+# The upper bounds of the buckets; longer durations than the last one count in OVER.
 STEP_SECONDS = (2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600, 10800, 28800, 86400)
 WEBHOOK_MILLISECONDS = (
     *(1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300),
@@ -21,10 +21,10 @@ def bucket_of(value: float, bounds: Sequence[int]) -> str:
 
 
 def quantile(counts: Mapping[str, int], bounds: Sequence[int], share: float) -> float | None:
-    """The value that ``share`` (0 to 1) of all values do not exceed, in the unit of ``bounds``; None without values.
+    """The value that a ``share`` (0 to 1) of all values does not exceed, in the unit of ``bounds``; None of no values.
 
-    Inside a bucket the values are taken to be spread evenly, so the answer may be off by the bucket's width. In OVER it
-    is the last bound, which is too little.
+    Values are taken to be spread evenly inside a bucket, so the answer may be off by the bucket's width. In OVER it is
+    the last bound, which is too little.
     """
     total = sum(counts.values())
     if not total:

@@ -37,7 +37,7 @@ def back_up(client: AnyRedis, erasures: Erasures, path: Path, progress: Progress
 def erasure_list(erasures: Erasures) -> str:
     """Everybody who was erased, by keyed hash, as the file beside a backup. Raises StoreUnavailableError."""
     until = datetime.now(UTC)
-    return written(dict(erasures.done_since(datetime.fromtimestamp(0, UTC))), until)
+    return written(dict(erasures.log.erased_since(datetime.fromtimestamp(0, UTC))), until)
 
 
 def delete_old(folder: Path, now: datetime, days: int) -> list[Path]:

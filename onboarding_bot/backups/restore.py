@@ -101,7 +101,7 @@ class Restore:
 
     def _erase_again(self, erased: ErasureList) -> int:
         """How many people were erased again."""
-        known = dict(self._erasures.done_since(datetime.fromtimestamp(0, UTC)))
+        known = dict(self._erasures.log.erased_since(datetime.fromtimestamp(0, UTC)))
         again = {
             person_id: at
             for person_id, at in erased.latest.items()
@@ -109,7 +109,7 @@ class Restore:
         }
         for person_id, at in again.items():
             # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
-            self._erasures.erase_again(person_id, at)
+            self._erasures.repeat(person_id, at)
         return len(again)
 
     def _is_back(self, person_id: str, erased_at: datetime) -> bool:

@@ -1,4 +1,4 @@
-"""From what an admin types to the address that Twilio knows a person by."""
+"""Parses what an admin types into the address under which Twilio knows a person."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from onboarding_bot.conversation.phone_numbers import (
 from onboarding_bot.errors import BotError
 from onboarding_bot.whatsapp_address import CHANNEL, read_user_id
 
-# E.164, as Twilio has it. A landline of India's is on WhatsApp too, but nobody means one who types a number.
-_AS_TWILIO_HAS_IT = re.compile(r"whatsapp:\+(?:91[0-9]{10}|(?!91)[1-9][0-9]{6,14})")
+# E.164, as Twilio writes it. An Indian landline may be on WhatsApp too; typed alone, ten digits mean a mobile number.
+_TWILIO_ADDRESS = re.compile(r"whatsapp:\+(?:91[0-9]{10}|(?!91)[1-9][0-9]{6,14})")
 _ABROAD = re.compile(r"\+(?!91)[1-9][0-9]{6,14}")
-_CHANNEL_TYPED = re.compile(r"whatsapp:", re.IGNORECASE)
+_TYPED_CHANNEL = re.compile(r"whatsapp:", re.IGNORECASE)
 
 
 class InvalidAddressError(BotError):
-    """What was given is no address of anybody; ``reason`` says why, in words for whoever typed it."""
+    """The text is no WhatsApp address; ``reason`` says why, in words for the admin who typed it."""
 
     code = "people.invalid_address"
 
@@ -35,9 +35,9 @@ def parse_address(text: str) -> str:
     Raises InvalidAddressError.
     """
     given = text.strip()
-    if _AS_TWILIO_HAS_IT.fullmatch(given):
+    if _TWILIO_ADDRESS.fullmatch(given):
         return given
-    typed = _CHANNEL_TYPED.sub("", given, count=1).strip() if _CHANNEL_TYPED.match(given) else given
+    typed = _TYPED_CHANNEL.sub("", given, count=1).strip() if _TYPED_CHANNEL.match(given) else given
     if user_id := read_user_id(typed):
         return user_id
     number = without_separators(typed)

@@ -1,4 +1,4 @@
-"""Lets go of what was kept long enough; what expires by itself in Redis needs nobody for it."""
+"""Deletes what has been kept for its retention period and does not expire by itself in Redis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from onboarding_bot.storage.session_store import SessionStore
 
 
 class RetentionRound:
-    """One look at everything that has an age; a second one changes nothing."""
+    """Goes once through what has a retention period; a second time changes nothing.
+
+    ``broadcast_life`` and ``backup_life`` are how long broadcasts and backups are kept.
+    """
 
     def __init__(
         self,
@@ -33,13 +36,13 @@ class RetentionRound:
         self._now = now
 
     def run(self) -> None:
-        """Take silent people out of the indexes, shorten the list of erasures, and forget old broadcasts.
+        """Take silent people out of the indexes, and delete old entries of the list of erasures and old broadcasts.
 
         Raises StoreUnavailableError; the next round goes on.
         """
         now = self._now()
         self._store.forget_silent_people(now)
-        self._erasures.forget_before(now - self._backup_life)
+        self._erasures.log.forget_before(now - self._backup_life)
         for broadcast_id in self._records.created_before(now - self._broadcast_life):
             record = self._records.find(broadcast_id)
             if record is None or self._is_over(record, now):
@@ -47,7 +50,7 @@ class RetentionRound:
                 logger().info("broadcast_forgotten", broadcast=broadcast_id)
 
     def _is_over(self, record: BroadcastRecord, now: datetime) -> bool:
-        """Whether nothing has happened for long, and nothing will; one that is held for so long is cancelled."""
+        """Whether nothing has happened for ``broadcast_life``, and nothing will; one held for so long is cancelled."""
         last_seen = datetime.fromtimestamp(record.number("seen_at"), UTC)
         if max(last_seen, record.definition.schedule_at or last_seen) >= now - self._broadcast_life:
             return False

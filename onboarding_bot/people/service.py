@@ -1,4 +1,4 @@
-"""What admins do about one person: look up what is kept, erase it, and write down a yes or a no given elsewhere."""
+"""What admins do for one person: look up what is kept, erase it, and record a consent or refusal given elsewhere."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 
-# The source of a consent or opt-out that an admin wrote down, before the name of the key.
+# The source of a consent or opt-out that an admin recorded; the name of the key follows.
 BY_ADMIN = "admin"
 GIVEN_ELSEWHERE = "given elsewhere"
 
 
 class UnknownPersonError(BotError):
-    """Nobody with this address has a record here."""
+    """There is no record of a person with this address."""
 
     code = "people.unknown"
 
 
 class StoppedError(BotError):
-    """The person said STOP, or was erased: only the person can take that back."""
+    """The person opted out, or was erased: only a message of the person can lift that."""
 
     code = "people.stopped"
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """All that is kept of one person; ``contact`` without an address is an opt-out that outlived the rest."""
+    """All that is kept of one person; a ``contact`` without an address is an opt-out that outlived the record."""
 
     person_id: str
     session: UserSession | None
@@ -64,40 +64,40 @@ class PeopleService:
         self._now = now
 
     def person_id(self, address: str) -> str:
-        """How audit lines name the person with this address: its present holder."""
+        """The id of the present holder of this address, for audit lines."""
         return self._identities.peek([address]).person_id
 
     def look_up(self, address: str) -> PersonView:
-        """What is kept, and until when."""
+        """What is kept of the person, and until when."""
         return self._view(self._identities.peek([address]))
 
     def erase(self, address: str) -> bool:
-        """Erase whatever there is, at Twilio too; whether there was more than an opt-out."""
-        # What has yet to be joined goes first: with the person goes what leads there.
-        holder, *unjoined = self._identities.people_of(address)
+        """Erase all records of the person, at Twilio too; whether there was more than an opt-out."""
+        # Records that are still to be joined go first: with the person goes the alias that leads to them.
+        holder, *unjoined = self._identities.records_of(address)
         found = [self._erasures.erase(person.person_id, self._now()) for person in unjoined]
         return self._erasures.erase(holder.person_id, self._now(), address) or any(found)
 
     def record_consent(self, address: str, purpose: str, *, given: bool, key_name: str, note: str) -> PersonView:
-        """Write down a yes or a no; a no that leaves no yes is an opt-out.
+        """Record a consent, or a refusal; a refusal that leaves no consent is an opt-out.
 
-        Raises UnknownPersonError for a yes of somebody who never wrote, StoppedError for a yes after a STOP, or
-        for one to news after a no to them.
+        Raises UnknownPersonError for a consent of a person who never wrote, StoppedError for one after an opt-out, or
+        for one to news after a refusal of news.
         """
         source = f"{BY_ADMIN} {key_name}"
         known = self._identities.peek([address])
         while True:
             contact = (
-                _with_yes(known.contact, purpose, Consent(self._now(), source, note or GIVEN_ELSEWHERE))
+                _with_consent(known.contact, purpose, Consent(self._now(), source, note or GIVEN_ELSEWHERE))
                 if given
-                else _with_no(known.contact, purpose, OptOut(self._now(), source))
+                else _with_refusal(known.contact, purpose, OptOut(self._now(), source))
             )
             if contact.opt_out:
-                self._identities.keep_stop(known, contact.opt_out)
+                self._identities.copy_opt_out(known, contact.opt_out)
             stored = self._store.amend(known, contact)
             if not isinstance(stored, Conflict):
                 if not contact.opt_out:
-                    self._identities.lift_stop(stored)
+                    self._identities.delete_opt_out_copies(stored)
                 return self._view(stored)
             known = self._identities.peek([address])
 
@@ -113,11 +113,11 @@ class PeopleService:
         )
 
 
-def _with_yes(contact: Contact | None, purpose: str, consent: Consent) -> Contact:
+def _with_consent(contact: Contact | None, purpose: str, consent: Consent) -> Contact:
     if contact and contact.opt_out and not contact.opt_out.source.startswith(BY_ADMIN):
         raise StoppedError("only START takes a STOP back")
     if contact is None or not contact.address:
-        raise UnknownPersonError("nobody is written to who has never written")
+        raise UnknownPersonError("a person who has never written is not written to")
     news_ended = contact.news_ended
     if purpose == NEWS and news_ended:
         if not news_ended.source.startswith(BY_ADMIN):
@@ -126,8 +126,8 @@ def _with_yes(contact: Contact | None, purpose: str, consent: Consent) -> Contac
     return replace(contact, opt_out=None, news_ended=news_ended, consents={**contact.consents, purpose: consent})
 
 
-def _with_no(contact: Contact | None, purpose: str, opt_out: OptOut) -> Contact:
-    """Of somebody unknown, the no is all that is written down."""
+def _with_refusal(contact: Contact | None, purpose: str, opt_out: OptOut) -> Contact:
+    """The contact after the refusal; without a contact record the opt-out is all that is recorded."""
     contact = contact or Contact("", None, opt_out.at, opt_out.at)
     left = {name: consent for name, consent in contact.consents.items() if name != purpose}
     news_ended = contact.news_ended or (opt_out if purpose == NEWS else None)

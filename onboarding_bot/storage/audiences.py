@@ -9,8 +9,9 @@ from typing import Any
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, in_shard
+from onboarding_bot.storage.milliseconds import unix_milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 # How many people are read at once, so that memory stays flat however many there are.

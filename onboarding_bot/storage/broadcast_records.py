@@ -14,8 +14,9 @@ from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, moment_at, unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, in_shard
+from onboarding_bot.storage.milliseconds import milliseconds, moment_at, unix_milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 # A limit that Twilio last named longer ago, before a pause or a night for instance, is another one.

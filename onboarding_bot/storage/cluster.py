@@ -1,4 +1,4 @@
-"""A Redis Cluster client that is built without asking anybody, and finds the cluster's nodes in bounded time."""
+"""A Redis Cluster client that is built without I/O, and finds the cluster's nodes in bounded time."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from redis.retry import Retry
 Address = tuple[str, int]
 _Answer = TypeVar("_Answer")
 
-# So many of the nodes that were known last are asked side by side, beside those of the URL.
+# So many of the nodes known last are asked concurrently, beside those of the URL.
 NODES_ASKED = 8
-# Whoever waited for the nodes while nobody answered shares that outcome; whoever comes later asks again.
+# Commands that waited for the nodes while none answered share that outcome; later ones ask again.
 SHARED_SECONDS = 0.25
-# Stands for the nodes while nobody has been asked for them.
-_NOBODY = "not-asked-yet"
-_NOTHING_KNOWN = [[0, REDIS_CLUSTER_HASH_SLOTS - 1, [_NOBODY, 0]]]
-# Where the keys of the bot's own commands stand, in the words of Redis's COMMAND: asking a node for them would fail
-# with that node. What is not here is asked for.
+# The host of the start node, before any node was asked.
+_START_HOST = "not-asked-yet"
+_NOTHING_KNOWN = [[0, REDIS_CLUSTER_HASH_SLOTS - 1, [_START_HOST, 0]]]
+# Where the keys of the commands that the bot uses stand, as Redis's COMMAND tells it: asking a node would fail while it
+# is away. redis-py asks for commands that are not listed here.
 _ALL_ARE_KEYS = ("mget", "del", "unlink", "exists")
 _FIRST_IS_KEY = (
     *("get", "set", "dump", "restore", "pttl", "pexpire", "zadd", "zrem", "zcard", "zcount", "zmscore"),
@@ -41,8 +41,8 @@ _FIRST_IS_KEY = (
 class Cluster(RedisCluster):
     """redis-py's own client, except for when and how long it asks for the cluster's nodes.
 
-    Building it does no I/O. The first command asks, and so does the next one as long as nobody answered. Nodes are
-    asked side by side, for ``seconds`` in all, those of the URL always among them: a cluster that came back at other
+    Building it does no I/O. The first command asks, and so do the next ones until a node answers. Nodes are asked
+    concurrently, for ``seconds`` in all, those of the URL always among them: a cluster that came back at other
     addresses is found again.
     """
 
@@ -51,17 +51,17 @@ class Cluster(RedisCluster):
 
     def __init__(self, hosts: Sequence[Address], *, seconds: float, retry: Retry, **options: Any) -> None:
         self._topology = _Topology(hosts, seconds, options)
-        start = ClusterNode(_NOBODY, 0, redis_connection=self._topology)
-        # The start node asks everybody else, and so it stays the only one.
+        start = ClusterNode(_START_HOST, 0, redis_connection=self._topology)
+        # The start node asks all others, and so it stays the only one.
         super().__init__(startup_nodes=[start], dynamic_startup_nodes=False, retry=retry, **options)
         self._topology.may_ask = True
         self._is_known = False
 
     @property
     def nodes_manager(self) -> NodesManager:
-        """The nodes and their slots. Raises a RedisError while nobody tells of them."""
+        """The nodes and their slots. Raises a RedisError while no node tells of them."""
         if not self._is_known:
-            _told(self._nodes.initialize)
+            _as_connection_error(self._nodes.initialize)
             self._is_known = True
         return self._nodes
 
@@ -72,10 +72,10 @@ class Cluster(RedisCluster):
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """As in redis-py; without any node it is a ConnectionError, as from a server that is away."""
-        return _told(lambda: super(Cluster, self).execute_command(*args, **options))  # type: ignore[no-untyped-call]
+        return _as_connection_error(lambda: super(Cluster, self).execute_command(*args, **options))  # type: ignore[no-untyped-call]
 
     def command(self, **_options: Any) -> dict[str, dict[str, Any]]:
-        """Where keys stand in commands, for redis-py, which would ask a node for it."""
+        """Where keys stand in commands; redis-py would ask a node for it."""
         last_keys = dict.fromkeys(_FIRST_IS_KEY, 1) | dict.fromkeys(_ALL_ARE_KEYS, -1)
         return {
             name: {"name": name, "flags": [], "first_key_pos": 1, "last_key_pos": last, "step_count": 1}
@@ -87,7 +87,7 @@ class Cluster(RedisCluster):
         return _Script(self, script)
 
     def close(self) -> None:
-        """End all connections; nobody is asked for nodes any more."""
+        """End all connections; no node is asked any more."""
         self._is_known = True
         super().close()
 
@@ -105,9 +105,9 @@ class _Script(Script):
 
 
 class _Topology(Redis):
-    """What the client takes for its start node: asked for the slots, it passes on the first whole answer of any node.
+    """The client's start node: asked for the slots, it passes on the first complete answer of any node.
 
-    redis-py asks one node after the other, each for its whole time-out, and everybody who waits asks again.
+    redis-py asks one node after the other, each for its whole time-out, and every caller that waits asks again.
     """
 
     def __init__(self, hosts: Sequence[Address], seconds: float, options: dict[str, Any]) -> None:
@@ -153,9 +153,9 @@ class _Topology(Redis):
 
     def _ask_one(self, address: Address, answers: queue.Queue[list[list[Any]] | RedisError]) -> None:
         host, port = address
-        patience = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), self._seconds)
+        timeouts = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), self._seconds)
         try:
-            with Redis(host=host, port=port, retry=Retry(NoBackoff(), 0), **self._options | patience) as node:
+            with Redis(host=host, port=port, retry=Retry(NoBackoff(), 0), **self._options | timeouts) as node:
                 slots = [_addressed(part, host) for part in node.execute_command("CLUSTER SLOTS")]
             if sum(last - first + 1 for first, last, *_nodes in slots) < REDIS_CLUSTER_HASH_SLOTS:
                 raise RedisError("a node does not know of all slots")
@@ -163,12 +163,12 @@ class _Topology(Redis):
         except RedisError as error:
             answers.put(error)
         except (OSError, ValueError) as error:
-            # A name that no resolver takes, or an answer that is none of a cluster's.
+            # The name cannot be resolved, or the server is no node of a cluster.
             answers.put(RedisError(str(error)))
 
 
 def _addressed(part: list[Any], asked: str) -> list[Any]:
-    """A range of slots whose nodes have hosts: one that does not know its own is meant by the host that was asked."""
+    """A range of slots whose nodes have hosts; a node that does not know its own gets the host that was asked."""
     first, last, *nodes = part
     return [first, last, *([_text(host) or asked, int(port), *rest] for host, port, *rest in nodes)]
 
@@ -177,8 +177,8 @@ def _text(host: bytes | str | None) -> str:
     return host.decode() if isinstance(host, bytes) else host or ""
 
 
-def _told(ask: Callable[[], _Answer]) -> _Answer:
-    """The answer; where no node was found, redis-py raises something that is no RedisError."""
+def _as_connection_error(ask: Callable[[], _Answer]) -> _Answer:
+    """The answer of ``ask``; where no node was found, redis-py raises an error that is no RedisError."""
     try:
         return ask()
     except RedisClusterException as error:

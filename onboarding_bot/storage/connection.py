@@ -38,10 +38,10 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
     options: dict[str, Any] = {
         "socket_connect_timeout": min(CONNECT_SECONDS, answer_seconds),
         "socket_timeout": answer_seconds,
-        "retry": _OneLevel(ConstantBackoff(RETRY_PAUSE_SECONDS), retries),
+        "retry": _CommandRetry(ConstantBackoff(RETRY_PAUSE_SECONDS), retries),
         "health_check_interval": 0,
     }
-    # A server that was demoted is left, so that its name or its sentinel leads to the new one.
+    # A demoted server is read-only: connecting again leads to the new master by the name or by the sentinels.
     moving: dict[str, Any] = {"retry_on_error": [ReadOnlyError]}
     parts = urlsplit(url)
     if parts.scheme in {"redis", "rediss"}:
@@ -53,7 +53,7 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
         service, _, database = parts.path.strip("/").partition("/")
         asking = options | {"retry": Retry(ConstantBackoff(RETRY_PAUSE_SECONDS), 0)} | _sentinel_login(parts.query)
         sentinels = _Sentinels(_hosts(hosts, SENTINEL_PORT), sentinel_kwargs=asking, **options)  # type: ignore[no-untyped-call]
-        moving["connection_class"] = _Following
+        moving["connection_class"] = _MasterConnection
         client: Redis = sentinels.master_for(service, db=int(database or 0), **login, **options, **moving)  # type: ignore[no-untyped-call]
         return client
     tls: dict[str, Any] = {"ssl": True} if parts.scheme == "rediss+cluster" else {}
@@ -61,8 +61,8 @@ def connect(url: str, answer_seconds: float = ANSWER_SECONDS, retries: int = RET
     return Cluster(_hosts(hosts, CLUSTER_PORT), seconds=seconds, **login, **tls, **options)
 
 
-class _OneLevel(Retry):
-    """Tries a command again, and not once more each connection that this takes: the times would multiply.
+class _CommandRetry(Retry):
+    """Retries a command, and not each connection that the command needs as well: the times would multiply.
 
     Each connection has a copy of its own, which one thread uses at a time.
     """
@@ -70,7 +70,7 @@ class _OneLevel(Retry):
     _is_trying = False
 
     def call_with_retry(self, do: Callable[[], Any], fail: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """As in redis-py; within a try there is one try."""
+        """As in redis-py; inside a try there is only one try."""
         if self._is_trying:
             return Retry(self._backoff, 0, self._supported_errors).call_with_retry(do, fail, *args, **options)
         self._is_trying = True
@@ -80,18 +80,18 @@ class _OneLevel(Retry):
             self._is_trying = False
 
 
-class _Following(SentinelManagedConnection):
-    """Asks the sentinels also where a command is tried again: redis-py goes to the server that it was just left by."""
+class _MasterConnection(SentinelManagedConnection):
+    """Asks the sentinels for the master again before a retry: redis-py would go back to the server that it lost."""
 
     def send_packed_command(self, command: Any, check_health: bool = True) -> None:
-        """As in redis-py, over a connection that leads to the server that the sentinels name now."""
+        """As in redis-py, over a connection to the master that the sentinels name now."""
         if not self._sock:
             self.connect()  # type: ignore[no-untyped-call]
         super().send_packed_command(command, check_health)  # type: ignore[no-untyped-call]
 
 
 class _Sentinels(Sentinel):
-    """Asks the sentinels side by side: redis-py asks one after the other, each for its whole time-out."""
+    """Asks the sentinels concurrently: redis-py asks one after the other, each for its whole time-out."""
 
     def discover_master(self, service_name: str) -> Address:
         """The first address that any of them names. Raises MasterNotFoundError, in time, when none does."""
@@ -119,7 +119,7 @@ class _Sentinels(Sentinel):
         except RedisError as error:
             answers.put(error)
         except (OSError, ValueError) as error:
-            # A name that no resolver takes, or an answer that is none of a sentinel's.
+            # The name cannot be resolved, or the server is no sentinel.
             answers.put(RedisError(str(error)))
 
 

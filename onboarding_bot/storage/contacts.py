@@ -10,9 +10,10 @@ from typing import Any
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.storage.aliases import Alias
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, Keys, contacts_of
+from onboarding_bot.storage.milliseconds import unix_milliseconds
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 # How many records are read at once, so that memory stays flat however many there are.
 BATCH = 500

@@ -8,17 +8,20 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from onboarding_bot.analytics.counter_layout import add_rows, position_of
+from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds
 from onboarding_bot.storage.keys import SHARDS, day_of_all, day_of_shard
+from onboarding_bot.storage.milliseconds import milliseconds
 from onboarding_bot.time_zone import INDIA
 
-# As far back as anybody may ask.
+# How far back /stats may be asked.
 DAYS_KEPT = 90
 DAY_LIFE = timedelta(days=100)
-# No commit of a day arrives later than this after midnight: a turn takes seconds. Only then the day is rolled up.
+# No commit of a day comes later than this after midnight: a turn takes seconds. Only then its sums are stored.
 ROLL_UP_AFTER = timedelta(hours=1)
 _NUMBER_BYTES = 8
+# The positions of the sessions that ended in each step, which the scripts count.
+ENDED_POSITIONS = tuple(position_of(f"ended:{step}") for step in OnboardingStep)
 
 
 def day_at(moment: datetime) -> date:
@@ -26,8 +29,13 @@ def day_at(moment: datetime) -> date:
     return moment.astimezone(INDIA).date()
 
 
-def arguments(counters: Iterable[Mapping[str, int]]) -> list[int]:
-    """Counters for a script: position and sum, one after the other."""
+def in_turn(counters: Mapping[str, int]) -> list[str | int]:
+    """Counters for a script: names and sums in turn."""
+    return [item for counter in counters.items() for item in counter]
+
+
+def day_counts(counters: Iterable[Mapping[str, int]]) -> list[int]:
+    """Counters of a day for a script: positions and sums in turn."""
     return [item for some in counters for name, count in some.items() for item in (position_of(name), count)]
 
 
@@ -37,7 +45,7 @@ def numbers_in(row: bytes | None) -> tuple[int, ...]:
 
 
 class DayCounters:
-    """Reads the days before today. A day that is over is added up once, and its sums are never written again."""
+    """Reads the days before today. The sums of a day that is over are stored once, and never written again."""
 
     def __init__(self, client: AnyRedis) -> None:
         self._client = client
@@ -52,13 +60,13 @@ class DayCounters:
         }
 
     def _add_up(self, day: date, now: datetime) -> list[int]:
-        """The sums of all shards; they are kept when the day is over for good."""
+        """The sums of all shards, stored when no commit can change them any more."""
         pipeline = self._client.pipeline(transaction=False)
         for shard in range(SHARDS):
             pipeline.get(day_of_shard(shard, day))
         sums = add_rows(map(numbers_in, pipeline.execute()))
         if day < day_at(now - ROLL_UP_AFTER):
-            # Whoever comes second has added up the same numbers.
+            # Another process may have added up the same numbers first.
             row = struct.pack(f">{len(sums)}q", *sums)
             self._client.set(day_of_all(day), row, px=milliseconds(DAY_LIFE), nx=True)
         return sums

@@ -39,7 +39,7 @@ class Cipher:
         try:
             return key.decrypt(nonce, value[HEAD_BYTES:], bound_to)
         except InvalidTag:
-            raise UndecryptableError("the value was altered, or belongs to somebody else") from None
+            raise UndecryptableError("the value was altered, or belongs to another person") from None
 
 
 def version_of(value: bytes | None) -> bytes:

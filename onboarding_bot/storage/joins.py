@@ -1,8 +1,8 @@
 """Joins two records that turn out to be one person's, step by step, so that a crash in between loses nothing.
 
 First the stricter consent is written to both, and the loser's own hash leads to the winner. Then the winner's next
-commit takes the state of both. At last the loser's record ends, if nobody wrote to it meanwhile; otherwise it is joined
-again.
+commit takes the state of both. At last the loser's record ends, if no message changed it meanwhile; otherwise it is
+joined again.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ from onboarding_bot.conversation.addresses import Link
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
 from onboarding_bot.conversation.session import UserSession
-from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.outbound.twilio_errors import BLOCKED
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, OutrunError
+from onboarding_bot.storage.aliases import FOR_GOOD, Alias, Aliases, AliasKind, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import HEAD_BYTES
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import Keys, in_shard
-from onboarding_bot.storage.redis_session_store import RedisSessionStore, opt_out_to_store
+from onboarding_bot.storage.plain_records import opt_out_to_store
+from onboarding_bot.storage.redis_errors import unavailable_on_error
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 
-_PARTS_OF_A_ROW = ("rows", "counts", "pending")
-_KINDS_OF_DUE_WORK = " ".join(work for work in DueWork if work is not DueWork.MESSAGES)
-# What a permit says of a record that is out of use, while Twilio has refused nothing (hide.lua, announce_join.lua).
-_OUT_OF_USE = frozenset({b"hidden", b"joined"})
+_KEYS_TO_SKIP = ("recipients", "counts", "pending")
+# Why nothing is sent for a record although Twilio has refused nothing (hide_silent_record.lua, begin_join.lua).
+_NOT_BY_TWILIO = frozenset({b"hidden", b"joined"})
 _BLOCKED = str(BLOCKED).encode()
 
-# Stores a state that no message has changed.
+# Stores the joined state, which no message has changed.
 Commit = Callable[[StoredPerson, UserSession, Contact], StoredPerson | Conflict]
 
 
@@ -53,7 +52,7 @@ class Joins:
         """The person joined with each of these records that is not the person's already: see ``join``."""
         for other in others:
             if other.person_id != person.person_id and all(
-                known.person_id != other.person_id for known in person.absorbs
+                known.person_id != other.person_id for known in person.joined_records
             ):
                 winner, loser = sorted((person, other), key=_precedence)
                 person = self.join(winner, loser, now)
@@ -62,19 +61,19 @@ class Joins:
     def join(self, winner: StoredPerson, loser: StoredPerson, now: datetime) -> StoredPerson:
         """The winner with the state of both, for the next commit; the stricter consent holds for both from here on.
 
-        Raises OutrunError when one of them changed since it was loaded.
+        Raises ConcurrentChangeError when one of them changed since it was loaded.
         """
-        if loser.is_fresh:
+        if loser.is_empty:
             return winner
         permits = [self._permit(one.person_id) for one in (winner, loser)]
-        # Who has blocked us since the yes to news says it again, under whichever record it stands.
-        ends_news = any(_voids_news(permit) for permit in permits)
+        # Blocking us ends the yes to news, whichever record has it.
+        ends_news = any(_ended_news(permit) for permit in permits)
         contact = joined_contact(winner.contact, loser.contact)
         if contact and ends_news:
             contact = without_news(contact)
-        winner = self._amended(winner, loser, ends_news=ends_news)
+        winner = self._with_stricter_consent(winner, loser, ends_news=ends_news)
         self._take_over_permit(winner, permits[1])
-        self._announce(winner, loser, contact.opt_out if contact else None)
+        self._begin(winner, loser, contact.opt_out if contact else None)
         known = [link for link in (winner.link, loser.link) if link]
         link = known[0].with_addresses(known[-1].addresses) if known else Link((), now)
         link = replace(link, hidden=link.hidden or known[-1].hidden if known else "")
@@ -85,11 +84,11 @@ class Joins:
             contact=contact,
             link=link,
             link_is_new=True,
-            absorbs=(*winner.absorbs, *loser.absorbs, loser),
+            joined_records=(*winner.joined_records, *loser.joined_records, loser),
         )
 
-    def _amended(self, winner: StoredPerson, loser: StoredPerson, *, ends_news: bool) -> StoredPerson:
-        """The winner's record with every no of the loser's."""
+    def _with_stricter_consent(self, winner: StoredPerson, loser: StoredPerson, *, ends_news: bool) -> StoredPerson:
+        """Write the stricter consent of the two to the winner's record; the winner as stored now."""
         if winner.contact is None:
             return winner
         strict = stricter(winner.contact, loser.contact)
@@ -99,32 +98,32 @@ class Joins:
             return winner
         amended = self._store.amend(winner, strict)
         if isinstance(amended, Conflict):
-            raise OutrunError
+            raise ConcurrentChangeError
         return amended
 
-    def _announce(self, winner: StoredPerson, loser: StoredPerson, opt_out: OptOut | None) -> None:
+    def _begin(self, winner: StoredPerson, loser: StoredPerson, opt_out: OptOut | None) -> None:
         own = loser.person_id
         with unavailable_on_error():
             done = self._scripts.run(
-                "announce_join",
-                [
-                    self._keys.session(own),
-                    self._keys.contact(own),
-                    self._keys.opt_out(own),
-                    self._keys.permit(own),
-                    self._keys.alias(own),
-                ],
-                [
-                    HEAD_BYTES,
-                    loser.session_version,
-                    loser.contact_version,
-                    opt_out_to_store(opt_out) if opt_out else "",
-                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
-                    FOR_GOOD if opt_out else self._aliases.life(winner),
-                ],
+                "begin_join",
+                {
+                    "session": self._keys.session(own),
+                    "contact": self._keys.contact(own),
+                    "opt_out": self._keys.opt_out(own),
+                    "permit": self._keys.permit(own),
+                    "alias": self._keys.alias(own),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": loser.session_version,
+                    "contact_version": loser.contact_version,
+                    "opt_out": opt_out_to_store(opt_out) if opt_out else "",
+                    "alias": Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    "alias_life": FOR_GOOD if opt_out else self._aliases.life(winner),
+                },
             )
         if not done:
-            raise OutrunError
+            raise ConcurrentChangeError
 
     def _permit(self, person_id: str) -> dict[bytes, bytes]:
         with unavailable_on_error():
@@ -137,53 +136,45 @@ class Joins:
         with unavailable_on_error():
             self._scripts.run(
                 "take_over_permit",
-                [self._keys.permit(winner.person_id), self._keys.contact(winner.person_id)],
-                [
-                    b"" if suppressed in _OUT_OF_USE else suppressed,
-                    permit.get(b"last_marketing", b"0"),
-                    permit.get(b"marketing_before", b"0"),
-                ],
+                {"permit": self._keys.permit(winner.person_id), "contact": self._keys.contact(winner.person_id)},
+                {
+                    "suppressed": b"" if suppressed in _NOT_BY_TWILIO else suppressed,
+                    "last_marketing": permit.get(b"last_marketing", b"0"),
+                    "marketing_before": permit.get(b"marketing_before", b"0"),
+                },
             )
 
-    def _absorb(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:
-        """End the loser's record; None when that is done, or the record as it is by now."""
+    def _end(self, winner: StoredPerson, loser: StoredPerson) -> StoredPerson | None:
+        """End the loser's record; None when that is done, otherwise the record as it is by now."""
         own, shard = loser.person_id, keys.shard_of(loser.person_id)
-        steps = list(self._keys.steps(own).values())
         with unavailable_on_error():
             found: Any = self._client.smembers(keys.ACTIVE_BROADCASTS)
             active = sorted(name.decode() for name in found)
             done, *newer = self._scripts.run(
-                "absorb",
-                [
-                    self._keys.session(own),
-                    self._keys.contact(own),
-                    self._keys.draft(own),
-                    self._keys.opt_out(own),
-                    self._keys.permit(own),
-                    self._keys.link(own),
-                    self._keys.alias(own),
-                    self._keys.due(own),
-                    self._keys.contacts(own),
-                    *steps,
-                    *(in_shard(shard, broadcast_id, part) for broadcast_id in active for part in _PARTS_OF_A_ROW),
-                ],
-                [
-                    HEAD_BYTES,
-                    loser.session_version,
-                    loser.contact_version,
-                    own,
-                    Alias(winner.person_id, AliasKind.JOINED).to_value(),
-                    self._aliases.life(winner),
-                    _KINDS_OF_DUE_WORK,
-                    len(steps),
-                ],
+                "finish_join",
+                {
+                    **self._keys.record(own),
+                    "due": self._keys.due(own),
+                    "contacts": self._keys.contacts(own),
+                    "step": self._keys.steps(own).values(),
+                    **keys.of_broadcasts(shard, active, _KEYS_TO_SKIP),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": loser.session_version,
+                    "contact_version": loser.contact_version,
+                    "person": own,
+                    "alias": Alias(winner.person_id, AliasKind.JOINED).to_value(),
+                    "alias_life": self._aliases.life(winner),
+                    "due": keys.due_members_of(own),
+                },
             )
             if not done:
                 return self._store.person(own, *newer)
-            self._skip_what_the_loser_got(winner.person_id, own, active)
+            self._skip_winner_where_loser_got_it(winner.person_id, own, active)
         return None
 
-    def _skip_what_the_loser_got(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
+    def _skip_winner_where_loser_got_it(self, winner_id: str, loser_id: str, active: Sequence[str]) -> None:
         """Skip the winner in the broadcasts of which the loser's message is out already: one person is sent one."""
         shard = keys.shard_of(loser_id)
         rows = [self._client.hget(in_shard(shard, broadcast_id, "rows"), loser_id) for broadcast_id in active]
@@ -195,23 +186,20 @@ class Joins:
         ]
         own = keys.shard_of(winner_id)
         if reached:
-            names = {
-                name: [in_shard(own, broadcast_id, part) for broadcast_id in reached]
-                for name, part in (("recipients", "rows"), ("counts", "counts"), ("pending", "pending"))
-            }
+            names = keys.of_broadcasts(own, reached, _KEYS_TO_SKIP)
             self._scripts.run("skip_recipients", names, {"person": winner_id})
 
     def finish(self, stored: StoredPerson, now: datetime, commit: Commit) -> StoredPerson:
         """End the records that were joined with this one, now that the joined state is stored, and renew its aliases.
 
-        What was written to one of them meanwhile is joined as well. After a crash, or when the person writes on in
-        between, the link names what is left to be absorbed, and the next message goes on with it.
+        A record that a message changed meanwhile is joined again. After a crash, or when the person writes on in
+        between, the link names the records that are still to be ended, and the next message goes on with them.
         """
-        for absorbed in stored.absorbs:
-            left = absorbed
-            while newer := self._absorb(stored, left):
-                left = newer
-                joined = self.join(replace(stored, absorbs=()), newer, now)
+        for record in stored.joined_records:
+            loser = record
+            while newer := self._end(stored, loser):
+                loser = newer
+                joined = self.join(replace(stored, joined_records=()), newer, now)
                 if joined.session is None or joined.contact is None:
                     return stored
                 again = commit(joined, joined.session, joined.contact)
@@ -220,26 +208,26 @@ class Joins:
                 stored = again
         if stored.link_is_new and stored.link:
             self._aliases.renew(stored, stored.link)
-        return replace(stored, absorbs=(), link_is_new=False)
+        return replace(stored, joined_records=(), link_is_new=False)
 
 
-def _voids_news(permit: Mapping[bytes, bytes]) -> bool:
-    """Whether the person has blocked us since the yes to news that this permit knows (see commit.lua)."""
+def _ended_news(permit: Mapping[bytes, bytes]) -> bool:
+    """Whether the person has blocked us since the yes to news that stands in this permit (see commit.lua)."""
     given = permit.get(b"updates")
     return permit.get(b"suppressed") == _BLOCKED or (given is not None and given == permit.get(b"updates_void"))
 
 
 def _precedence(person: StoredPerson) -> tuple[bool, bool, bool, float, str]:
-    """Sorts the record that stays to the front, whoever compares the two, and however often: that of the first meeting.
+    """Sorts the winner to the front, whichever process compares the two, and however often: the record met first.
 
-    A record whose own hash belongs to another person by now, or that has absorbed others, cannot become an alias. One
-    that was said to be joined to another record never becomes the one that stays, or the two would lead to each other.
+    A record whose own hash leads to another person by now, or with which others were joined, cannot become an alias.
+    One that is being joined to another record never becomes the winner, or the two would lead to each other.
     """
     alias = Alias.from_value(person.alias)
-    is_announced = alias is not None and alias.is_same_person
-    is_needed = bool(person.absorbs) or (alias is not None and not alias.is_same_person)
+    is_joined = alias is not None and alias.is_same_person
+    is_needed = bool(person.joined_records) or (alias is not None and not alias.is_same_person)
     first = person.contact.first_inbound_at.timestamp() if person.contact else math.inf
-    return is_announced, not is_needed, person.contact is None, first, person.person_id
+    return is_joined, not is_needed, person.contact is None, first, person.person_id
 
 
 def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:

@@ -1,18 +1,30 @@
-"""The names of all keys in Redis, built in this one place: hashes of people, never their numbers."""
+"""The names of all keys in Redis. People appear in them as keyed hashes, never as phone numbers."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from onboarding_bot.conversation.session import OnboardingStep
+from onboarding_bot.outbound.due_work import DueWork
 
 SHARDS = 64
 _ID_BYTES = 16
 _ERASED = "erased:"
+# How the scripts call the keys of one record, and what stands in the key.
+_OF_A_RECORD = (
+    ("session", "session"),
+    ("contact", "contact"),
+    ("draft", "draft"),
+    ("opt_out", "optout"),
+    ("permit", "permit"),
+    ("link", "link"),
+    ("alias", "alias"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +37,9 @@ class Keys:
         """HMAC-SHA256 of ``From``, cut to 128 bits, in hexadecimal."""
         return self._digest("person", sender)
 
-    def vacant_id(self, address: str, earlier: str) -> str:
-        """The id of whoever gets an address whose own hash was somebody's before, after its ``earlier`` holder."""
-        return self._digest("person", f"{address}/after/{earlier}")
+    def next_holder_id(self, address: str, earlier_id: str) -> str:
+        """The id of the person who gets an address after the one with ``earlier_id``, and has no other address."""
+        return self._digest("person", f"{address}/after/{earlier_id}")
 
     def session(self, person_id: str) -> str:
         """The encrypted session of one person."""
@@ -42,31 +54,37 @@ class Keys:
         return f"{_tag(person_id)}:draft:{person_id}"
 
     def opt_out(self, person_id: str) -> str:
-        """A person's no to messages, in clear: it names nobody, and must survive lost keys and erased records."""
+        """A person's opt-out, in clear: it names no person, and must survive lost keys and erased records."""
         return f"{_tag(person_id)}:optout:{person_id}"
+
+    def record(self, person_id: str) -> dict[str, str]:
+        """The keys of one record and its alias, by the names that the scripts give them."""
+        tag = _tag(person_id)
+        return {name: f"{tag}:{stored}:{person_id}" for name, stored in _OF_A_RECORD}
 
     def steps(self, person_id: str) -> dict[OnboardingStep, str]:
         """The step indexes of this person's shard, by step."""
-        return {step: f"{_tag(person_id)}:step:{step}" for step in OnboardingStep}
+        tag = _tag(person_id)
+        return {step: f"{tag}:step:{step}" for step in OnboardingStep}
 
     def contacts(self, person_id: str) -> str:
         """The index of contacts of this person's shard, scored by the time of the last message."""
         return f"{_tag(person_id)}:contacts"
 
     def due(self, person_id: str) -> str:
-        """What is due later in this person's shard, scored by its time."""
+        """The due work of this person's shard, scored by when it is due."""
         return f"{_tag(person_id)}:due"
 
     def permit(self, person_id: str) -> str:
-        """What a script has to know before it lets a message go out: consent, suppression, marketing sent lately."""
+        """What a script reads before it lets a message go out: consents, suppression, the last marketing messages."""
         return f"{_tag(person_id)}:permit:{person_id}"
 
-    def goodbye(self, person_id: str, message_sid: str) -> str:
-        """The answer to a copy of a message from before its sender was erased; the message is there as a keyed hash."""
+    def erasure_reply(self, person_id: str, message_sid: str) -> str:
+        """The reply to copies of a message from before its sender was erased; the key has a keyed hash of its SID."""
         return f"{_tag(person_id)}:goodbye:{self._digest('message', message_sid)}"
 
     def alias(self, address_id: str) -> str:
-        """Whose address this is, where it is not the person's whose id is the address's own hash."""
+        """The person to whom an address leads, where that is not the one whose id is the address's own hash."""
         return f"{_tag(address_id)}:alias:{address_id}"
 
     def link(self, person_id: str) -> str:
@@ -74,18 +92,15 @@ class Keys:
         return f"{_tag(person_id)}:link:{person_id}"
 
     def erasures(self, person_id: str) -> str:
-        """Who was erased in this person's shard, scored by when."""
+        """The people of this person's shard who were erased, scored by the time."""
         return f"{_tag(person_id)}:erasures"
 
-    def owed_lines(self, person_id: str) -> str:
-        """Whose erasure in this person's shard is not in the log yet, scored by when it was."""
-        return owed_lines_of(shard_of(person_id))
+    def unlogged_erasures(self, person_id: str) -> str:
+        """The people of this person's shard whose erasure is not in the audit log yet, scored by its time."""
+        return unlogged_erasures_of(shard_of(person_id))
 
     def messages_to_delete(self, deletion_id: str) -> str:
-        """Whose messages have to be deleted at Twilio, and what is still to be forgotten there, encrypted.
-
-        The id leads back to nobody.
-        """
+        """The encrypted work that an erasure leaves: messages to delete at Twilio, and what other shards hold."""
         return f"{_tag(deletion_id)}:messages:{deletion_id}"
 
     def counters(self, person_id: str) -> str:
@@ -97,12 +112,12 @@ class Keys:
         return day_of_shard(shard_of(person_id), day)
 
     def otp_requests(self, phone: str) -> str:
-        """The OTP requests of the last day for one phone number; it lives in the number's own shard."""
+        """The OTP requests of the last day for one phone number, in the number's own shard."""
         digest = self._digest("phone", phone)
         return f"{_tag(digest)}:otp:{digest}"
 
     def address_id(self, address: str) -> str:
-        """An internet address, hashed like a person."""
+        """A keyed hash of an internet address."""
         return self._digest("address", address)
 
     def _digest(self, kind: str, value: str) -> str:
@@ -136,27 +151,37 @@ def contacts_of(shard: int) -> str:
 
 
 def erasures_of(shard: int) -> str:
-    """Who was erased in one shard, scored by when."""
+    """The people of one shard who were erased, scored by the time."""
     return f"{{s{shard}}}:erasures"
 
 
 def probe_of(shard: int) -> str:
-    """Where health writes into one shard, as a turn would."""
+    """The key that the write probe writes in one shard, as a turn would."""
     return f"{{s{shard}}}:probe"
 
 
-def owed_lines_of(shard: int) -> str:
-    """Whose erasure in one shard is not in the log yet, scored by when it was."""
+def unlogged_erasures_of(shard: int) -> str:
+    """The people of one shard whose erasure is not in the audit log yet, scored by its time."""
     return f"{{s{shard}}}:owed"
 
 
 def due_in(shard: int) -> str:
-    """What is due later in one shard."""
+    """The due work of one shard: members by ``due_member``, scored by when they are due (Unix time in ms)."""
     return f"{{s{shard}}}:due"
 
 
+def due_member(work: DueWork, subject_id: str) -> str:
+    """The member of a due set for this work on a person, a broadcast or a deletion."""
+    return f"{work}:{subject_id}"
+
+
+def due_members_of(person_id: str) -> list[str]:
+    """All members that a due set may have for one person."""
+    return [due_member(work, person_id) for work in (DueWork.REMINDER, DueWork.OTP)]
+
+
 def due_for(broadcast_id: str) -> str:
-    """What is due later in the shard that looks after this broadcast."""
+    """The due work of the shard to which this broadcast belongs."""
     # The id begins with the time, and ends at random.
     return due_in(shard_of(broadcast_id[-8:]))
 
@@ -166,13 +191,13 @@ def shard_of(digest: str) -> int:
     return int(digest[:8], 16) % SHARDS
 
 
-def nameless_id(shard: int) -> str:
-    """A random id that belongs to this shard as a person's would, and leads to nobody."""
+def random_id_in(shard: int) -> str:
+    """A random id that belongs to this shard as a person's id would, and identifies no person."""
     return f"{secrets.randbelow(2**32 // SHARDS) * SHARDS + shard:08x}{secrets.token_hex(_ID_BYTES - 4)}"
 
 
 def erased_name() -> str:
-    """A new name for a broadcast's recipient who was erased: random, and so leading to nobody."""
+    """A new, random name for a broadcast's recipient who was erased."""
     return f"{_ERASED}{secrets.token_hex(_ID_BYTES)}"
 
 
@@ -186,7 +211,13 @@ def in_shard(shard: int, broadcast_id: str, what: str) -> str:
     return f"{{s{shard}}}:broadcast:{broadcast_id}:{what}"
 
 
-# What concerns all broadcasts together has one slot of a cluster to itself.
+def of_broadcasts(shard: int, broadcast_ids: Sequence[str], names: Iterable[str]) -> dict[str, list[str]]:
+    """These keys of several broadcasts in a shard, by the names that the scripts give them."""
+    stored = {name: "rows" if name == "recipients" else name for name in names}
+    return {name: [in_shard(shard, one, what) for one in broadcast_ids] for name, what in stored.items()}
+
+
+# The keys of all broadcasts together share one slot of a cluster.
 BROADCASTS = "{outbound}:broadcasts"
 ACTIVE_BROADCASTS = "{outbound}:active"
 SLOTS = "{outbound}:slots"
@@ -198,9 +229,9 @@ HEARTBEATS = "{outbound}:signs"
 QUEUE_NAMESPACE, QUEUE = "{dramatiq}", "outbound"
 QUEUE_LIST = f"{QUEUE_NAMESPACE}:{QUEUE}"
 QUEUE_MESSAGES = f"{QUEUE_LIST}.msgs"
-# The bot's own: where health writes into the queue's Redis.
+# The bot's own: the key that the write probe writes in the queue's Redis.
 QUEUE_PROBE = f"{QUEUE_NAMESPACE}:probe"
-# Before each key of those that count requests to the JSON endpoints.
+# The prefix of the keys that count requests to the JSON endpoints.
 LIMITS = "limits"
 
 
@@ -210,12 +241,12 @@ def broadcast(broadcast_id: str) -> str:
 
 
 def idempotency(key: str) -> str:
-    """Where the broadcast of an admin's Idempotency-Key is found."""
+    """The broadcast that an admin's Idempotency-Key stands for."""
     return f"{{outbound}}:idempotency:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def sign_in(token: str) -> str:
-    """Where the dashboard finds who is signed in with this token."""
+    """Who is signed in at the dashboard with this token."""
     return f"{{dashboard}}:sign-in:{hashlib.sha256(token.encode()).hexdigest()}"
 
 

@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error
 from onboarding_bot.storage.keys import in_shard
+from onboarding_bot.storage.milliseconds import milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 
 class ShardWork(StrEnum):

@@ -16,9 +16,10 @@ from onboarding_bot.outbound.sending_window import SENDING_WINDOW
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.audiences import Audiences
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import milliseconds, moment_at, unavailable_on_error, unix_milliseconds
 from onboarding_bot.storage.keys import SHARDS, Keys, in_shard
+from onboarding_bot.storage.milliseconds import milliseconds, moment_at, unix_milliseconds
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 # What a dry run counts for: no broadcast has this id.

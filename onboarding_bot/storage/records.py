@@ -1,4 +1,4 @@
-"""Records sealed and opened: JSON, encrypted, bound to its person and kind."""
+"""Records as encrypted JSON, each bound to its person and its kind."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Record = TypeVar("_Record", UserSession, Contact, Draft, Link, dict[str, Any])
 
 
 class Sealer:
-    """Turns records into values for Redis and back; a value that nobody can read counts as absent."""
+    """Turns records into values for Redis and back; one that cannot be decrypted or parsed counts as absent."""
 
     def __init__(self, cipher: Cipher) -> None:
         self._cipher = cipher
@@ -44,7 +44,7 @@ class Sealer:
         return self._open(value, "link", person_id, Link.from_record)
 
     def record(self, kind: str, bound_to: str, value: bytes | None) -> Mapping[str, Any] | None:
-        """The record in a value that belongs to nobody's session or contact."""
+        """The record in a value that is no session, contact, draft or link."""
         return self._open(value, kind, bound_to, dict)
 
     def _open(
@@ -55,7 +55,7 @@ class Sealer:
         try:
             return parse(json.loads(self._cipher.decrypt(value, _bound_to(kind, person_id))))
         except (UndecryptableError, ValueError, KeyError, TypeError) as error:
-            # Its owner must be answered all the same.
+            # The person must be answered all the same.
             logger().error("stored_value_unreadable", kind=kind, **describe(error))
             return None
 

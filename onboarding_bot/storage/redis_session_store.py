@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from redis.cluster import RedisCluster
 
-from onboarding_bot.analytics.counter_layout import add_rows, position_of
-from onboarding_bot.conversation import reply as replies
+from onboarding_bot.analytics.counter_layout import add_rows
 from onboarding_bot.conversation.addresses import RENEWED_AFTER
 from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
 from onboarding_bot.conversation.contact import (
@@ -23,38 +21,50 @@ from onboarding_bot.conversation.contact import (
     SERVICE,
     Contact,
     Draft,
-    OptOut,
-    OtpRequest,
 )
 from onboarding_bot.conversation.session import (
     SESSION_LIFETIME,
     OnboardingStep,
-    RememberedReply,
     Reservation,
     UserSession,
 )
-from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.due_work import DueTimes, DueWork
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.day_counters import DAY_LIFE, DAYS_KEPT, DayCounters, arguments, day_at, numbers_in
+from onboarding_bot.storage.day_counters import (
+    DAY_LIFE,
+    DAYS_KEPT,
+    ENDED_POSITIONS,
+    DayCounters,
+    day_at,
+    day_counts,
+    in_turn,
+    numbers_in,
+)
 from onboarding_bot.storage.encryption import HEAD_BYTES, version_of
-from onboarding_bot.storage.errors import milliseconds, unavailable_on_error, unix_milliseconds
-from onboarding_bot.storage.keys import SHARDS, Keys, contacts_of, counters_of, day_of_shard, due_in, step_index
+from onboarding_bot.storage.keys import (
+    SHARDS,
+    Keys,
+    contacts_of,
+    counters_of,
+    day_of_shard,
+    due_in,
+    due_member,
+    step_index,
+)
+from onboarding_bot.storage.milliseconds import milliseconds, unix_milliseconds
+from onboarding_bot.storage.plain_records import opt_out_to_store, read_erasure_reply, read_opt_out
 from onboarding_bot.storage.records import Sealer
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 from onboarding_bot.storage.session_store import NOTHING_COUNTED, NOTHING_DUE, Conflict, StoredPerson, Sums
 
 _STEPS = tuple(OnboardingStep)
-# How many values a load brings of one person.
-_PARTS = 7
-# Where a day counts the sessions that ended in each step; the scripts do so that find them.
-_ENDED = tuple(position_of(f"ended:{step}") for step in _STEPS)
-# How much due work of one shard is taken in one second.
+# How many keys a load reads for one person.
+_KEYS_OF_A_LOAD = 7
+# How much due work is taken from one shard at a time.
 DUE_AT_ONCE = 50
 # How many members of a shard's due work one script call looks at: about half a millisecond of Redis's time.
 DUE_LOOKED_AT = 1000
-# Stands for an opt-out whose time and source nobody can read any more.
-_UNREADABLE_OPT_OUT = OptOut(datetime.fromtimestamp(0, UTC), "unreadable")
 
 
 class RedisSessionStore:
@@ -68,6 +78,11 @@ class RedisSessionStore:
         self._sealer = sealer
         self._contact_life = contact_life
         self._draft_life = draft_life
+        self._lives = {
+            "contact_life": milliseconds(contact_life),
+            "link_life": milliseconds(contact_life + RENEWED_AFTER),
+            "day_life": milliseconds(DAY_LIFE),
+        }
         self._scripts = Scripts(client)
         self._days = DayCounters(client)
 
@@ -80,15 +95,17 @@ class RedisSessionStore:
         return self.load_together([person_id], message_sid)[person_id]
 
     def load_together(self, people: Sequence[str], message_sid: str = "") -> dict[str, StoredPerson]:
-        """The first of these people, and all others that the same MGET can bring: on a cluster none."""
+        """The first of these people, and all others that the same MGET can read: on a cluster none."""
         at_once = people[:1] if isinstance(self._client, RedisCluster) else people
         names = [name for person_id in at_once for name in self._names(person_id, message_sid)]
         with unavailable_on_error():
             found: Any = self._client.mget(names)
         loaded = {}
         for number, person_id in enumerate(at_once):
-            *values, goodbye = found[number * _PARTS : (number + 1) * _PARTS]
-            loaded[person_id] = replace(self.person(person_id, *values), goodbye=_read_goodbye(message_sid, goodbye))
+            *values, erasure_reply = found[number * _KEYS_OF_A_LOAD : (number + 1) * _KEYS_OF_A_LOAD]
+            loaded[person_id] = replace(
+                self.person(person_id, *values), erasure_reply=read_erasure_reply(message_sid, erasure_reply)
+            )
         return loaded
 
     def _names(self, person_id: str, message_sid: str) -> list[str]:
@@ -99,7 +116,7 @@ class RedisSessionStore:
             self._keys.opt_out(person_id),
             self._keys.link(person_id),
             self._keys.alias(person_id),
-            self._keys.goodbye(person_id, message_sid),
+            self._keys.erasure_reply(person_id, message_sid),
         ]
 
     def commit(
@@ -116,51 +133,50 @@ class RedisSessionStore:
         person_id = known.person_id
         sealed_session = self._sealer.seal(session.to_record(), "session", person_id)
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        draft, draft_life = self._draft_to_store(contact.draft, person_id, now)
+        holds = _service_yes_holds(known, session, contact)
+        service_consent, news_consent = _consents_to_store(contact, holds=holds)
+        steps = self._keys.steps(person_id)
         with unavailable_on_error():
             written, *newer = self._scripts.run(
                 "commit",
-                [
-                    self._keys.session(person_id),
-                    self._keys.contact(person_id),
-                    self._keys.draft(person_id),
-                    self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
-                    self._keys.due(person_id),
-                    self._keys.contacts(person_id),
-                    self._keys.counters(person_id),
-                    self._keys.day(person_id, day_at(now)),
-                    self._keys.link(person_id),
-                    self._keys.alias(person_id),
-                    *self._keys.steps(person_id).values(),
-                ],
-                [
-                    HEAD_BYTES,
-                    known.session_version,
-                    known.contact_version,
-                    sealed_session,
+                {
+                    **self._keys.record(person_id),
+                    "due": self._keys.due(person_id),
+                    "contacts": self._keys.contacts(person_id),
+                    "counters": self._keys.counters(person_id),
+                    "day": self._keys.day(person_id, day_at(now)),
+                    "current_step": steps[session.current_step],
+                    "step": steps.values(),
+                },
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": known.session_version,
+                    "contact_version": known.contact_version,
+                    "expected_alias": known.alias,
+                    "person": person_id,
+                    "now": unix_milliseconds(now),
+                    "last_inbound_at": unix_milliseconds(contact.last_inbound_at),
+                    "session": sealed_session,
                     # It lives from the person's last message, not from what the bot writes down in between.
-                    max(1, milliseconds(session.updated_at + SESSION_LIFETIME - now)),
-                    sealed_contact,
-                    milliseconds(self._contact_life),
-                    *self._draft_to_store(contact.draft, person_id, now),
-                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact, holds=_service_yes_holds(known, session, contact)),
-                    unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else "",
-                    person_id,
-                    unix_milliseconds(contact.last_inbound_at),
-                    _STEPS.index(session.current_step) + 1,
-                    unix_milliseconds(now),
-                    *_due_arguments(due, person_id),
-                    milliseconds(DAY_LIFE),
-                    int(_is_heard(known, session, contact)),
-                    *_ENDED,
-                    known.alias,
-                    self._link_to_store(known),
-                    milliseconds(self._contact_life + RENEWED_AFTER),
-                    len(counters),
-                    *(item for counter in counters.items() for item in counter),
-                    *arguments((counters, day_counters)),
-                ],
+                    "session_life": max(1, milliseconds(session.updated_at + SESSION_LIFETIME - now)),
+                    "contact": sealed_contact,
+                    "draft": draft,
+                    "draft_life": draft_life,
+                    "opt_out": opt_out_to_store(contact.opt_out) if contact.opt_out else "",
+                    "service_consent": service_consent,
+                    "news_consent": news_consent,
+                    "asked_for_messages_at": (
+                        unix_milliseconds(contact.asked_for_messages_at) if contact.asked_for_messages_at else ""
+                    ),
+                    "answers_message": int(_answers_new_message(known, session, contact)),
+                    "link": self._link_to_store(known),
+                    **self._lives,
+                    "due": _due_arguments(due, person_id),
+                    "ended": ENDED_POSITIONS,
+                    "counts": in_turn(counters),
+                    "day_counts": day_counts((counters, day_counters)),
+                },
             )
         stored = replace(
             known,
@@ -168,7 +184,7 @@ class RedisSessionStore:
             contact=contact,
             session_version=version_of(sealed_session),
             contact_version=version_of(sealed_contact),
-            goodbye=None,
+            erasure_reply=None,
         )
         if written or version_of(newer[0]) == stored.session_version:
             return stored
@@ -178,25 +194,20 @@ class RedisSessionStore:
         """One Lua call, see ``SessionStore``."""
         person_id = known.person_id
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
+        holds = is_reviewed or _is_new_service_yes(known, contact)
+        service_consent, news_consent = _consents_to_store(contact, holds=holds)
         with unavailable_on_error():
             written, *newer = self._scripts.run(
                 "amend",
-                [
-                    self._keys.session(person_id),
-                    self._keys.contact(person_id),
-                    self._keys.draft(person_id),
-                    self._keys.opt_out(person_id),
-                    self._keys.permit(person_id),
-                    self._keys.link(person_id),
-                    self._keys.alias(person_id),
-                ],
-                [
-                    HEAD_BYTES,
-                    known.contact_version,
-                    sealed_contact,
-                    opt_out_to_store(contact.opt_out) if contact.opt_out else "",
-                    *_consent_arguments(contact, holds=is_reviewed or _is_new_service_yes(known, contact)),
-                ],
+                self._keys.record(person_id),
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "contact_version": known.contact_version,
+                    "contact": sealed_contact,
+                    "opt_out": opt_out_to_store(contact.opt_out) if contact.opt_out else "",
+                    "service_consent": service_consent,
+                    "news_consent": news_consent,
+                },
             )
         if not written:
             return Conflict(self.person(person_id, *newer))
@@ -208,47 +219,59 @@ class RedisSessionStore:
         with unavailable_on_error():
             wait = self._scripts.run(
                 "reserve_otp",
-                [self._keys.otp_requests(reservation.phone)],
-                [
-                    reservation.token,
-                    unix_milliseconds(now),
-                    milliseconds(OTP_DAY),
-                    milliseconds(OTP_PAUSE),
-                    OTP_REQUESTS_A_DAY,
-                ],
+                {"requests": self._keys.otp_requests(reservation.phone)},
+                {
+                    "token": reservation.token,
+                    "now": unix_milliseconds(now),
+                    "day": milliseconds(OTP_DAY),
+                    "pause": milliseconds(OTP_PAUSE),
+                    "limit": OTP_REQUESTS_A_DAY,
+                },
             )
         return int(wait)
 
     def add_up(self, now: datetime, days: int = 1) -> Sums:
-        """One script for each of the 64 shards in one pipeline, whatever the number of people.
+        """One script for each of the 64 shards in one pipeline, however many people there are.
 
-        Days that are over cost one look-up together; the first one to ask for such a day adds it up.
+        Days that are over cost one look-up together; the first caller who asks for such a day adds it up.
         """
         moment, today = unix_milliseconds(now), day_at(now)
         with unavailable_on_error():
             answers = self._scripts.run_in_all(
                 "shard_figures",
-                [([counters_of(shard), day_of_shard(shard, today), *_step_indexes(shard)], [moment])
-                 for shard in range(SHARDS)],
-            )  # fmt: skip
+                [
+                    (
+                        {
+                            "counters": counters_of(shard),
+                            "day": day_of_shard(shard, today),
+                            "step": _step_indexes(shard),
+                        },
+                        {"now": moment},
+                    )
+                    for shard in range(SHARDS)
+                ],
+            )
             earlier = self._days.before(now, days - 1)
         live, counters, rows = zip(*answers, strict=True)
         sessions = {step: sum(counts) for step, counts in zip(_STEPS, zip(*live, strict=True), strict=True)}
         return Sums(sessions, _added_up(counters), earlier | {today: add_rows(map(numbers_in, rows))})
 
     def count_expired_sessions(self, now: datetime) -> None:
-        """One script for each shard in one pipeline, and the roll-up of the days that nobody has asked for."""
-        moment, today = unix_milliseconds(now), day_at(now)
+        """One script for each shard in one pipeline, and the sums of days that no caller has asked for."""
+        today = day_at(now)
+        arguments = {"now": unix_milliseconds(now), "day_life": milliseconds(DAY_LIFE), "ended": ENDED_POSITIONS}
         with unavailable_on_error():
             self._scripts.run_in_all(
-                "count_ended",
-                [([day_of_shard(shard, today), *_step_indexes(shard)], [moment, milliseconds(DAY_LIFE), *_ENDED])
-                 for shard in range(SHARDS)],
-            )  # fmt: skip
+                "count_expired_sessions",
+                [
+                    ({"day": day_of_shard(shard, today), "step": _step_indexes(shard)}, arguments)
+                    for shard in range(SHARDS)
+                ],
+            )
             self._days.before(now, DAYS_KEPT - 1)
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """One look at all shards, and one call more for each shard where something is due; see ``SessionStore``."""
+        """One pipeline over all shards, and one call more for each where something is due; see ``SessionStore``."""
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
@@ -259,7 +282,7 @@ class RedisSessionStore:
         return [(DueWork(work), who) for work, who in pairs]
 
     def _take_due_in(self, shard: int, now: datetime, lease: timedelta) -> list[bytes]:
-        """Take what is due in a shard, past whatever stands in front that only a later release knows."""
+        """Take what is due in a shard, past the work in front of it that only a later release knows."""
         taken: list[bytes] = []
         rank = 0
         while rank >= 0 and len(taken) < DUE_AT_ONCE:
@@ -284,12 +307,16 @@ class RedisSessionStore:
         with unavailable_on_error():
             self._scripts.run(
                 "forget_due",
-                [self._keys.session(person_id), self._keys.due(person_id)],
-                [HEAD_BYTES, known.session_version, f"{work}:{person_id}"],
+                {"session": self._keys.session(person_id), "due": self._keys.due(person_id)},
+                {
+                    "version_bytes": HEAD_BYTES,
+                    "session_version": known.session_version,
+                    "member": due_member(work, person_id),
+                },
             )
 
     def forget_silent_people(self, now: datetime) -> None:
-        """One look at all shards, see ``SessionStore``; in a shard where somebody writes, each turn does it as well."""
+        """One pipeline over all shards, see ``SessionStore``; each turn does the same in its own shard."""
         with unavailable_on_error():
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(SHARDS):
@@ -306,11 +333,11 @@ class RedisSessionStore:
         link: bytes | None = None,
         alias: bytes | None = None,
     ) -> StoredPerson:
-        """The person in the values of these keys."""
+        """The person whose keys have these values."""
         known = self._sealer.contact(person_id, contact, draft)
         if opt_out is not None:
-            stopped, otp_requests = _read_opt_out(opt_out)
-            # Of somebody whose record has expired or was erased, the no is all that is left.
+            stopped, otp_requests = read_opt_out(opt_out)
+            # Where the record has expired or was erased, the opt-out is all that is left.
             known = replace(
                 known or Contact("", None, stopped.at, stopped.at, otp_requests=otp_requests), opt_out=stopped
             )
@@ -337,11 +364,6 @@ class RedisSessionStore:
         return self._sealer.seal(draft.to_record(), "draft", person_id), left
 
 
-def opt_out_to_store(opt_out: OptOut) -> str:
-    """An opt-out as it stands in Redis, in clear."""
-    return json.dumps(opt_out.to_record())
-
-
 def _step_indexes(shard: int) -> list[str]:
     return [step_index(shard, step) for step in _STEPS]
 
@@ -354,32 +376,7 @@ def _added_up(counters: Iterable[Sequence[bytes]]) -> dict[str, int]:
     return dict(sums)
 
 
-def _read_opt_out(value: bytes) -> tuple[OptOut, tuple[OtpRequest, ...]]:
-    """The opt-out in a value, and the OTP requests of somebody who was erased that still count (see ``erasure``).
-
-    A damaged one is a no all the same, as it is for the scripts that let messages out.
-    """
-    try:
-        record = json.loads(value)
-        # The same request under each address of one person: the time tells it from others where two records are joined.
-        return OptOut.from_record(record), tuple(
-            OtpRequest(f"erased.{at}", datetime.fromisoformat(at)) for at in record.get("otp_requests", [])
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        logger().error("stored_value_unreadable", kind="opt_out", **describe(error))
-        return _UNREADABLE_OPT_OUT, ()
-
-
-def _read_goodbye(message_sid: str, value: bytes | None) -> RememberedReply | None:
-    """The reply of an erasure, for a copy of the message that asked for it, or of an earlier one."""
-    if value is None:
-        return None
-    record = json.loads(value)
-    at = datetime.fromisoformat(record["at"])
-    return RememberedReply(message_sid, at, replies.from_record(record["reply"]), record["language"])
-
-
-def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+def _answers_new_message(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
     """Whether this turn answers a message of the person's that was not there before; a reminder answers none."""
     if known.contact and contact.last_inbound_at > known.contact.last_inbound_at:
         return True
@@ -387,31 +384,31 @@ def _is_heard(known: StoredPerson, session: UserSession, contact: Contact) -> bo
     return any(before is None or before.recall(reply.message_sid) is None for reply in session.remembered)
 
 
-def _consent_arguments(contact: Contact, *, holds: bool) -> list[str]:
-    """The times of the yes to service and to news, or nothing; of the former also whether it is known to hold."""
+def _consents_to_store(contact: Contact, *, holds: bool) -> tuple[str, str]:
+    """When the person agreed to service messages and to news, as consents.lua takes it."""
     service, news = (
         str(unix_milliseconds(consent.at)) if consent else "" for consent in map(contact.consents.get, (SERVICE, NEWS))
     )
-    return [f"{service} holds" if service and holds else service, news]
+    return f"{service} holds" if service and holds else service, news
 
 
 def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
-    """Whether the yes may count from now on; of one that an earlier release wrote, only with a name that says so."""
+    """Whether the consent to service messages may count from now on: one of an earlier release only beside a name."""
     if name_of(session, contact) is None and not _is_new_service_yes(known, contact):
         return False
     return service_yes_holds(session, contact)
 
 
 def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
-    """Whether it was not there before."""
+    """Whether the consent to service messages was not there before."""
     return contact.consents.get(SERVICE) != (known.contact.consents.get(SERVICE) if known.contact else None)
 
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
-    """Pairs for the script: a member of the due set, and its time or nothing."""
+    """Members of the due set, each with its time or "", in turn."""
     times = {DueWork.REMINDER: due.reminder, DueWork.OTP: due.otp}
     return [
         item
         for work, moment in times.items()
-        for item in (f"{work}:{person_id}", unix_milliseconds(moment) if moment else "")
+        for item in (due_member(work, person_id), unix_milliseconds(moment) if moment else "")
     ]

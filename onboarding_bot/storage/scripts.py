@@ -13,8 +13,8 @@ on in lines that begin with ``--   ``.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,30 +28,78 @@ from onboarding_bot.storage.connection import AnyRedis
 
 # A value for each name that the script's first lines give; a list where the name ends with "...".
 Named = Mapping[str, Any]
-# The keys of a script, all of one shard, and its arguments. Sequences are sent as they are.
-Call = tuple[Named | Sequence[str], Named | Sequence[Any]]
+# The keys of a script, all of one shard, and its arguments.
+Call = tuple[Named, Named]
 
 FOLDER = Path(__file__).parent / "lua"
 SHARED: Mapping[str, tuple[str, ...]] = {
-    "commit": ("consents", "day"),
-    "amend": ("consents",),
-    "count_ended": ("day",),
+    "commit": ("version", "consents", "day_counters"),
+    "amend": ("version", "consents"),
+    "assign_address": ("alias",),
+    "begin_join": ("version", "alias"),
+    "finish_join": ("version", "alias", "recipients", "skip_recipient"),
+    "hide_silent_record": ("version",),
+    "release_number": ("version",),
+    "forget_due": ("version",),
+    "count_expired_sessions": ("day_counters",),
+    "erase": ("version", "day_counters", "recipients"),
     "add_recipients": ("permit", "recipients"),
     "claim": ("permit", "recipients"),
     "release_claim": ("permit", "recipients"),
     "record_send": ("permit", "recipients"),
     "apply_callback": ("permit", "recipients"),
     "send_again": ("permit", "recipients"),
+    "skip_recipients": ("recipients", "skip_recipient"),
     "take_broadcast_slot": ("slots",),
     "take_transactional_slot": ("slots",),
     "pause_slots": ("slots",),
     "slots_paused": ("slots",),
-    "erase": ("day", "recipients"),
-    "absorb": ("recipients", "skip_recipient"),
-    "skip_recipients": ("recipients", "skip_recipient"),
 }
 _LIST = "..."
-_SIZES = "list_sizes"
+# unpack is the quickest, and fails from 8,000 values on.
+_LIST_OF = """\
+local function list_of(values, first, size)
+  if size < 1000 then
+    return {unpack(values, first, first + size - 1)}
+  end
+  local list = {}
+  for index = 1, size do
+    list[index] = values[first + index - 1]
+  end
+  return list
+end"""
+
+
+class _Fields:
+    """The names of a script's keys, or of its arguments, and where among them lists stand."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = [name.removesuffix(_LIST) for name in names]
+        self.lists = [place for place, name in enumerate(names) if name.endswith(_LIST)]
+        # A list at the end needs no size: it holds the rest.
+        self.sized = [place for place in self.lists if place < len(names) - 1]
+
+    def values(self, given: Named) -> tuple[list[Any], list[int]]:
+        """What is sent, and the sizes of the lists that need one."""
+        if len(given) != len(self.names):
+            raise TypeError(f"the script takes {', '.join(self.names)}, and was given {', '.join(given)}")
+        values = [given[name] for name in self.names]
+        sizes = [len(values[place]) for place in self.sized]
+        for place in reversed(self.lists):
+            values[place : place + 1] = values[place]
+        return values, sizes
+
+    def locals(self, array: str, suffix: str, first: int, sizes: Iterator[str]) -> Iterator[str]:
+        """The Lua that gives each value of ``array``, from ``first`` on, its name; ``sizes`` are those of the lists."""
+        at = str(first)
+        for place, name in enumerate(self.names):
+            if place not in self.lists:
+                yield f"local {name}{suffix} = {array}[{at}]"
+                at = _plus(at, "1")
+                continue
+            size = next(sizes) if place in self.sized else f"#{array} + 1 - ({at})"
+            yield f"local {name}{suffix and suffix + 's'} = list_of({array}, {at}, {size})"
+            at = _plus(at, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,50 +108,29 @@ class Signature:
 
     keys: tuple[str, ...]
     arguments: tuple[str, ...]
+    _keys: _Fields = field(init=False, repr=False, compare=False)
+    _arguments: _Fields = field(init=False, repr=False, compare=False)
 
-    @property
-    def needs_sizes(self) -> bool:
-        """Whether the script must be told how long its lists are; a single list at the end needs no size."""
-        return any(
-            name.endswith(_LIST) and (number < len(names) - 1 or sum(other.endswith(_LIST) for other in names) > 1)
-            for names in (self.keys, self.arguments)
-            for number, name in enumerate(names)
-        )
+    def __post_init__(self) -> None:
+        # Worked out once: a commit asks for its values with every message.
+        object.__setattr__(self, "_keys", _Fields(self.keys))
+        object.__setattr__(self, "_arguments", _Fields(self.arguments))
 
     def values(self, keys: Named, arguments: Named) -> tuple[list[Any], list[Any]]:
         """KEYS and ARGV as Redis takes them. Raises KeyError for a name without a value, TypeError for a stray one."""
-        sizes: list[int] = []
-        sent_keys, sent = _flat(self.keys, keys, sizes), _flat(self.arguments, arguments, sizes)
-        if self.needs_sizes:
-            sent.insert(0, " ".join(map(str, sizes)))
-        return sent_keys, sent
+        sent_keys, sizes = self._keys.values(keys)
+        sent, more_sizes = self._arguments.values(arguments)
+        return sent_keys, [*sizes, *more_sizes, *sent]
 
     def locals(self) -> str:
         """The Lua that gives every value its name."""
-        lines = []
-        if self.needs_sizes:
-            lines.append(f"local {_SIZES} = {{}}")
-            lines.append(f"for size in string.gmatch(ARGV[1], '%d+') do {_SIZES}[#{_SIZES} + 1] = tonumber(size) end")
-        first_list = 1
-        for array, names, suffix, first in (
-            ("KEYS", self.keys, "_key", 1),
-            ("ARGV", self.arguments, "", 2 if self.needs_sizes else 1),
-        ):
-            at = str(first)
-            for name in names:
-                if not name.endswith(_LIST):
-                    lines.append(f"local {name}{suffix} = {array}[{at}]")
-                    at = _plus(at, "1")
-                    continue
-                local = name.removesuffix(_LIST) + ("_keys" if suffix else "")
-                end = ""
-                if self.needs_sizes:
-                    size = f"{_SIZES}[{first_list}]"
-                    end = f", {at} + {size} - 1"
-                lines.append(f"local {local} = {{unpack({array}, {at}{end})}}")
-                if self.needs_sizes:
-                    at = _plus(at, size)
-                    first_list += 1
+        count = len(self._keys.sized) + len(self._arguments.sized)
+        sizes = [f"size_{number}" for number in range(1, count + 1)]
+        lines = [_LIST_OF] if self._keys.lists or self._arguments.lists else []
+        lines += [f"local {size} = tonumber(ARGV[{number}])" for number, size in enumerate(sizes, 1)]
+        unused = iter(sizes)
+        lines += self._keys.locals("KEYS", "_key", 1, unused)
+        lines += self._arguments.locals("ARGV", "", 1 + count, unused)
         return "".join(f"{line}\n" for line in lines)
 
 
@@ -116,9 +143,9 @@ class Scripts:
         # Those that have run: a process builds a dozen of these, and each of them needs a few scripts only.
         self._scripts: dict[str, Script] = {}
 
-    def run(self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]) -> Any:
-        """The script's answer."""
-        sent_keys, sent = self._values(name, keys, arguments)
+    def run(self, name: str, keys: Named, arguments: Named) -> Any:
+        """The script's answer. Raises RedisError, and KeyError or TypeError for values that it does not take."""
+        sent_keys, sent = signature_of(name).values(keys, arguments)
         if name not in self._scripts:
             self._scripts[name] = self._client.register_script(self._texts[name])
         return self._scripts[name](keys=sent_keys, args=sent)
@@ -128,7 +155,8 @@ class Scripts:
 
         A cluster's own pipeline refuses scripts by their hash, and asks the server for the keys of each by its text.
         """
-        sent = [self._values(name, *call) for call in calls]
+        signature = signature_of(name)
+        sent = [signature.values(*call) for call in calls]
         answers: dict[int, Any] = {}
         for server, numbers in self._by_server([keys for keys, _ in sent]).items():
             pipeline = server.pipeline(transaction=False)
@@ -142,13 +170,6 @@ class Scripts:
                 answers[number] = self.run(name, *calls[number])
         return [answers[number] for number in range(len(calls))]
 
-    def _values(
-        self, name: str, keys: Named | Sequence[str], arguments: Named | Sequence[Any]
-    ) -> tuple[list[Any], list[Any]]:
-        if isinstance(keys, Mapping) and isinstance(arguments, Mapping):
-            return signature_of(name).values(keys, arguments)
-        return list(keys), list(arguments)
-
     def _by_server(self, keys_of_calls: Sequence[Sequence[str]]) -> dict[Redis, list[int]]:
         if not isinstance(self._client, RedisCluster):
             return {self._client: list(range(len(keys_of_calls)))}
@@ -161,7 +182,7 @@ class Scripts:
 
 @cache
 def _all_sources() -> Mapping[str, str]:
-    """The scripts that run by themselves: read before there is work, whatever becomes of their files later."""
+    """The scripts that run by themselves: read at the start, so that a later release may replace their files."""
     shared = {part for parts in SHARED.values() for part in parts}
     return {path.stem: source_of(path.stem) for path in FOLDER.glob("*.lua") if path.stem not in shared}
 
@@ -188,19 +209,6 @@ def _names(array: str, text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z_0-9]+(?:\.\.\.)?", listed[1])) if listed else ()
 
 
-def _flat(names: tuple[str, ...], given: Named, sizes: list[int]) -> list[Any]:
-    if len(given) != len(names):
-        raise TypeError(f"the script takes {', '.join(names)}, and was given {', '.join(given)}")
-    sent: list[Any] = []
-    for name in names:
-        if name.endswith(_LIST):
-            values = given[name.removesuffix(_LIST)]
-            sent.extend(values)
-            sizes.append(len(values))
-        else:
-            sent.append(given[name])
-    return sent
-
-
 def _plus(place: str, size: str) -> str:
+    """The Lua of a sum, worked out where it can be."""
     return str(int(place) + int(size)) if place.isdigit() and size.isdigit() else f"{place} + {size}"

@@ -9,7 +9,8 @@ from typing import Any
 
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error, unix_milliseconds
+from onboarding_bot.storage.milliseconds import unix_milliseconds
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 # A pause must reach all workers within 2 s: no message of a broadcast has its moment reserved for longer.

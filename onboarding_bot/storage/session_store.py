@@ -1,4 +1,4 @@
-"""What the bot expects of a session store, whatever is behind it."""
+"""The session store as the use cases see it: a protocol, and what its methods take and return."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ NOTHING_COUNTED: Mapping[str, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """What is stored of one person, and the versions that a commit has to meet.
+    """What is stored of one person, and the versions of session and contact record that a commit replaces.
 
-    ``goodbye`` is what the message at hand is answered with when it came before the person was erased, or asked for it.
+    ``erasure_reply`` answers the message at hand when that asked for the erasure of the person, or came before it.
 
-    ``link`` holds the person's addresses; the next commit writes it when it ``link_is_new``. ``alias`` says to whom the
-    address went whose hash is the person's id, as it stands in Redis. ``absorbs`` are the records that this one was
-    joined with, and that end once the joined state is stored.
+    ``link`` holds the person's addresses; the next commit writes it when ``link_is_new``. ``alias`` is the alias of the
+    address whose hash is the person's id, as it stands in Redis. ``joined_records`` were joined with this one, and end
+    once the joined state is stored.
     """
 
     person_id: str
@@ -32,36 +32,36 @@ class StoredPerson:
     contact: Contact | None
     session_version: bytes = b""
     contact_version: bytes = b""
-    goodbye: RememberedReply | None = None
+    erasure_reply: RememberedReply | None = None
     link: Link | None = None
     link_is_new: bool = False
     alias: bytes = b""
-    absorbs: tuple[StoredPerson, ...] = ()
+    joined_records: tuple[StoredPerson, ...] = ()
 
     @property
-    def is_recorded(self) -> bool:
+    def has_record(self) -> bool:
         """Whether there is a session or a contact record."""
         return bool(self.session_version or self.contact_version)
 
     @property
-    def is_fresh(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether nothing at all is stored, not even an opt-out."""
-        return not self.is_recorded and self.contact is None and not self.alias
+        return not self.has_record and self.contact is None and not self.alias
 
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Somebody else's commit came first; nothing was written. ``newer`` is the state as it is now."""
+    """Another commit came first; nothing was written. ``newer`` is the person as stored now."""
 
     newer: StoredPerson
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """All shards together: live sessions in each step, every counter since the beginning, and those of some days.
+    """All shards together: live sessions in each step, all counters since the beginning, and those of some days.
 
-    ``days`` begins with the oldest and ends with today, in Indian time. No day is missing; each has the row of numbers
-    that ``analytics.positions`` names.
+    ``days`` begins with the oldest and ends with today, in Indian time. No day is missing; each has a row of numbers,
+    in the order of ``analytics.counter_layout``.
     """
 
     sessions: Mapping[OnboardingStep, int]
@@ -70,15 +70,15 @@ class Sums:
 
 
 class SessionStore(Protocol):
-    """Keeps people. Every method raises StoreUnavailableError when the store does not answer in time."""
+    """Stores people. Every method raises StoreUnavailableError when the store does not answer in time."""
 
     def identify(self, sender: str) -> str:
-        """The person's id: a keyed hash of ``From`` that never changes, and says nothing without the key."""
+        """The person's id: a keyed hash of ``From`` that never changes, and tells nothing without the key."""
 
     def load(self, person_id: str, message_sid: str = "") -> StoredPerson:
-        """What is stored of this person; a value that cannot be decrypted or read counts as absent.
+        """What is stored of this person; a value that cannot be decrypted or parsed counts as absent.
 
-        With ``message_sid`` also whether that message is one of those before an erasure.
+        With ``message_sid`` also the ``erasure_reply`` to that message.
         """
 
     def commit(
@@ -98,32 +98,32 @@ class SessionStore(Protocol):
         """
 
     def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
-        """Write consents and opt-out that somebody else told of, if the contact record is as in ``known``.
+        """Write consents and opt-out without a message of the person, if the contact record is as in ``known``.
 
-        A yes to service messages that was there before counts from now on when it ``is_reviewed``. Of somebody without
-        a record the opt-out alone is written. Nothing lives longer for it.
+        A consent to service messages that was there before counts from now on when it ``is_reviewed``. Without a
+        contact record the opt-out alone is written. Nothing lives longer for it.
         """
 
     def reserve_otp(self, reservation: Reservation, now: datetime) -> int:
-        """Take a place among a phone number's OTP requests of the day; the same token takes one place only.
+        """Add one entry to the per-phone daily OTP limit; the same token has one entry only.
 
-        Returns 0 when it is granted, else the seconds until the number may be asked for again.
+        Returns 0 when the OTP may be requested, else the seconds until it may.
         """
 
     def add_up(self, now: datetime, days: int = 1) -> Sums:
-        """Live sessions by step and all counters: a fixed number of look-ups, never a scan of keys."""
+        """The sums for the last ``days`` days including today: a fixed number of look-ups, never a scan of keys."""
 
     def count_expired_sessions(self, now: datetime) -> None:
-        """Count the sessions that have ended, and roll up the days that are over. Running it twice changes nothing."""
+        """Count the sessions that have expired, and roll up the days that are over. A repeat changes nothing."""
 
     def take_due(self, now: datetime, lease: timedelta) -> list[tuple[DueWork, str]]:
-        """What is due, for which person or broadcast; due again after ``lease``, unless that is said otherwise.
+        """What is due, for which person, broadcast or deletion; due again after ``lease``, unless it is forgotten.
 
         Work of a kind that only a later release knows is neither returned nor moved.
         """
 
     def forget_due(self, work: DueWork, known: StoredPerson) -> None:
-        """There is nothing (more) to be done for this person, unless the session changed since ``known``."""
+        """Take this work out of what is due for the person, unless the session changed since ``known``."""
 
     def forget_silent_people(self, now: datetime) -> None:
-        """Take those out of the index of contacts whose record has expired; their own keys are gone by then."""
+        """Take people whose contact record has expired out of the index of contacts; their keys are gone by then."""

@@ -25,8 +25,8 @@ from redis.sentinel import SentinelConnectionPool
 from onboarding_bot.errors import BotError
 from onboarding_bot.progress import Progress, untold
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SCHEDULER_LEASE
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 
 SNAPSHOT_SECONDS = 3600
 PROGRESS_SECONDS = 0.5
@@ -34,9 +34,9 @@ PROGRESS_SECONDS = 0.5
 ANSWER_SECONDS = 60.0
 LOAD_SECONDS = 3600
 KEYS_AT_ONCE = 500
-# What is made anew by itself and says nothing of any person: jobs (those of a snapshot may have been done long ago),
-# who was last heard of, which worker schedules, how often an address called.
-MADE_ANEW = ("{dramatiq}:", HEARTBEATS, SCHEDULER_LEASE, LIMITS, f"{{{LIMITS}")
+# Keys that the bot creates anew by itself and that hold nothing of a person: jobs (those of a snapshot may have been
+# done long ago), heartbeats, which worker schedules, how often an address called.
+NOT_COPIED = ("{dramatiq}:", HEARTBEATS, SCHEDULER_LEASE, LIMITS, f"{{{LIMITS}")
 
 
 class SnapshotError(BotError):
@@ -91,7 +91,7 @@ def refuse_unless_empty(target: AnyRedis) -> None:
 
 
 def copy(source: Redis, target: AnyRedis, progress: Progress = untold) -> int:
-    """Copy every key with its remaining life, except for what is made anew by itself; how many there were.
+    """Copy every key with its remaining life, except those that the bot creates anew; how many were copied.
 
     Raises SnapshotError when a key is there already, or when ``target`` is too old for the snapshot.
     """
@@ -150,8 +150,8 @@ def loaded(file: Path, database: int) -> Iterator[Redis]:
 
 
 def _names(client: AnyRedis) -> Iterator[bytes]:
-    made_anew = tuple(prefix.encode() for prefix in MADE_ANEW)
-    return (name for name in client.scan_iter(count=KEYS_AT_ONCE) if not name.startswith(made_anew))
+    not_copied = tuple(prefix.encode() for prefix in NOT_COPIED)
+    return (name for name in client.scan_iter(count=KEYS_AT_ONCE) if not name.startswith(not_copied))
 
 
 def _take(program: str, server: _Server, file: Path, progress: Progress) -> None:
@@ -238,7 +238,7 @@ def _wait_until_loaded(source: Redis, server: subprocess.Popen[bytes], log: Path
 
 def _refusal(said: str) -> str:
     if "BUSYKEY" in said:
-        return "somebody writes into the Redis of REDIS_URL: stop the bot and its workers, empty it, and begin anew"
+        return "something writes into the Redis of REDIS_URL: stop the bot and its workers, empty it, and begin anew"
     if "payload version" in said:
         return "the Redis of REDIS_URL is older than the snapshot: it needs at least the version that made it"
     return f"the Redis of REDIS_URL refused a key: {said[:100]}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import Keys
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
 

@@ -1,4 +1,4 @@
-"""Whether Redis takes what a turn writes: full, demoted, read-only or half gone, it may still answer PING."""
+"""Whether Redis takes what a turn writes: a server that is full, demoted or read-only may still answer PING."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from redis.cluster import RedisCluster
 
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.errors import unavailable_on_error
 from onboarding_bot.storage.keys import SHARDS, probe_of
+from onboarding_bot.storage.redis_errors import unavailable_on_error
 from onboarding_bot.storage.scripts import Scripts
 
-# A probe takes its key away itself; one that breaks off half-way leaves it for so long.
-LEFTOVER_MS = 60_000
-# Who has not taken a write by then takes none: one primary that hangs says nothing of the others.
-PATIENCE_SECONDS = 1.2
+# A probe deletes its key itself; one that breaks off half-way leaves it for so long.
+PROBE_LIFE_MS = 60_000
+# A primary that has not taken a write by then counts as refusing: one that hangs says nothing of the others.
+TIMEOUT_SECONDS = 1.2
 
 
 class WriteProbe:
-    """Writes into a shard by a script, the way that a turn goes; on a cluster into one shard of each primary."""
+    """Writes into a shard by a script, as a turn does; on a cluster into one shard of each primary."""
 
     def __init__(self, client: AnyRedis) -> None:
         self._client = client
         self._scripts = Scripts(client)
 
     def refusing(self) -> list[str]:
-        """The primaries of a cluster that take no write, as ``host:port``; others take it.
+        """The primaries of a cluster that take no write, as ``host:port``, while others do.
 
         Raises StoreUnavailableError, which names the reason, when none does.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         keys = self._a_key_of_each_primary()
         if len(keys) == 1:
             # In this thread: one server is the rule.
             self._write(*keys.values())
             return []
-        askers = ThreadPoolExecutor(len(keys), thread_name_prefix="write-probe")
-        writes = {askers.submit(self._write, key): primary for primary, key in keys.items()}
-        askers.shutdown(wait=False)
+        threads = ThreadPoolExecutor(len(keys), thread_name_prefix="write-probe")
+        writes = {threads.submit(self._write, key): primary for primary, key in keys.items()}
+        threads.shutdown(wait=False)
         answered, hanging = wait(writes, max(0.0, deadline - time.monotonic()))
         refused = {writes[write]: StoreUnavailableError("TimeoutError") for write in hanging}
         for write in answered:
@@ -59,4 +59,4 @@ class WriteProbe:
 
     def _write(self, key: str) -> None:
         with unavailable_on_error():
-            self._scripts.run("probe", [key], [LEFTOVER_MS])
+            self._scripts.run("write_probe", {"probe": key}, {"life": PROBE_LIFE_MS})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from onboarding_bot.analytics.counter_layout import NAMES, UNLISTED, named, position_of
+from onboarding_bot.analytics.counter_layout import COUNTER_NAMES, UNLISTED, counters_in, position_of
 from onboarding_bot.analytics.histograms import OVER, STEP_SECONDS, WEBHOOK_MILLISECONDS
 from onboarding_bot.analytics.postal_circles import CIRCLES
 from onboarding_bot.conversation import validators
@@ -37,11 +37,11 @@ def codes_of_validators() -> list[str]:
 
 
 def test_what_was_released_keeps_its_place() -> None:
-    assert hashlib.sha256("\n".join(NAMES[:RELEASED]).encode()).hexdigest() == DIGEST
+    assert hashlib.sha256("\n".join(COUNTER_NAMES[:RELEASED]).encode()).hexdigest() == DIGEST
 
 
 def test_no_name_stands_twice() -> None:
-    assert len(set(NAMES)) == len(NAMES)
+    assert len(set(COUNTER_NAMES)) == len(COUNTER_NAMES)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +71,16 @@ def test_no_name_stands_twice() -> None:
 )
 def test_everything_that_is_counted_has_its_place(names: list[str]) -> None:
     assert names
-    assert [name for name in names if name not in NAMES] == [], (
+    assert [name for name in names if name not in COUNTER_NAMES] == [], (
         "append them to onboarding_bot/analytics/counter_layout.py"
     )
 
 
 def test_what_has_no_place_is_counted_all_the_same() -> None:
-    assert NAMES[position_of("started:language:xx")] == UNLISTED
+    assert COUNTER_NAMES[position_of("started:language:xx")] == UNLISTED
 
 
 def test_a_row_of_another_release_is_read_as_far_as_both_go() -> None:
-    assert named([]) == {}
-    assert named([3, 2]) == {"webhooks": 3, "failures": 2}
-    assert len(named([1] * (len(NAMES) + 5))) == len(NAMES)
+    assert counters_in([]) == {}
+    assert counters_in([3, 2]) == {"webhooks": 3, "failures": 2}
+    assert len(counters_in([1] * (len(COUNTER_NAMES) + 5))) == len(COUNTER_NAMES)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot.analytics.counter_layout import NAMES
+from onboarding_bot.analytics.counter_layout import COUNTER_NAMES
 from onboarding_bot.analytics.counters import day_counters_of
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
@@ -40,7 +40,7 @@ STARTED, COMPLETED = frozenset({Milestone.STARTED}), frozenset({Milestone.COMPLE
             None,
             turn(at("name"), TurnResult.GREETED, milestones=STARTED),
             {"entered:name", "started:language:hi", WAITED},
-            id="somebody new",
+            id="a new person",
         ),
         pytest.param(
             None, turn(at("welcome"), TurnResult.GREETED), {"entered:welcome", WAITED}, id="back with a draft"
@@ -136,4 +136,4 @@ STARTED, COMPLETED = frozenset({Milestone.STARTED}), frozenset({Milestone.COMPLE
 def test_what_a_turn_counts_for_its_day(before: UserSession | None, what_happened: Turn, counted: set[str]) -> None:
     moved = day_counters_of(before, what_happened, "hi", NOW, 0.025)
     assert moved == dict.fromkeys(counted, 1)
-    assert set(moved) <= set(NAMES)
+    assert set(moved) <= set(COUNTER_NAMES)

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onboarding_bot.analytics.counters import counters_of
-from onboarding_bot.analytics.figures import figures
-from onboarding_bot.analytics.period import period_figures
+from onboarding_bot.analytics.figures import figures, period_figures
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 from onboarding_bot.conversation.turn import Milestone, RequestOtp, Turn, TurnResult
@@ -77,7 +76,7 @@ def test_the_figures_of_a_day() -> None:
 
 @given(turns=st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=20))
 @settings(deadline=None, max_examples=50)
-def test_rates_are_shares_whatever_fails(turns: list[tuple[bool, int]]) -> None:
+def test_rates_are_shares_however_much_fails(turns: list[tuple[bool, int]]) -> None:
     sums: dict[str, int] = {}
     for has_effect, failures in turns:
         turn = replace(TURN, effect=EFFECT if has_effect else None)

@@ -68,7 +68,7 @@ def talker_at(url: str, sender: str = ASHA) -> Talker:
 
 def erasures_at(url: str) -> list[tuple[str, datetime]]:
     """Who was erased, and when."""
-    return build_parts(settings(), redis=connect(url)).erasures.done_since(datetime.fromtimestamp(0, UTC))
+    return build_parts(settings(), redis=connect(url)).erasures.log.erased_since(datetime.fromtimestamp(0, UTC))
 
 
 # --- a night on which Redis is lost --------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def test_whoever_came_back_is_kept_when_only_an_old_list_knows_of_the_erasure(
     assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     talker_at(old.url, ASHA).says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
-    parts.erasures.forget_before(parts.now())
+    parts.erasures.log.forget_before(parts.now())
     assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
     assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0
@@ -267,7 +267,7 @@ def test_whoever_came_back_is_kept_under_every_address(
     assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     asha.says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
-    parts.erasures.forget_before(parts.now())
+    parts.erasures.log.forget_before(parts.now())
     assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
     assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0

@@ -154,19 +154,19 @@ def test_a_picture_is_no_yes(talker: Talker) -> None:
 # --- after it ------------------------------------------------------------------------------------------------------
 
 
-def test_twilios_copy_of_the_yes_gets_the_same_goodbye_and_begins_nothing(talker: Talker) -> None:
+def test_twilios_copy_of_the_yes_gets_the_same_reply_and_begins_nothing(talker: Talker) -> None:
     talker.answers_everything().says("DELETE MY DATA").says("YES")
-    goodbye, sid = talker.reply, talker.sid
+    erasure_reply, sid = talker.reply, talker.sid
     for _ in range(3):
-        assert talker.says("YES", sid=sid).reply == goodbye
+        assert talker.says("YES", sid=sid).reply == erasure_reply
         assert is_unknown(talker)
 
 
 def test_the_copy_gets_it_also_when_the_person_began_anew(talker: Talker) -> None:
     talker.answers_everything().says("DELETE MY DATA").says("YES")
-    goodbye, sid = talker.reply, talker.sid
+    erasure_reply, sid = talker.reply, talker.sid
     talker.says("Hi").hears("Welcome to MSMEBazaar")
-    assert talker.says("YES", sid=sid).reply == goodbye
+    assert talker.says("YES", sid=sid).reply == erasure_reply
     talker.expects_step("name")
 
 
@@ -180,19 +180,19 @@ def has_said(talker: Talker) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("is_back", [False, True])
-def test_copies_of_earlier_messages_get_the_goodbye_and_begin_nothing(
+def test_copies_of_earlier_messages_get_the_erasure_reply_and_begin_nothing(
     app: Flask, talker: Talker, clock: MovableClock, is_back: bool
 ) -> None:
     said = has_said(talker)
-    goodbye = talker.says("YES").reply
+    erasure_reply = talker.says("YES").reply
     if is_back:
         talker.says("Hi").hears("Welcome to MSMEBazaar")
     clock.pass_(minutes=14)
     before = talker.stored
     for text, sid in said.items():
-        assert talker.says(text, sid=sid).reply == goodbye
+        assert talker.says(text, sid=sid).reply == erasure_reply
         copy = post_signed(app.test_client(), webhook_form(text, talker.sender, sid), "/webhook/fallback")
-        assert message_in(copy) == goodbye
+        assert message_in(copy) == erasure_reply
     assert talker.stored == before
     assert is_back or is_unknown(talker)
 
@@ -231,13 +231,13 @@ def test_copies_begin_nothing_after_an_admin_erased_the_person(app: Flask, talke
     talker.says("Hi").hears("Welcome to MSMEBazaar").expects_step("name")
 
 
-def test_the_fallback_repeats_the_goodbye(app: Flask, talker: Talker) -> None:
+def test_the_fallback_repeats_the_erasure_reply(app: Flask, talker: Talker) -> None:
     talker.says_all("Hi", "DELETE MY DATA").says("YES")
     response = post_signed(app.test_client(), webhook_form("YES", talker.sender, talker.sid), "/webhook/fallback")
     assert message_in(response) == talker.reply
 
 
-def test_the_goodbye_is_in_the_persons_language(talker: Talker) -> None:
+def test_the_erasure_reply_is_in_the_persons_language(talker: Talker) -> None:
     talker.says_all("Hi", "HINDI", "DELETE MY DATA").says("हाँ").hears("आपका डेटा मिट गया है")
     assert talker.says("हाँ", sid=talker.sid).reply.startswith("हो गया")
 
@@ -271,7 +271,9 @@ def test_an_otp_that_is_under_way_brings_nobody_back(talker: Talker, otp_service
     assert is_unknown(talker)
 
 
-def test_two_copies_of_the_yes_at_once_end_in_one_goodbye(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_copies_of_the_yes_at_once_end_in_one_erasure_reply(
+    talker: Talker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Both have read the question; the slower one finds that it is done."""
     talker.answers_everything().says("DELETE MY DATA")
     erase, sid, heard = Erasures.erase_as_known, new_sid(), []
@@ -310,7 +312,7 @@ def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: faker
     assert person.encode() not in held[0]
 
 
-def test_a_copy_hears_the_goodbye_even_when_the_person_is_back_already(
+def test_a_copy_gets_the_erasure_reply_even_when_the_person_is_back_already(
     talker: Talker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All three at once: the YES, its copy, and a new message."""

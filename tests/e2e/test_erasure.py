@@ -1,4 +1,4 @@
-"""DELETE MY DATA through real parts: the person reads the goodbye, and the worker deletes the messages at Twilio."""
+"""DELETE MY DATA through real parts: the person reads the reply, and the worker deletes the messages at Twilio."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from onboarding_bot.people.address_parser import InvalidAddressError, parse_addr
         pytest.param("9876543210", "whatsapp:+919876543210", id="an Indian mobile number"),
         pytest.param("098765 43210", "whatsapp:+919876543210", id="with a trunk zero"),
         pytest.param("91 98765 43210", "whatsapp:+919876543210", id="without the plus"),
-        pytest.param("whatsapp:IN.1234567890", "whatsapp:IN.1234567890", id="somebody who hides the number"),
+        pytest.param("whatsapp:IN.1234567890", "whatsapp:IN.1234567890", id="a person who hides the number"),
         pytest.param("IN.1234567890", "whatsapp:IN.1234567890", id="the same without the channel"),
         pytest.param("IN.ENT.a1B2", "whatsapp:IN.ENT.a1B2", id="in a group of businesses"),
         pytest.param(f"IN.{'a' * 128}", f"whatsapp:IN.{'a' * 128}", id="the longest id"),

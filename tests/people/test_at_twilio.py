@@ -14,7 +14,8 @@ from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.services import twilio_message_log
 from onboarding_bot.services.twilio_message_log import MessageLog
 from onboarding_bot.storage.encryption import Cipher
-from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, Erasures
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
@@ -64,8 +65,8 @@ def test_nothing_of_the_person_is_left_at_twilio(
     deletions = MessageDeletions(erasures, log, lambda: now + MESSAGES_DELETED_AFTER, lambda _seconds: None)
 
     def is_over() -> bool:
-        deletions.go_on(deletion_id)
-        return erasures.deletion(deletion_id) is None
+        deletions.run(deletion_id)
+        return erasures.deletions.find(deletion_id) is None
 
     wait_for(is_over, "no message left; the last ones were on their way for a moment")
     assert list(log.messages(sender=ASHA)) == list(log.messages(recipient=ASHA)) == []

@@ -70,7 +70,7 @@ def consents_of(parts: Parts, person_id: str) -> set[str]:
     return set(contact.consents)
 
 
-def test_what_an_earlier_release_took_for_a_yes_reaches_nobody_until_it_was_reviewed(
+def test_a_consent_of_an_earlier_release_lets_nothing_out_until_it_was_reviewed(
     parts: Parts, redis: fakeredis.FakeRedis
 ) -> None:
     left_by_the_release_before(parts, redis, 1, "Asha Devi")
@@ -116,7 +116,7 @@ def test_a_doubtful_name_that_was_confirmed_in_the_chat_needs_no_review(talker: 
     assert parts.consent_review.run(dry_run=False).kept == 0
 
 
-def test_whoever_writes_again_with_a_name_counts_without_the_review(
+def test_a_person_who_writes_again_with_a_name_counts_without_the_review(
     talker: Talker, parts: Parts, redis: fakeredis.FakeRedis
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
@@ -135,7 +135,7 @@ def test_an_admins_yes_needs_no_review(talker: Talker, parts: Parts) -> None:
 def test_an_admins_yes_to_news_reviews_nothing_else(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     left_by_the_release_before(parts, redis, 1, "Not interested")
     parts.people.record_consent(sender_of(1), "marketing", given=True, key_name="ops", note="")
-    assert next(parts.consent_review._marks.unreviewed(), None) is not None
+    assert next(parts.consent_review._unreviewed.person_ids(), None) is not None
 
 
 def test_the_release_before_may_write_on_beside_this_one(
@@ -194,7 +194,7 @@ def test_an_audit_line_stands_before_the_change_and_a_second_run_finds_nobody(
     assert "0 yeses" in capsys.readouterr().out
 
 
-def test_whoever_gives_a_name_meanwhile_keeps_the_yes(
+def test_a_person_who_gives_a_name_meanwhile_keeps_the_consent(
     parts: Parts, redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Not interested")
@@ -225,7 +225,7 @@ def test_records_that_nobody_can_read_go_on_counting_as_none(
     assert parts.audience.count(TEXT).recipient_count == 0
 
 
-def test_it_finds_everybody_in_every_shard(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+def test_it_finds_all_people_in_every_shard(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     people = [left_by_the_release_before(parts, redis, number, "Asha Devi") for number in range(150)]
     assert parts.consent_review.run(dry_run=False).kept == len(people)
     assert parts.audience.count(TEXT).recipient_count == len(people)

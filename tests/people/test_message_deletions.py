@@ -12,10 +12,11 @@ import fakeredis
 import pytest
 import structlog
 
-from onboarding_bot.people.message_deletions import AT_ONCE, MessageDeletions
+from onboarding_bot.people.message_deletions import BATCH, MessageDeletions
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLogError
 from onboarding_bot.storage.encryption import Cipher
-from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER, Erasures
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, MESSAGES_GIVEN_UP_AFTER
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
@@ -65,11 +66,11 @@ class Work:
     def due(self) -> list[str]:
         return [deletion_id for _, deletion_id in self.store.take_due(self.clock.moment, MINUTE)]
 
-    def go_on(self) -> None:
+    def run_due(self) -> None:
         """A minute passes, and the worker does what is due."""
         self.clock.pass_(minutes=1, seconds=1)
         for deletion_id in self.due():
-            self.deletions.go_on(deletion_id)
+            self.deletions.run(deletion_id)
 
     def is_over(self) -> bool:
         return not [name for pattern in ("*:messages:*", "*:due") for name in self.redis.scan_iter(pattern)]
@@ -94,35 +95,35 @@ def test_everything_goes_both_ways_and_nothing_else(work: Work) -> None:
     work.log.add(3)
     work.log.add(3, BOT, OWNER, direction=Direction.REPLY)
     work.log.add(2, OTHER)
-    work.go_on()
+    work.run_due()
     assert {message.sender for message in work.log.kept} == {OTHER}
     assert not work.is_over(), "what was on its way a moment ago may be there by now"
-    work.go_on()
+    work.run_due()
     assert work.is_over()
 
 
-def test_it_waits_for_the_goodbye(work: Work) -> None:
+def test_it_waits_for_the_erasure_reply(work: Work) -> None:
     assert work.due() == []
     work.log.add(1, BOT, OWNER, at=NOON + timedelta(seconds=5))
-    work.go_on()
+    work.run_due()
     assert work.log.kept == []
 
 
-def test_what_somebody_writes_who_comes_back_stays(work: Work) -> None:
+def test_what_a_person_writes_after_coming_back_stays(work: Work) -> None:
     work.log.add(1, at=NOON + MESSAGES_DELETED_AFTER + timedelta(seconds=1))
-    work.go_on()
+    work.run_due()
     assert len(work.log.kept) == 1
     assert work.is_over()
 
 
 def test_many_messages_go_a_few_at_a_time(work: Work) -> None:
-    work.log.add(2 * AT_ONCE + 1)
+    work.log.add(2 * BATCH + 1)
     before = work.clock.moment
-    work.go_on()
-    assert len(work.log.kept) == AT_ONCE + 1
-    assert work.clock.moment - before > timedelta(seconds=AT_ONCE / 10), "Twilio gets no more than ten a second"
+    work.run_due()
+    assert len(work.log.kept) == BATCH + 1
+    assert work.clock.moment - before > timedelta(seconds=BATCH / 10), "Twilio gets no more than ten a second"
     for _ in range(3):
-        work.go_on()
+        work.run_due()
     assert work.log.kept == []
     assert work.is_over()
 
@@ -130,10 +131,10 @@ def test_many_messages_go_a_few_at_a_time(work: Work) -> None:
 def test_what_is_on_its_way_is_deleted_later(work: Work) -> None:
     work.log.add(2)
     work.log.stubborn.add("SM0")
-    work.go_on()
+    work.run_due()
     assert [message.sid for message in work.log.kept] == ["SM0"]
     work.log.stubborn.clear()
-    work.go_on()
+    work.run_due()
     assert work.log.kept == []
 
 
@@ -141,9 +142,9 @@ def test_an_outage_is_waited_for(work: Work) -> None:
     work.log.add(1)
     work.log.fault = MessageLogError("Twilio cannot be reached")
     with pytest.raises(MessageLogError):
-        work.go_on()
+        work.run_due()
     work.log.fault = None
-    work.go_on()
+    work.run_due()
     assert work.log.kept == []
 
 
@@ -151,9 +152,9 @@ def test_what_cannot_be_deleted_for_a_week_is_given_up_loudly(work: Work, capsys
     work.log.add(1)
     work.log.stubborn.add("SM0")
     work.clock.pass_(seconds=MESSAGES_GIVEN_UP_AFTER.total_seconds() - 120)
-    work.go_on()
+    work.run_due()
     assert not work.is_over()
-    work.go_on()
+    work.run_due()
     assert work.is_over()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["event"], line["outcome"], line["level"]) == ("audit", "given_up", "error")
@@ -161,7 +162,7 @@ def test_what_cannot_be_deleted_for_a_week_is_given_up_loudly(work: Work, capsys
 
 
 def test_the_end_stands_in_the_audit_lines(work: Work, capsys: pytest.CaptureFixture[str]) -> None:
-    work.go_on()
+    work.run_due()
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["event"], line["action"], line["outcome"]) == ("audit", "delete messages at Twilio", "done")
 
@@ -171,6 +172,6 @@ def test_one_that_nobody_can_read_any_more_ends(work: Work, redis: fakeredis.Fak
     (name,) = redis.scan_iter("*:messages:*")
     redis.set(name, b"damaged")
     with structlog.testing.capture_logs():
-        work.go_on()
+        work.run_due()
     assert work.is_over()
     assert not redis.exists(name)

@@ -45,7 +45,7 @@ def people_in(world: World, index: str) -> int:
     return sum(world.redis.zcard(name) for name in names(world, f"}}:{index}"))
 
 
-def test_silent_people_leave_the_index_without_anybody_writing(world: World, retention: RetentionRound) -> None:
+def test_silent_people_leave_the_index_without_a_message(world: World, retention: RetentionRound) -> None:
     add_many(world.store, 10)
     world.clock.pass_(days=100)
     add(world.store, sender_of(50), wrote_at=world.now())
@@ -161,8 +161,8 @@ def test_who_was_erased_is_remembered_as_long_as_backups_are(
     erasures.erase(person_id, world.now())
     world.clock.pass_(days=30)
     retention.run()
-    assert erasures.done_since(NOON) == [(person_id, NOON)]
+    assert erasures.log.erased_since(NOON) == [(person_id, NOON)]
     world.clock.pass_(seconds=1)
     retention.run()
-    assert erasures.done_since(NOON) == []
+    assert erasures.log.erased_since(NOON) == []
     assert names(world, "erasures") == []

@@ -60,7 +60,7 @@ def test_a_commit_on_the_version_it_returned_succeeds(store: RedisSessionStore) 
 @pytest.mark.parametrize(
     "stale",
     [
-        pytest.param("nothing was known", id="the first message of somebody, twice at once"),
+        pytest.param("nothing was known", id="the first message of a person, twice at once"),
         pytest.param("an older session", id="two messages at once"),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_no_to_messages_outlives_the_record_and_its_keys(store: RedisSessionSt
     assert not client.exists(KEYS.opt_out(stored.person_id))
 
 
-def test_the_contact_index_forgets_whoever_has_been_silent_for_too_long(
+def test_people_who_have_been_silent_for_too_long_leave_the_contact_index(
     store: RedisSessionStore, client: AnyRedis
 ) -> None:
     person_id = committed(store, a_session()).person_id
@@ -275,7 +275,7 @@ def test_no_key_is_left_that_never_expires_but_the_indexes_and_counters(
     assert for_good == {"contacts", "counters", "step"}
 
 
-# --- what somebody else told of a person ---------------------------------------------------------------------------
+# --- consents and opt-outs without a message of the person -----------------------------------------------------------
 
 
 def test_an_amended_contact_is_stored_and_lives_no_longer(store: RedisSessionStore, client: AnyRedis) -> None:

@@ -58,7 +58,7 @@ def test_waiting_ends_well_before_a_webhook_does() -> None:
     assert (1 + RETRIES) * max(CONNECT_SECONDS, ANSWER_SECONDS) + RETRIES * RETRY_PAUSE_SECONDS < 3
 
 
-def test_whoever_has_less_time_waits_less() -> None:
+def test_a_client_with_less_time_waits_less() -> None:
     options = options_of("redis://redis.example.in/0", answer_seconds=0.5, retries=0)
     assert (options["socket_connect_timeout"], options["socket_timeout"]) == (0.5, 0.5)
     assert options["retry"].get_retries() == 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.connection import AnyRedis
@@ -49,7 +49,7 @@ def moved(store: RedisSessionStore, now: datetime = NOON, days: int = 1) -> list
     """What has moved, day by day."""
     sums = store.add_up(now, days).days
     assert len(sums) == days
-    return [{name: count for name, count in named(row).items() if count} for row in sums.values()]
+    return [{name: count for name, count in counters_in(row).items() if count} for row in sums.values()]
 
 
 def crowd(store: RedisSessionStore, count: int, now: datetime = NOON, **today: int) -> None:
@@ -95,7 +95,7 @@ def test_a_commit_that_is_repeated_after_a_lost_answer_counts_once_and_succeeds(
     assert moved(store) == [{"failures": 3, "entered:name": 1}]
 
 
-def test_a_day_is_kept_for_longer_than_anybody_may_ask(store: RedisSessionStore, client: AnyRedis) -> None:
+def test_a_day_is_kept_for_longer_than_stats_may_be_asked(store: RedisSessionStore, client: AnyRedis) -> None:
     person_id = counted(store, entered_name=1).person_id
     assert client.ttl(KEYS.day(person_id, TODAY)) > 90 * 86_400
 
@@ -130,7 +130,7 @@ def test_in_the_first_hour_a_straggler_still_counts(store: RedisSessionStore, cl
     assert moved(store, MIDNIGHT + DAY, 3) == [{"entered:name": 2}, {}, {}]
 
 
-def test_the_books_close_without_anybody_asking(store: RedisSessionStore, client: AnyRedis) -> None:
+def test_days_are_summed_up_without_a_question(store: RedisSessionStore, client: AnyRedis) -> None:
     crowd(store, 5, entered_name=1)
     store.count_expired_sessions(NOON + 3 * DAY)
     assert [client.exists(day_of_all(TODAY + days * DAY)) for days in range(4)] == [1, 1, 1, 0]
@@ -176,7 +176,7 @@ def test_rows_of_other_releases_add_up(store: RedisSessionStore, client: AnyRedi
     assert (row[0], row[1], len(row)) == (8, 1, 1000)
 
 
-def test_ninety_days_without_anybody(store: RedisSessionStore) -> None:
+def test_ninety_days_without_any_message(store: RedisSessionStore) -> None:
     assert moved(store, NOON, 90) == [{}] * 90
     assert moved(store, NOON, 90) == [{}] * 90
 
@@ -199,7 +199,7 @@ def test_a_session_that_ends_is_counted_once_where_it_stood(store: RedisSessionS
     assert moved(store, NOON + DAY) == [{f"ended:{step}": 10 for step in steps}]
 
 
-def test_whoever_writes_next_in_the_shard_counts_it_too(store: RedisSessionStore, client: AnyRedis) -> None:
+def test_the_next_commit_in_the_shard_counts_an_expired_session_too(store: RedisSessionStore, client: AnyRedis) -> None:
     person_id = counted(store, session=a_session(OnboardingStep.PHONE)).person_id
     client.delete(KEYS.session(person_id), KEYS.contact(person_id))
     counted(store, now=NOON + DAY)
@@ -209,7 +209,7 @@ def test_whoever_writes_next_in_the_shard_counts_it_too(store: RedisSessionStore
 
 
 @pytest.mark.parametrize("seconds", [0, 30])
-def test_whoever_writes_just_in_time_has_not_let_the_session_end(store: RedisSessionStore, seconds: int) -> None:
+def test_a_message_just_in_time_does_not_count_the_session_as_ended(store: RedisSessionStore, seconds: int) -> None:
     """Redis still has the session, whatever the clock of this machine says."""
     counted(store, session=a_session(OnboardingStep.PHONE))
     now = NOON + DAY + timedelta(seconds=seconds)
@@ -220,7 +220,9 @@ def test_whoever_writes_just_in_time_has_not_let_the_session_end(store: RedisSes
     assert store.add_up(now).sessions[OnboardingStep.CONFIRMATION] == 1
 
 
-def test_whoever_comes_back_to_nothing_has_let_the_session_end(store: RedisSessionStore, client: AnyRedis) -> None:
+def test_a_person_who_comes_back_after_the_session_expired_has_let_it_end(
+    store: RedisSessionStore, client: AnyRedis
+) -> None:
     """Redis has the session no more, though by the clock of this machine its time is not over."""
     person_id = counted(store, session=a_session(OnboardingStep.PHONE)).person_id
     client.delete(KEYS.session(person_id))
@@ -245,7 +247,10 @@ def test_a_shard_whose_call_fails_in_the_pipeline_is_asked_again(
 ) -> None:
     """As when a shard has just moved to another server of the cluster."""
     crowd(store, 100, entered_name=1)
-    store._scripts._texts["shard_figures"] = "return redis.error_reply('MOVED 1 127.0.0.1:1')"
+    scripts = store._scripts
+    scripts._scripts["shard_figures"] = client.register_script(scripts._texts["shard_figures"])
+    # Only the pipeline sends this text.
+    monkeypatch.setitem(scripts._texts, "shard_figures", "return redis.error_reply('MOVED 1 127.0.0.1:1')")  # type: ignore[arg-type]
     assert moved(store) == [{"entered:name": 100}]
 
 

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from redis.cluster import RedisCluster
 
-from onboarding_bot.analytics.counter_layout import named
+from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import OnboardingStep, RememberedReply, Reservation, UserSession
@@ -25,7 +25,8 @@ from onboarding_bot.outbound.due_work import DueTimes, DueWork
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import Cipher
-from onboarding_bot.storage.erasure import MESSAGES_DELETED_AFTER, Deletion, Erasures
+from onboarding_bot.storage.erasure import Erasures
+from onboarding_bot.storage.erasure_work import MESSAGES_DELETED_AFTER, Deletion
 from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.recipients import Recipient
 from onboarding_bot.storage.records import Sealer
@@ -197,13 +198,15 @@ def test_whether_there_was_anything_is_told(store: RedisSessionStore, erasures: 
 # --- one decision --------------------------------------------------------------------------------------------------
 
 
-def test_whoever_wrote_meanwhile_is_not_erased_by_an_old_decision(store: RedisSessionStore, erasures: Erasures) -> None:
+def test_a_person_who_wrote_meanwhile_is_not_erased_by_an_old_decision(
+    store: RedisSessionStore, erasures: Erasures
+) -> None:
     known = a_whole_person(store)
     newer = a_whole_person(store)
     conflict = erasures.erase_as_known(known, NOON)
     assert conflict == Conflict(newer)
     assert store.load(PERSON) == newer
-    assert erasures.done_since(NOON - DAY) == []
+    assert erasures.log.erased_since(NOON - DAY) == []
 
 
 def test_an_erasure_whose_answer_was_lost_is_told_and_logged(
@@ -246,17 +249,21 @@ def test_a_turn_that_was_computed_before_brings_nobody_back(store: RedisSessionS
 def test_the_message_that_asked_is_answered_again_for_a_quarter_of_an_hour(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis
 ) -> None:
-    goodbye = RememberedReply("SM7", NOON, (Part("erasure.done"),), "hi")
+    erasure_reply = RememberedReply("SM7", NOON, (Part("erasure.done"),), "hi")
     erasures.erase_as_known(
-        a_whole_person(store), NOON, goodbye=goodbye, counters={"webhooks": 1}, day_counters={"entered:name": 2}
+        a_whole_person(store),
+        NOON,
+        erasure_reply=erasure_reply,
+        counters={"webhooks": 1},
+        day_counters={"entered:name": 2},
     )
-    assert store.load(PERSON, "SM7").goodbye == goodbye
-    assert store.load(PERSON, "SM8").goodbye is None
+    assert store.load(PERSON, "SM7").erasure_reply == erasure_reply
+    assert store.load(PERSON, "SM8").erasure_reply is None
     assert where_is(client, "SM7") == []
-    assert client.pttl(KEYS.goodbye(PERSON, "SM7")) <= 15 * 60 * 1000
+    assert client.pttl(KEYS.erasure_reply(PERSON, "SM7")) <= 15 * 60 * 1000
     sums = store.add_up(NOON)
     assert sums.counters == {"webhooks": 1}
-    assert {name: count for name, count in named(sums.days[NOON.date()]).items() if count} == {
+    assert {name: count for name, count in counters_in(sums.days[NOON.date()]).items() if count} == {
         "webhooks": 1,
         "entered:name": 2,
         "ended:confirmation": 1,
@@ -349,7 +356,7 @@ def test_what_is_told_of_the_old_recipient_later_brings_nobody_back(
     assert states(storage, broadcast_id) == {"uncertain": 1}
 
 
-def test_whoever_goes_while_others_are_looked_for_is_no_candidate(
+def test_a_person_who_is_erased_during_the_search_is_no_candidate(
     store: RedisSessionStore,
     storage: BroadcastStorage,
     erasures: Erasures,
@@ -396,7 +403,7 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add(store, OWNER)
-    look = erasures._broadcasts
+    look = erasures._records._broadcasts
 
     def look_and_begin() -> list[str]:
         found = look()
@@ -404,25 +411,25 @@ def test_a_broadcast_that_begins_at_that_moment_forgets_the_person_too(
             to_everybody(storage)
         return found
 
-    monkeypatch.setattr(erasures, "_broadcasts", look_and_begin)
+    monkeypatch.setattr(erasures._records, "_broadcasts", look_and_begin)
     erasures.erase(PERSON, NOON)
     assert where_is(client, PERSON) == sorted([KEYS.opt_out(PERSON), KEYS.erasures(PERSON)])
 
 
-def test_whoever_writes_again_meanwhile_is_not_erased_twice(
+def test_a_person_who_writes_again_meanwhile_is_not_erased_twice(
     store: RedisSessionStore, storage: BroadcastStorage, erasures: Erasures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broadcast begins during the erasure, so that it has to look a second time."""
     add(store, OWNER)
     looks = iter([None, lambda: (to_everybody(storage), add(store, OWNER))])
-    look = erasures._broadcasts
+    look = erasures._records._broadcasts
 
     def meanwhile() -> list[str]:
         if happens := next(looks):
             happens()
         return look()
 
-    monkeypatch.setattr(erasures, "_broadcasts", meanwhile)
+    monkeypatch.setattr(erasures._records, "_broadcasts", meanwhile)
     erasures.erase(PERSON, NOON)
     assert store.load(PERSON).session is not None
 
@@ -450,9 +457,9 @@ def test_whose_messages_are_to_be_deleted_is_kept_encrypted_until_they_are(
     assert store.take_due(NOON, MINUTE) == []
     ((work, deletion_id),) = store.take_due(NOON + MESSAGES_DELETED_AFTER, MINUTE)
     assert work is DueWork.MESSAGES
-    assert erasures.deletion(deletion_id) == Deletion(OWNER, NOON)
-    erasures.deleted(deletion_id)
-    assert erasures.deletion(deletion_id) is None
+    assert erasures.deletions.find(deletion_id) == Deletion(OWNER, NOON)
+    erasures.deletions.end(deletion_id)
+    assert erasures.deletions.find(deletion_id) is None
     assert store.take_due(NOON + DAY, MINUTE) == []
     assert where_is(client, deletion_id) == []
 
@@ -460,16 +467,18 @@ def test_whose_messages_are_to_be_deleted_is_kept_encrypted_until_they_are(
 def test_an_address_without_a_record_has_its_messages_deleted_too(store: RedisSessionStore, erasures: Erasures) -> None:
     erasures.erase(PERSON, NOON, OWNER)
     ((_, deletion_id),) = store.take_due(NOON + DAY, MINUTE)
-    assert erasures.deletion(deletion_id) == Deletion(OWNER, NOON)
+    assert erasures.deletions.find(deletion_id) == Deletion(OWNER, NOON)
 
 
 def test_erasures_are_listed_until_no_backup_is_older(store: RedisSessionStore, erasures: Erasures) -> None:
     people = add_many(store, 3)
     for days, person_id in enumerate(people):
         erasures.erase(person_id, NOON + days * DAY)
-    assert sorted(erasures.done_since(NOON + DAY)) == sorted([(people[1], NOON + DAY), (people[2], NOON + 2 * DAY)])
-    erasures.forget_before(NOON + 2 * DAY)
-    assert erasures.done_since(NOON - DAY) == [(people[2], NOON + 2 * DAY)]
+    assert sorted(erasures.log.erased_since(NOON + DAY)) == sorted(
+        [(people[1], NOON + DAY), (people[2], NOON + 2 * DAY)]
+    )
+    erasures.log.forget_before(NOON + 2 * DAY)
+    assert erasures.log.erased_since(NOON - DAY) == [(people[2], NOON + 2 * DAY)]
 
 
 def test_a_restored_person_is_erased_again(store: RedisSessionStore, erasures: Erasures) -> None:
@@ -478,13 +487,13 @@ def test_a_restored_person_is_erased_again(store: RedisSessionStore, erasures: E
     assert known.session is not None
     assert known.contact is not None
     store.commit(store.load(PERSON), known.session, replace(known.contact, opt_out=None), {}, NOON)
-    for person_id, _ in erasures.done_since(NOON - DAY):
+    for person_id, _ in erasures.log.erased_since(NOON - DAY):
         assert erasures.erase(person_id, NOON + DAY)
     assert store.load(PERSON).session is None
-    assert erasures.done_since(NOON) == [(PERSON, NOON + DAY)]
+    assert erasures.log.erased_since(NOON) == [(PERSON, NOON + DAY)]
 
 
-# --- the line that is owed to the log -------------------------------------------------------------------------------
+# --- the audit line of an erasure -----------------------------------------------------------------------------------
 
 
 class FullDisk(io.StringIO):
@@ -498,26 +507,26 @@ def erased_lines(output: str) -> list[dict[str, Any]]:
     return [line for line in map(json.loads, output.splitlines()) if line["event"] == "erased"]
 
 
-def test_a_line_that_the_log_did_not_take_is_owed_until_it_does(
+def test_an_audit_line_that_the_log_did_not_take_is_written_later(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person = a_whole_person(store).person_id
     with contextlib.redirect_stdout(FullDisk()):
         assert erasures.erase(person, NOON)
         assert store.load(person).session is None, "nobody is refused for it"
-        erasures.write_owed_lines(NOON)
-    assert where_is(client, ":owed") == [store._keys.owed_lines(person)]
-    erasures.write_owed_lines(NOON - timedelta(seconds=1))
+        erasures.log.write_missing_lines(NOON)
+    assert where_is(client, ":owed") == [store._keys.unlogged_erasures(person)]
+    erasures.log.write_missing_lines(NOON - timedelta(seconds=1))
     assert erased_lines(capsys.readouterr().out) == [], "whoever erased somebody just now writes the line"
-    erasures.write_owed_lines(NOON)
+    erasures.log.write_missing_lines(NOON)
     (line,) = erased_lines(capsys.readouterr().out)
     assert (line["person_id"], datetime.fromisoformat(line["erased_at"])) == (person, NOON)
-    erasures.write_owed_lines(NOON)
+    erasures.log.write_missing_lines(NOON)
     assert erased_lines(capsys.readouterr().out) == []
     assert where_is(client, ":owed") == []
 
 
-def test_a_line_that_is_written_is_owed_no_more(
+def test_an_audit_line_that_is_written_is_not_written_again(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     erasures.erase(a_whole_person(store).person_id, NOON)
@@ -530,19 +539,19 @@ def test_a_crash_before_the_line_writes_it_later(
 ) -> None:
     person = a_whole_person(store).person_id
     with monkeypatch.context() as dying:
-        dying.setattr(erasures, "_write_line", lambda *_: 1 / 0)
+        dying.setattr(erasures.log, "write_line", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             erasures.erase(person, NOON)
-    erasures.write_owed_lines(NOON)
+    erasures.log.write_missing_lines(NOON)
     assert [line["person_id"] for line in erased_lines(capsys.readouterr().out)] == [person]
 
 
-def test_what_is_owed_is_let_go_with_the_list_of_erasures(
+def test_missing_audit_lines_are_dropped_with_the_list_of_erasures(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis
 ) -> None:
     with contextlib.redirect_stdout(FullDisk()):
         erasures.erase(a_whole_person(store).person_id, NOON)
-    erasures.forget_before(NOON + timedelta(seconds=1))
+    erasures.log.forget_before(NOON + timedelta(seconds=1))
     assert where_is(client, ":owed") == []
 
 
@@ -568,7 +577,7 @@ def write(store: RedisSessionStore, identities: Identities, *addresses: str) -> 
 
     stored = commit(person, session, contact)
     assert isinstance(stored, StoredPerson)
-    return identities.finish(stored, NOON, commit)
+    return identities.finish_joins(stored, NOON, commit)
 
 
 @pytest.mark.parametrize("addresses", [[OWNER, USER_ID], [USER_ID, OWNER]], ids=["number first", "id first"])
@@ -583,16 +592,16 @@ def test_every_address_has_its_own_no_and_its_own_entry(
         contact = store.load(own).contact
         assert contact is not None
         assert contact.opt_out == OptOut(NOON, "erasure")
-    assert sorted(erasures.done_since(NOON)) == sorted([(PERSON, NOON), (OF_ID, NOON)])
+    assert sorted(erasures.log.erased_since(NOON)) == sorted([(PERSON, NOON), (OF_ID, NOON)])
     assert where_is(client, person.person_id) == sorted(
         [KEYS.opt_out(person.person_id), KEYS.erasures(person.person_id), KEYS.alias(other)]
     )
     assert 0 < client.pttl(KEYS.alias(other)) <= 15 * 60 * 1000
     due = [deletion_id for _, deletion_id in store.take_due(NOON + DAY, MINUTE)]
-    found = [deletion for deletion in map(erasures.deletion, due) if deletion]
+    found = [deletion for deletion in map(erasures.deletions.find, due) if deletion]
     assert sorted(deletion.address for deletion in found) == sorted([OWNER, USER_ID])
     for deletion in found:
-        erasures.forget(deletion)
+        erasures.erase_other_shards(deletion)
     assert where_is(client, ":owed") == [], "doing it twice changes nothing"
 
 
@@ -608,13 +617,13 @@ def test_the_id_of_an_earlier_holder_is_left_alone(
     assert left.session is not None
     assert left.contact is not None
     assert (left.contact.opt_out, left.contact.address) == (None, USER_ID)
-    (vacant,) = identities.people_of(OWNER)
-    assert vacant.person_id == KEYS.vacant_id(OWNER, holder.person_id)
-    assert vacant.contact is not None
-    assert vacant.contact.opt_out == OptOut(NOON + SECOND, "erasure")
+    (next_holder,) = identities.records_of(OWNER)
+    assert next_holder.person_id == KEYS.next_holder_id(OWNER, holder.person_id)
+    assert next_holder.contact is not None
+    assert next_holder.contact.opt_out == OptOut(NOON + SECOND, "erasure")
 
 
-def test_whoever_was_joined_meanwhile_is_not_erased_by_an_old_decision(
+def test_a_record_that_was_joined_meanwhile_is_not_erased_by_an_old_decision(
     store: RedisSessionStore, identities: Identities, erasures: Erasures
 ) -> None:
     known = write(store, identities, USER_ID)
@@ -633,7 +642,7 @@ def test_a_person_who_is_joined_during_the_erasure_is_erased_all_the_same(
     write(store, identities, USER_ID)
     write(store, identities, OWNER)
     loser = max(PERSON, OF_ID)
-    look, looked = erasures._broadcasts, []
+    look, looked = erasures._records._broadcasts, []
 
     def look_and_join() -> list[str]:
         if not looked:
@@ -641,19 +650,19 @@ def test_a_person_who_is_joined_during_the_erasure_is_erased_all_the_same(
             write(store, identities, OWNER, USER_ID)
         return look()
 
-    monkeypatch.setattr(erasures, "_broadcasts", look_and_join)
+    monkeypatch.setattr(erasures._records, "_broadcasts", look_and_join)
     assert erasures.erase(loser, NOON)
     for own in (PERSON, OF_ID):
         assert store.load(own).session is None
 
 
-def test_what_an_earlier_release_left_to_be_deleted_is_worked_off(
+def test_a_deletion_that_an_earlier_release_wrote_is_done(
     store: RedisSessionStore, erasures: Erasures, client: AnyRedis, sealer: Sealer
 ) -> None:
-    deletion_id = keys.nameless_id(3)
+    deletion_id = keys.random_id_in(3)
     record = {"address": OWNER, "erased_at": NOON.isoformat()}
     client.set(KEYS.messages_to_delete(deletion_id), sealer.seal(record, "messages", deletion_id))
-    deletion = erasures.deletion(deletion_id)
+    deletion = erasures.deletions.find(deletion_id)
     assert deletion == Deletion(OWNER, NOON)
-    erasures.forget(deletion)
+    erasures.erase_other_shards(deletion)
     assert store.load(PERSON).contact is None

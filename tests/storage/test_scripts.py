@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +72,12 @@ def test_lists_of_any_length_come_whole(
     assert seen == [step, session, day, names, now]
 
 
+def test_a_list_may_be_longer_than_unpack_takes() -> None:
+    broadcasts = [f"{number}" for number in range(9_000)]
+    seen = echo(TWO_LISTS, {"step": broadcasts, "session": "s", "day": ["d"]}, {"names": broadcasts, "now": 1})
+    assert seen == [broadcasts, "s", ["d"], broadcasts, "1"]
+
+
 def test_a_value_without_a_name_and_a_name_without_a_value_are_refused() -> None:
     with pytest.raises(TypeError, match="takes session, contact, and was given session, contact, draft"):
         PLAIN.values({"session": "s", "contact": "c", "draft": "d"}, {"now": 1, "life": 2})
@@ -84,3 +91,29 @@ def test_names_go_on_in_further_lines(monkeypatch: pytest.MonkeyPatch, tmp_path:
     )
     monkeypatch.setattr(scripts, "FOLDER", tmp_path)
     assert scripts.signature_of("wide") == Signature(("session", "step..."), ("now",))
+
+
+SCRIPTS = sorted(path.stem for path in scripts.FOLDER.glob("*.lua"))
+PARTS = {part for parts in scripts.SHARED.values() for part in parts}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_script_counts_positions(name: str) -> None:
+    text = (scripts.FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    assert re.findall(r"(?:KEYS|ARGV)\s*\[|#(?:KEYS|ARGV)|unpack\((?:KEYS|ARGV)", text) == []
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in PARTS])
+def test_every_script_names_its_keys_and_uses_all_that_it_takes(name: str) -> None:
+    signature = scripts.signature_of(name)
+    assert signature.keys
+    text = "\n".join((scripts.FOLDER / f"{part}.lua").read_text() for part in (*scripts.SHARED.get(name, ()), name))
+    lua = re.sub(r"--[^\n]*", "", text)
+    taken = [f"{key.removesuffix('...')}_key{'s' if key.endswith('...') else ''}" for key in signature.keys]
+    taken += [argument.removesuffix("...") for argument in signature.arguments]
+    assert [value for value in taken if not re.search(rf"\b{value}\b", lua)] == []
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_what_scripts_share_takes_nothing_of_its_own(part: str) -> None:
+    assert scripts.signature_of(part) == Signature((), ())

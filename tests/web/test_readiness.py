@@ -227,7 +227,7 @@ def test_a_primary_that_hangs_for_longer_than_anybody_asks_is_named(
     nodes: list[RedisServer], cluster_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert is_ready(cluster_app)
-    monkeypatch.setattr(write_probe, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(write_probe, "TIMEOUT_SECONDS", 0.3)
     nodes[2].pause()
     try:
         wait_for(lambda: redis_of(cluster_app).get("unavailable") == [name(nodes[2])], "its name, and no other")

@@ -1,25 +1,27 @@
--- Changes what is known of a person without a message of theirs, if the contact record is still as it was looked at;
--- otherwise hands back the newer state. It lives no longer for that.
--- KEYS: session, contact, draft, opt-out, permit, link, alias of the person's own hash.
--- ARGV: head length, expected contact head, contact, opt-out ("": none), times of the yes to service
---       (see consents.lua) and to news (ms, "": none).
-local contact = redis.call('GET', KEYS[2])
-if string.sub(contact or '', 1, tonumber(ARGV[1])) ~= ARGV[2] then
-  return {0, redis.call('GET', KEYS[1]), contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[6], KEYS[7]))}
+-- Changes a person's opt-out and consents without a message of the person, if the contact record is still the one that
+-- the caller read; otherwise returns the newer record. Nothing lives longer for it.
+-- KEYS session, contact, draft, opt_out, permit, link, alias
+-- ARGV version_bytes, contact_version, contact, opt_out, service_consent, news_consent
+-- "" stands for no opt-out and for no consent (see consents.lua).
+-- Returns {1}, or {0, session, contact, draft, opt-out, link, alias} as they are now.
+local stored_contact = redis.call('GET', contact_key)
+if not is_unchanged(stored_contact, contact_version) then
+  return {0, redis.call('GET', session_key), stored_contact,
+    unpack(redis.call('MGET', draft_key, opt_out_key, link_key, alias_key))}
 end
-if ARGV[4] == '' then
-  redis.call('DEL', KEYS[4])
+if opt_out == '' then
+  redis.call('DEL', opt_out_key)
 else
-  redis.call('SET', KEYS[4], ARGV[4])
-  -- The addresses of whoever opted out are kept as long (see commit.lua).
-  redis.call('PERSIST', KEYS[6])
+  redis.call('SET', opt_out_key, opt_out)
+  -- The addresses of a person who opted out are kept as long (see commit.lua).
+  redis.call('PERSIST', link_key)
 end
-if contact then
-  local life = redis.call('PTTL', KEYS[2])
-  redis.call('SET', KEYS[2], ARGV[3], 'KEEPTTL')
-  write_consents(KEYS[5], ARGV[5], ARGV[6])
+if stored_contact then
+  local life = redis.call('PTTL', contact_key)
+  redis.call('SET', contact_key, contact, 'KEEPTTL')
+  write_consents(permit_key, service_consent, news_consent)
   if life > 0 then
-    redis.call('PEXPIRE', KEYS[5], life)
+    redis.call('PEXPIRE', permit_key, life)
   end
 end
 return {1}

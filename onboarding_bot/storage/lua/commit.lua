@@ -1,23 +1,24 @@
--- Writes one turn, if the person is still as the turn was computed for; otherwise hands back the newer state.
--- KEYS: session, contact, draft, opt-out, permit, due work, contact index, counters, counters of the day, link, alias of the
---       person's own hash, then the seven step indexes.
--- ARGV: head length, expected session head, expected contact head, session, session life (ms), contact, contact life
---       (ms), draft, draft life (ms, 0: no draft), opt-out (empty: none), times of the yes to service (see
---       consents.lua) and to news (ms, empty: none), time of the last START or UPDATES (ms, empty: none), person, time of the last message (ms),
---       which step index (1 to 7), now (ms), two kinds of due work with their times (ms, empty: none), life of the day's
---       counters (ms), 1 when a message of the person's is heard for the first time, the position in the day of sessions
---       that ended in each step, expected alias, link (empty: as it is), link life (ms), how many counters, name and sum of
---       each, then position and sum of each counter of the day.
+-- Writes one turn, if the person's record is still as the turn was computed for; otherwise returns the newer one.
+-- KEYS session, contact, draft, opt_out, permit, link, alias, due, contacts, counters, day, current_step, step...
+-- ARGV version_bytes, session_version, contact_version, expected_alias, person, now, last_inbound_at,
+--   session, session_life, contact, contact_life, draft, draft_life, opt_out, service_consent, news_consent,
+--   asked_for_messages_at, answers_message, link, link_life, day_life, due..., ended..., counts..., day_counts...
+-- Moments are Unix times and lives are spans, both in ms. "" stands for no draft, no opt-out, no consent (see consents.lua),
+-- no START or UPDATES so far, and for a link that stays as it is.
+-- answers_message: 1 when the turn answers a message of the person that no earlier turn has answered.
+-- due: members of the due work, each with its time ("": not due). ended: the position of the sessions that ended in each
+-- step, in the order of the step indexes. counts: names and sums. day_counts: positions and sums.
+-- Returns {1}, or {0, session, contact, draft, opt-out, link, alias} as they are now.
 
--- START and UPDATES lift every suppression, and any message what an error said of the person: who writes has not blocked
--- us, and has a number. A STOP that Twilio heard (21610) stays. Whoever blocked us has ended the yes to news as well.
-local function lift_suppression(permit, is_heard, asked_at)
+-- START and UPDATES lift every suppression, and any message those that rest on an error code: a person who writes has not
+-- blocked us, and has a number. A STOP that Twilio received (21610) stays. Blocking us ends the yes to news as well.
+local function lift_suppression(permit, has_written, asked_at)
   local known = redis.call('HMGET', permit, 'asked_at', 'suppressed', 'updates')
   local asks = asked_at ~= '' and known[1] ~= asked_at
   if asks then
     redis.call('HSET', permit, 'asked_at', asked_at)
   end
-  if not known[2] or not (asks or (is_heard and known[2] ~= '21610')) then
+  if not known[2] or not (asks or (has_written and known[2] ~= '21610')) then
     return
   end
   redis.call('HDEL', permit, 'suppressed')
@@ -31,74 +32,69 @@ local function lift_suppression(permit, is_heard, asked_at)
   end
 end
 
-local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
-local head = tonumber(ARGV[1])
-local steps = #KEYS - 11
-local alias, link, link_life = ARGV[24 + steps], ARGV[25 + steps], ARGV[26 + steps]
+local stored_session, stored_contact = redis.call('GET', session_key), redis.call('GET', contact_key)
 -- A person who has become an alias meanwhile is written to under another id.
-if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3]
-    or (redis.call('GET', KEYS[11]) or '') ~= alias then
-  return {0, session, contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[10], KEYS[11]))}
+if not is_unchanged(stored_session, session_version) or not is_unchanged(stored_contact, contact_version)
+    or (redis.call('GET', alias_key) or '') ~= expected_alias then
+  return {0, stored_session, stored_contact, unpack(redis.call('MGET', draft_key, opt_out_key, link_key, alias_key))}
 end
 
-local person, now, life, contact_life = ARGV[14], tonumber(ARGV[17]), tonumber(ARGV[5]), tonumber(ARGV[7])
--- Of a contact, too, the life counts from the person's last message: a reminder adds nothing to it.
-local contact_left = math.max(1, tonumber(ARGV[15]) + contact_life - now)
-redis.call('SET', KEYS[1], ARGV[4], 'PX', life)
-redis.call('SET', KEYS[2], ARGV[6], 'PX', contact_left)
-if ARGV[9] == '0' then
-  redis.call('DEL', KEYS[3])
+-- A contact record, too, lives from the person's last message: a reminder adds nothing to its life.
+local contact_left = math.max(1, last_inbound_at + contact_life - now)
+redis.call('SET', session_key, session, 'PX', session_life)
+redis.call('SET', contact_key, contact, 'PX', contact_left)
+if draft == '' then
+  redis.call('DEL', draft_key)
 else
-  redis.call('SET', KEYS[3], ARGV[8], 'PX', ARGV[9])
+  redis.call('SET', draft_key, draft, 'PX', draft_life)
 end
--- A no to messages outlives everything else that is known of the person.
-if ARGV[10] == '' then
-  redis.call('DEL', KEYS[4])
+-- An opt-out outlives everything else that is known of the person.
+if opt_out == '' then
+  redis.call('DEL', opt_out_key)
 else
-  local broadcast = redis.call('EXISTS', KEYS[4]) == 0 and redis.call('HGET', KEYS[5], 'last_broadcast')
+  local broadcast = redis.call('EXISTS', opt_out_key) == 0 and redis.call('HGET', permit_key, 'last_broadcast')
   if broadcast then
-    local counts = string.match(KEYS[5], '^{s%d+}') .. ':broadcast:' .. broadcast .. ':counts'
-    if redis.call('EXISTS', counts) == 1 then
-      redis.call('HINCRBY', counts, 'stops', 1)
+    local broadcast_counts = string.match(permit_key, '^{s%d+}') .. ':broadcast:' .. broadcast .. ':counts'
+    if redis.call('EXISTS', broadcast_counts) == 1 then
+      redis.call('HINCRBY', broadcast_counts, 'stops', 1)
     end
   end
-  redis.call('SET', KEYS[4], ARGV[10])
+  redis.call('SET', opt_out_key, opt_out)
 end
-lift_suppression(KEYS[5], ARGV[23] == '1', ARGV[13])
-write_consents(KEYS[5], ARGV[11], ARGV[12])
-redis.call('PEXPIRE', KEYS[5], contact_left)
-for index = 18, 20, 2 do
-  if ARGV[index + 1] == '' then
-    redis.call('ZREM', KEYS[6], ARGV[index])
+lift_suppression(permit_key, answers_message == '1', asked_for_messages_at)
+write_consents(permit_key, service_consent, news_consent)
+redis.call('PEXPIRE', permit_key, contact_left)
+for index = 1, #due, 2 do
+  local member, due_at = due[index], due[index + 1]
+  if due_at == '' then
+    redis.call('ZREM', due_key, member)
   else
-    redis.call('ZADD', KEYS[6], ARGV[index + 1], ARGV[index])
+    redis.call('ZADD', due_key, due_at, member)
   end
 end
-redis.call('ZADD', KEYS[7], ARGV[15], person)
-redis.call('ZREMRANGEBYSCORE', KEYS[7], '-inf', now - contact_life)
+redis.call('ZADD', contacts_key, last_inbound_at, person)
+redis.call('ZREMRANGEBYSCORE', contacts_key, '-inf', now - contact_life)
 
-local moved, indexes, positions = {}, {unpack(KEYS, 12)}, {unpack(ARGV, 24, 23 + steps)}
-leave_step(moved, indexes, positions, person, not session)
-count_ended(moved, indexes, positions, now)
-redis.call('ZADD', indexes[tonumber(ARGV[16])], now + life, person)
+local increments = {}
+leave_step(increments, step_keys, ended, person, not stored_session)
+count_expired(increments, step_keys, ended, now)
+redis.call('ZADD', current_step_key, now + session_life, person)
 
--- Whoever opted out keeps the addresses as well: without them nobody could tell who gets the number afterwards.
+-- The addresses of a person who opted out stay as well: they tell whose the number is afterwards.
 if link ~= '' then
-  redis.call('SET', KEYS[10], link)
+  redis.call('SET', link_key, link)
 end
-if ARGV[10] == '' then
-  redis.call('PEXPIRE', KEYS[10], contact_left + link_life - contact_life)
+if opt_out == '' then
+  redis.call('PEXPIRE', link_key, contact_left + link_life - contact_life)
 else
-  redis.call('PERSIST', KEYS[10])
+  redis.call('PERSIST', link_key)
 end
 
-local first = 28 + steps
-local first_of_day = first + 2 * tonumber(ARGV[first - 1])
-for index = first, first_of_day - 1, 2 do
-  redis.call('HINCRBY', KEYS[8], ARGV[index], ARGV[index + 1])
+for index = 1, #counts, 2 do
+  redis.call('HINCRBY', counters_key, counts[index], counts[index + 1])
 end
-for index = first_of_day, #ARGV, 2 do
-  count(moved, ARGV[index], ARGV[index + 1])
+for index = 1, #day_counts, 2 do
+  count(increments, day_counts[index], day_counts[index + 1])
 end
-write_day(KEYS[9], moved, ARGV[22])
+write_day(day_key, increments, day_life)
 return {1}

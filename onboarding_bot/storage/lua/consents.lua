@@ -1,6 +1,7 @@
--- Shared: the times of the yes to service and to news, as the scripts that let messages out look at them. Behind the time
--- of the yes to service " holds" says that it rests on a name by today's rule: the time is noted a second time then, and
--- a release that knows nothing of it leaves that note alone.
+-- Shared: writes when the person agreed to service messages and to news into the permit, where the scripts that let
+-- messages out look. ``service`` and ``news`` are Unix times in ms, "" without a consent. Behind the time of the consent to
+-- service messages " holds" says that it rests on a name by today's rule: the time is written a second time then, as
+-- service_rule. A release that knows nothing of this rule leaves service_rule as it is.
 local function write_consents(permit, service, news)
   local given_at, holds = string.match(service, '^(%d*)(.*)$')
   for consent, at in pairs({service = given_at, updates = news}) do

@@ -1,95 +1,83 @@
--- Erases a person, if the state is still the one that was looked at; otherwise hands back the newer one. What went out
--- to the person stays counted, under names that lead back to nobody.
--- KEYS: session, contact, draft, opt-out, permit, due work, contact index, erasures, counters, counters of the day, lines owed
---       to the log, link, alias of the person's own hash, the seven step indexes, a goodbye for each message that may come
---       again, whose messages are to be deleted for each address, then audience, rows, counts, pending and inflight of each
---       broadcast.
--- ARGV: head length, expected session head, expected contact head, expected alias, person, now (ms), opt-out to leave, the
---       goodbye, its life (ms), what is left of the alias's life (ms, "": as it is, 0: nothing), life of the messages to delete
---       (ms), when they are due (ms), the kinds of due work, life of the day's counters (ms), the positions in the day of
---       sessions that ended in each step, how many goodbyes, how many addresses, of each whose messages are to be deleted
---       and its place in the due work, how many counters, name and sum of each, how many of the day, position and sum
---       of each, then the new name in each broadcast.
--- Returns whether it was done, then session, contact, draft, opt-out, link and alias where it was not.
-local FIRST_STEP, FIRST_GOODBYE, IN_A_BROADCAST, FIRST_ADDRESS = 14, 21, 5, 18
-local session, contact = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
-local head = tonumber(ARGV[1])
-if string.sub(session or '', 1, head) ~= ARGV[2] or string.sub(contact or '', 1, head) ~= ARGV[3]
-    or (redis.call('GET', KEYS[13]) or '') ~= ARGV[4] then
-  return {0, session, contact, unpack(redis.call('MGET', KEYS[3], KEYS[4], KEYS[12], KEYS[13]))}
+-- Erases a person's record, if it is still the one that the caller read; otherwise returns the newer one. What went out to
+-- the person stays counted, under names that lead back to no one.
+-- KEYS session, contact, draft, opt_out, permit, link, alias, due, contacts, erasures, unlogged, counters, day, step...,
+--   erasure_reply..., deletion..., audience..., recipients..., counts..., pending..., inflight...
+-- ARGV version_bytes, session_version, contact_version, expected_alias, person, now, tombstone,
+--   erasure_reply, erasure_reply_life, alias_life, deletion_life, deletion_due_at, day_life,
+--   due..., ended..., deletions..., deletion_members..., counts..., day_counts..., anonymous_names...
+-- Moments are Unix times and lives are spans, both in ms.
+-- tombstone: the opt-out that stays. erasure_reply: what copies of the person's earlier messages are answered with.
+-- alias_life: what the alias has left, "" as long as before, 0 nothing. due: the person's members of the due work.
+-- ended: the position of the sessions that ended in each step. deletions and deletion_members: the messages to delete at
+-- Twilio, one for each address, and their members of the due work. counts: names and sums. day_counts: positions and sums.
+-- audience to inflight, and anonymous_names: one of each broadcast, in the same order.
+-- Returns {1}, or {0, session, contact, draft, opt-out, link, alias} as they are now.
+local session, contact = redis.call('GET', session_key), redis.call('GET', contact_key)
+if not is_unchanged(session, session_version) or not is_unchanged(contact, contact_version)
+    or (redis.call('GET', alias_key) or '') ~= expected_alias then
+  return {0, session, contact, unpack(redis.call('MGET', draft_key, opt_out_key, link_key, alias_key))}
 end
 
-local person, now = ARGV[5], ARGV[6]
-redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[5], KEYS[12])
-redis.call('SET', KEYS[4], ARGV[7])
-if ARGV[10] == '0' then
-  redis.call('DEL', KEYS[13])
-elseif ARGV[10] ~= '' then
-  redis.call('PEXPIRE', KEYS[13], ARGV[10])
+redis.call('DEL', session_key, contact_key, draft_key, permit_key, link_key)
+redis.call('SET', opt_out_key, tombstone)
+if alias_life == '0' then
+  redis.call('DEL', alias_key)
+elseif alias_life ~= '' then
+  redis.call('PEXPIRE', alias_key, alias_life)
 end
-for kind in string.gmatch(ARGV[13], '%S+') do
-  redis.call('ZREM', KEYS[6], kind .. ':' .. person)
+for _, member in ipairs(due) do
+  redis.call('ZREM', due_key, member)
 end
-redis.call('ZREM', KEYS[7], person)
-redis.call('ZADD', KEYS[8], now, person)
-redis.call('ZADD', KEYS[11], now, person)
-local first_deletion = FIRST_GOODBYE + tonumber(ARGV[16])
-for index = FIRST_GOODBYE, first_deletion - 1 do
-  redis.call('SET', KEYS[index], ARGV[8], 'PX', ARGV[9])
+redis.call('ZREM', contacts_key, person)
+redis.call('ZADD', erasures_key, now, person)
+redis.call('ZADD', unlogged_key, now, person)
+for _, copy in ipairs(erasure_reply_keys) do
+  redis.call('SET', copy, erasure_reply, 'PX', erasure_reply_life)
 end
-local addresses = tonumber(ARGV[17])
-local first_broadcast = first_deletion + addresses
-for number = 0, addresses - 1 do
-  redis.call('SET', KEYS[first_deletion + number], ARGV[FIRST_ADDRESS + 2 * number], 'PX', ARGV[11])
-  redis.call('ZADD', KEYS[6], ARGV[12], ARGV[FIRST_ADDRESS + 2 * number + 1])
+for number, deletion in ipairs(deletions) do
+  redis.call('SET', deletion_keys[number], deletion, 'PX', deletion_life)
+  redis.call('ZADD', due_key, deletion_due_at, deletion_members[number])
 end
-local moved, step = {}, FIRST_STEP
-for position in string.gmatch(ARGV[15], '%S+') do
-  if redis.call('ZREM', KEYS[step], person) == 1 then
-    count(moved, position, 1)
-  end
-  step = step + 1
+local increments = {}
+-- A session that is erased has ended in its step.
+leave_step(increments, step_keys, ended, person, true)
+for index = 1, #counts, 2 do
+  redis.call('HINCRBY', counters_key, counts[index], counts[index + 1])
 end
-local first_counter = FIRST_ADDRESS + 2 * addresses + 1
-local first_of_day = first_counter + 2 * tonumber(ARGV[first_counter - 1]) + 1
-for index = first_counter, first_of_day - 2, 2 do
-  redis.call('HINCRBY', KEYS[9], ARGV[index], ARGV[index + 1])
+for index = 1, #day_counts, 2 do
+  count(increments, day_counts[index], day_counts[index + 1])
 end
-local after_counters = first_of_day + 2 * tonumber(ARGV[first_of_day - 1])
-for index = first_of_day, after_counters - 1, 2 do
-  count(moved, ARGV[index], ARGV[index + 1])
-end
-write_day(KEYS[10], moved, ARGV[14])
+write_day(day_key, increments, day_life)
 
-local function make_anonymous(audience, rows, counts, pending, inflight, name)
-  local place = redis.call('ZSCORE', audience, person)
-  if place then
-    -- Rows are made by rank: nobody else may move up.
+local function make_anonymous(audience, recipients, broadcast_counts, pending, inflight, name)
+  local rank = redis.call('ZSCORE', audience, person)
+  if rank then
+    -- Recipients are added by rank: the others keep theirs.
     redis.call('ZREM', audience, person)
-    redis.call('ZADD', audience, place, name)
+    redis.call('ZADD', audience, rank, name)
   end
   redis.call('ZREM', pending, person)
   redis.call('ZREM', inflight, person)
-  local row = read_recipient(rows, person)
-  if not row then
+  local recipient = read_recipient(recipients, person)
+  if not recipient then
     return
   end
-  local before = row.state
+  local before = recipient.state
   if before == 'pending' then
-    row.state, row.code = 'skipped', 'opted_out'
-    redis.call('HINCRBY', counts, 'skipped:opted_out', 1)
+    recipient.state, recipient.code = 'skipped', 'opted_out'
+    redis.call('HINCRBY', broadcast_counts, 'skipped:opted_out', 1)
   elseif before == 'sending' then
-    -- How it ends can be written down under no name any more.
-    row.state = 'uncertain'
+    -- Its result can be written under no name any more.
+    recipient.state = 'uncertain'
   end
-  row.sid, row.earlier = '', ''
-  redis.call('HDEL', rows, person)
-  -- The moment of the erasure would tell which rows belong together, and to whom: the list of erasures knows it.
-  write_recipient(rows, counts, name, row, before, row.changed)
+  recipient.sid, recipient.earlier = '', ''
+  redis.call('HDEL', recipients, person)
+  -- The moment of the erasure would tell which recipients belong together, and to whom: the list of erasures knows it.
+  write_recipient(recipients, broadcast_counts, name, recipient, before, recipient.changed)
 end
 
-for index = first_broadcast, #KEYS, IN_A_BROADCAST do
-  local name = ARGV[after_counters + (index - first_broadcast) / IN_A_BROADCAST]
-  make_anonymous(KEYS[index], KEYS[index + 1], KEYS[index + 2], KEYS[index + 3], KEYS[index + 4], name)
+for number, name in ipairs(anonymous_names) do
+  make_anonymous(audience_keys[number], recipients_keys[number], counts_keys[number], pending_keys[number],
+    inflight_keys[number], name)
 end
 return {1}

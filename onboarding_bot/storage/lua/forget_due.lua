@@ -1,8 +1,9 @@
--- Takes a person out of the due work, if nothing changed since it was found that there is nothing to be done: whoever
--- wrote meanwhile has written down work of their own.
--- KEYS: session, due work. ARGV: head length, expected session head, member. Returns how many were taken out.
-local session = redis.call('GET', KEYS[1])
-if string.sub(session or '', 1, tonumber(ARGV[1])) ~= ARGV[2] then
+-- Takes a member out of the due work, unless its person wrote since the caller read the session: that turn has written due
+-- work of its own.
+-- KEYS session, due
+-- ARGV version_bytes, session_version, member
+-- Returns how many members were taken out.
+if not is_unchanged(redis.call('GET', session_key), session_version) then
   return 0
 end
-return redis.call('ZREM', KEYS[2], ARGV[3])
+return redis.call('ZREM', due_key, member)

@@ -1,7 +1,9 @@
--- Gives a member of a sorted set another name; it keeps its score. KEYS: set. ARGV: old name, new name.
-local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+-- Gives a member of a sorted set another name; it keeps its score.
+-- KEYS set
+-- ARGV name, new_name
+local score = redis.call('ZSCORE', set_key, name)
 if score then
-  redis.call('ZREM', KEYS[1], ARGV[1])
-  redis.call('ZADD', KEYS[1], score, ARGV[2])
+  redis.call('ZREM', set_key, name)
+  redis.call('ZADD', set_key, score, new_name)
 end
 return 1

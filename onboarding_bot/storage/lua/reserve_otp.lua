@@ -1,20 +1,23 @@
--- Takes a place among a phone number's OTP requests of the last day. Returns 0, or the seconds to wait.
--- KEYS: the number's requests, scored by their time (ms). ARGV: token, now (ms), day (ms), pause (ms), places.
-local now, day, pause = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - day)
-redis.call('ZREM', KEYS[1], ARGV[1])
-local others = redis.call('ZCARD', KEYS[1])
+-- Adds one entry to the per-phone daily OTP limit, or tells how long to wait. One token has one entry, however often it asks.
+-- KEYS requests
+-- ARGV token, now, day, pause, limit
+-- requests: tokens, scored by the Unix time of the request in ms. now, day, pause: in ms; between two requests lies a pause.
+-- limit: entries in one day.
+-- Returns 0 when the entry was added, else the seconds to wait.
+redis.call('ZREMRANGEBYSCORE', requests_key, '-inf', now - day)
+redis.call('ZREM', requests_key, token)
+local others = redis.call('ZCARD', requests_key)
 local wait = 0
-if others >= tonumber(ARGV[5]) then
-  local oldest = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-  wait = tonumber(oldest[2]) + day - now
+if others >= tonumber(limit) then
+  local oldest = redis.call('ZRANGE', requests_key, 0, 0, 'WITHSCORES')
+  wait = oldest[2] + day - now
 elseif others > 0 then
-  local newest = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')
-  wait = tonumber(newest[2]) + pause - now
+  local newest = redis.call('ZRANGE', requests_key, -1, -1, 'WITHSCORES')
+  wait = newest[2] + pause - now
 end
 if wait > 0 then
   return math.ceil(wait / 1000)
 end
-redis.call('ZADD', KEYS[1], now, ARGV[1])
-redis.call('PEXPIRE', KEYS[1], day)
+redis.call('ZADD', requests_key, now, token)
+redis.call('PEXPIRE', requests_key, day)
 return 0

@@ -1,4 +1,4 @@
--- Takes due work of the kinds that the caller knows, and makes it due again later, in case that whoever took it dies.
+-- Takes due work of the kinds that the caller knows, and makes it due again later, in case the worker that took it dies.
 -- Work of other kinds stays as it is: a later release has written it, and does it.
 -- KEYS due_work
 -- ARGV now, due_again_at, most_taken, first_rank, most_looked_at, kinds...
@@ -26,6 +26,6 @@ end
 for _, member in ipairs(taken) do
   redis.call('ZADD', due_work_key, due_again_at, member)
 end
--- What was taken has moved behind the rest, so that whatever follows has a lower rank by now.
+-- What was taken has moved behind the rest, so that the members that follow have lower ranks by now.
 local next_rank = looked_at == most_looked_at and first_rank + looked_at - #taken or -1
 return {next_rank, unpack(taken)}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from onboarding_bot.analytics.figures import Figures
-from onboarding_bot.analytics.period import GroupFigures, PeriodFigures, StepFigures
+from onboarding_bot.analytics.figures import Figures, GroupFigures, PeriodFigures, StepFigures
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.web.dashboard import display_formats
 from onboarding_bot.web.dashboard.charts import Chart, columns, lines

@@ -22,8 +22,8 @@ from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientS
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
+from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.identities import _RememberedHolders
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -73,7 +73,7 @@ def ravi(app: Flask) -> Talker:
 def restart(app: Flask) -> None:
     """Forget what the process remembers of addresses."""
     bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._holders = _RememberedHolders()
+    bot._identities._cache = HolderCache()
 
 
 # --- which addresses lead to one person ----------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_every_address_leads_to_one_person(
         ),
     ],
 )
-def test_whatever_links_two_addresses_is_learnt(
+def test_every_message_that_links_two_addresses_is_learnt_from(
     app: Flask, by_number: Talker, first: dict[str, str], link: dict[str, str], then: dict[str, str], restarts: bool
 ) -> None:
     for text, fields in (("Hi", first), ("Asha Devi", link), ("STOP", then)):
@@ -449,7 +449,7 @@ def left_by_a_release(app: Flask, client: AnyRedis, clock: MovableClock, person:
 
 
 @pytest.mark.parametrize("person", PEOPLE)
-def test_whom_a_release_knew_by_number_is_adopted(
+def test_a_person_whom_a_release_knew_by_number_is_recognised(
     app: Flask, client: AnyRedis, clock: MovableClock, person: dict[str, Any]
 ) -> None:
     asha = left_by_a_release(app, client, clock, person)
@@ -504,7 +504,7 @@ def _keys(talker: Talker) -> keys.Keys:
     return found
 
 
-def test_what_is_hidden_is_not_used(after_silence: Talker, by_number: Talker, parts: Parts) -> None:
+def test_a_hidden_record_is_not_used(after_silence: Talker, by_number: Talker, parts: Parts) -> None:
     hidden = by_number.stored.person_id
     after_silence.says("Hi").hears("Welcome").does_not_hear("Asha").expects_step("name")
     assert after_silence.stored.person_id != hidden
