@@ -43,7 +43,7 @@ class StepFigures:
 
 @dataclass(frozen=True, slots=True)
 class GroupFigures:
-    """Heartbeat-ups of one language, sector or circle; small counts are not told, since they may point to a person."""
+    """Sign-ups of one language, sector or circle; small counts are not told, since they may point to a person."""
 
     started: Shown
     completed: Shown
