@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from math import ceil
 from time import time
 
@@ -14,6 +13,7 @@ from onboarding_bot.observability.logs import logger
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import LIMITS
 from onboarding_bot.web.api.callers import Callers
+from onboarding_bot.web.api.operations.problem_kinds import TOO_MANY_REQUESTS
 from onboarding_bot.web.api.problems import problem
 from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
 
@@ -63,9 +63,7 @@ def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None
     def exceeded(_error: RateLimitExceeded) -> Response:
         logger().warning("too_many_requests", path=_rule(), caller=callers.key_name() or str(callers.address()))
         detail = f"Try again in {g.retry_after} s."
-        response = problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail)
-        response.headers["Retry-After"] = str(g.retry_after)
-        return response
+        return problem(TOO_MANY_REQUESTS, detail, retry_after=g.retry_after)
 
 
 def _is_unlimited() -> bool:
