@@ -72,6 +72,7 @@ from onboarding_bot.web.api.heartbeat_checks import HeartbeatChecks
 from onboarding_bot.web.api.limits import limit_requests
 from onboarding_bot.web.api.metrics_page import metrics_routes
 from onboarding_bot.web.api.monitoring import monitoring_routes
+from onboarding_bot.web.api.openapi import openapi_routes
 from onboarding_bot.web.api.people import people_routes
 from onboarding_bot.web.api.problems import register_problems
 from onboarding_bot.web.dashboard.access import Access
@@ -333,6 +334,7 @@ def create_app(
             parts.now,
         ),
         people_routes(parts.people, settings.admin_keys, parts.now),
+        openapi_routes(settings.public_base_url, parts.languages),
         dashboard_routes(
             access,
             Overview(parts.bot.figures, parts.broadcasts, parts.health),

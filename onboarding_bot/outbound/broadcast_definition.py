@@ -161,7 +161,7 @@ class Definition(Struct, frozen=True, kw_only=True):
         )
 
 
-class BroadcastRequest(Definition, frozen=True, kw_only=True):
+class BroadcastRequest(Definition, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What POST /send-broadcast takes: either a message, or the content_sid of a template with its variables."""
 
     dry_run: Annotated[bool, Meta(description="Count the recipients, and send nothing.")] = False

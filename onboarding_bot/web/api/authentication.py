@@ -30,11 +30,11 @@ def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Guard:
         def guarded(**path: str) -> ResponseReturnValue:
             given = given_key()
             if not given:
-                return _unauthorized("Send the header Authorization: Bearer <key>.")
+                return _unauthorized()
             key = keys.find(given)
             if key is None:
                 _log_wrong_key()
-                return problem(WRONG_KEY, "This key is not valid here.")
+                return problem(WRONG_KEY)
             g.admin_key = key
             if audit:
                 begin_audit(audit, key)
@@ -57,10 +57,10 @@ def bearer_only(key: str) -> Guard:
         def guarded(**path: str) -> ResponseReturnValue:
             given = given_key()
             if not given:
-                return _unauthorized("Send the header Authorization: Bearer <key>.")
+                return _unauthorized()
             if not hmac.compare_digest(given.encode(), key.encode()):
                 _log_wrong_key()
-                return _unauthorized("This key is not valid here.")
+                return _unauthorized(WRONG_KEY.detail)
             return view(**path)
 
         guarded.guarded_by = "bearer"  # type: ignore[attr-defined]
@@ -85,7 +85,7 @@ def _log_wrong_key() -> None:
     logger().warning("wrong_key", path=request.url_rule.rule if request.url_rule else "unknown")
 
 
-def _unauthorized(detail: str) -> Response:
+def _unauthorized(detail: str = "") -> Response:
     response = problem(NO_VALID_KEY, detail)
     response.headers["WWW-Authenticate"] = "Bearer"
     return response

@@ -113,18 +113,16 @@ def broadcast_routes(
 
     @routes.errorhandler(UnknownBroadcastError)
     def unknown(_error: UnknownBroadcastError) -> Response:
-        return problem(UNKNOWN_BROADCAST, "There is no broadcast with this id.")
+        return problem(UNKNOWN_BROADCAST)
 
     @routes.errorhandler(OtherDefinitionError)
     def other_definition(_error: OtherDefinitionError) -> Response:
-        detail = "This Idempotency-Key was used for another broadcast. Take a new key for a new broadcast."
-        return problem(IDEMPOTENCY_KEY_IN_USE, detail)
+        return problem(IDEMPOTENCY_KEY_IN_USE)
 
     @routes.errorhandler(ContentApiError)
     def category_unknown(error: ContentApiError) -> Response:
         logger().warning("templates_unknown", **describe(error))
-        detail = "Twilio does not say now how Meta sees this template, and so who may get it. Try again in a moment."
-        return problem(TEMPLATES_UNKNOWN, detail)
+        return problem(TEMPLATES_UNKNOWN)
 
     @routes.errorhandler(WrongStatusError)
     def wrong_status(error: WrongStatusError) -> Response:

@@ -34,15 +34,15 @@ def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
     def no_token(error: InvalidFieldError) -> Response:
         if error.name != "token":
             return invalid_field(error)
-        return problem(NO_TOKEN, 'Send {"token": "…"} as JSON, with the token of the link.', field="token")
+        return problem(NO_TOKEN, field=error.name)
 
     @routes.errorhandler(LoginLinkExpiredError)
     def link_expired(_error: LoginLinkExpiredError) -> Response:
-        return problem(LINK_EXPIRED, "This link is too old or was replaced. RESEND in the chat makes a new one.")
+        return problem(LINK_EXPIRED)
 
     @routes.errorhandler(LoginLinkError)
     def bad_token(_error: LoginLinkError) -> Response:
         logger().warning("bad_login_token")
-        return problem(BAD_TOKEN, "This token was not made here.")
+        return problem(BAD_TOKEN)
 
     return routes

@@ -13,13 +13,14 @@ from onboarding_bot.observability.logs import logger
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import LIMITS
 from onboarding_bot.web.api.callers import Callers
+from onboarding_bot.web.api.operations.operation import CALLS_PER_ADDRESS, CALLS_PER_KEY, WRONG_KEYS_PER_ADDRESS
 from onboarding_bot.web.api.operations.problem_kinds import TOO_MANY_REQUESTS
 from onboarding_bot.web.api.problems import problem
 from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
 
-PER_KEY = "600 per minute"
-PER_ADDRESS = "60 per minute"
-WRONG_KEYS = "10 per minute"
+PER_KEY = f"{CALLS_PER_KEY} per minute"
+PER_ADDRESS = f"{CALLS_PER_ADDRESS} per minute"
+WRONG_KEYS = f"{WRONG_KEYS_PER_ADDRESS} per minute"
 SHARED_REDIS = "shared-redis"
 # Twilio's calls are signed: to refuse one that is not costs less than to count it. Health is asked by machines.
 # A page of the dashboard brings several files along, which browsers keep.

@@ -74,13 +74,11 @@ def people_routes(service: PeopleService, admin_keys: AdminKeys, now: Callable[[
 
     @routes.errorhandler(UnknownPersonError)
     def unknown(_error: UnknownPersonError) -> Response:
-        detail = "Nobody with this address has written to the bot; a yes can only be noted for somebody who has."
-        return problem(UNKNOWN_PERSON, detail)
+        return problem(UNKNOWN_PERSON)
 
     @routes.errorhandler(StoppedError)
     def stopped(_error: StoppedError) -> Response:
-        detail = "This person has said no to such messages. Only the person can take that back, by START or UPDATES."
-        return problem(OPTED_OUT, detail)
+        return problem(OPTED_OUT)
 
     return routes
 

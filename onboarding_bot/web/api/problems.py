@@ -32,9 +32,12 @@ def new_reference() -> str:
     return "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
 
 
-def problem(kind: ProblemKind, detail: str, *, retry_after: int | None = None, **members: Any) -> Response:
-    """A problem document of this kind. ``detail`` says to a person what to do; ``retry_after`` is in seconds."""
-    response = _document(kind.status, kind.type, detail, members)
+def problem(kind: ProblemKind, detail: str = "", *, retry_after: int | None = None, **members: Any) -> Response:
+    """A problem document of this kind, with the kind's own ``detail`` unless another is given.
+
+    ``retry_after`` is in seconds, where the kind does not fix it.
+    """
+    response = _document(kind.status, kind.type, detail or kind.detail, members)
     wait = retry_after or kind.retry_after
     if wait is not None:
         response.headers["Retry-After"] = str(wait)
@@ -67,13 +70,12 @@ def register_problems(app: Flask) -> None:
     @app.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:
         logger().error("store_unavailable", **describe(error))
-        return problem(STORE_UNAVAILABLE, "Redis does not answer. Try again in a moment.")
+        return problem(STORE_UNAVAILABLE)
 
     @app.errorhandler(AuditUnavailableError)
     def no_audit_line(error: AuditUnavailableError) -> Response:
         logger().error("audit_unavailable", **describe(error))
-        detail = "The log cannot take the line that says who did this, so nothing was done. Try again when it can."
-        return problem(AUDIT_UNAVAILABLE, detail)
+        return problem(AUDIT_UNAVAILABLE)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

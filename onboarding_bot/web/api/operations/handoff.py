@@ -11,8 +11,10 @@ from onboarding_bot.fields import Text
 from onboarding_bot.web.api.operations import problem_kinds
 from onboarding_bot.web.api.operations.operation import Answer, Operation, WebAppKey
 
+TAG = "web app"
 
-class HandoffRequest(Struct, frozen=True, kw_only=True):
+
+class HandoffRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The link's token. It stands in the body, so that no access log keeps it."""
 
     token: Annotated[Text, Meta(description="The token of the login link.", examples=["eyJwIjoi…"], min_length=1)]
@@ -31,7 +33,7 @@ HAND_OFF = Operation(
     id="handOff",
     method="POST",
     path="/handoff",
-    tag="web app",
+    tag=TAG,
     summary="Turn the token of a login link into the answers of the sign-up",
     description="For the web app, after the OTP was right. A link holds for 30 minutes, and a later one replaces it.",
     guard=WebAppKey(),

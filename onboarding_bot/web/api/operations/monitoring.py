@@ -13,7 +13,7 @@ from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.web.api.operations.operation import Answer, Moment, Operation, Timestamp
 
-TAG = "operations"
+TAG = "monitoring"
 DAYS_MAX = 90
 
 Count = Annotated[int, Meta(ge=0)]

@@ -14,6 +14,8 @@ from onboarding_bot.web.api.operations import problem_kinds
 from onboarding_bot.web.api.operations.problem_kinds import ProblemKind
 
 JSON = "application/json"
+# The rate limits, in calls a minute.
+CALLS_PER_KEY, CALLS_PER_ADDRESS, WRONG_KEYS_PER_ADDRESS = 600, 60, 10
 # An answer's moment: ISO 8601 in UTC, as datetime.isoformat writes it.
 Moment = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Timestamp = Annotated[
@@ -46,7 +48,7 @@ class Link:
 
     operation_id: str
     parameters: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, str] | None = None
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
