@@ -175,8 +175,8 @@ class BroadcastRequest(Definition, frozen=True, kw_only=True, forbid_unknown_fie
 # The rules between the fields of a BroadcastRequest, as ``parse_request`` enforces them, in JSON Schema.
 RULES_OF_REQUEST: Mapping[str, Any] = {
     "oneOf": [
-        {"required": ["message"], "properties": {"content_variables": {"maxProperties": 0}}},
-        {"required": ["content_sid"]},
+        {"required": ["message"], "properties": {"content_sid": False, "content_variables": {"maxProperties": 0}}},
+        {"required": ["content_sid"], "properties": {"message": False}},
     ]
 }
 

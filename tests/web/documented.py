@@ -68,6 +68,6 @@ def expect_documented(response: TestResponse, path: str, method: str) -> None:
     for name in said["headers"]:
         assert name in response.headers, f"{name} is documented, and missing"
     assert ("Retry-After" in response.headers) is ("Retry-After" in said["headers"])
-    if "json" in response.mimetype:
+    if response.is_json:
         body = response.get_json()
         assert faults_of(body, said["content"][response.mimetype]["schema"]) == [], body

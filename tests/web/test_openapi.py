@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import schemathesis
 from flask import Flask
 from flask.testing import FlaskClient
 
+from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.outbound.broadcast_definition import BroadcastRequest, parse_request
 from onboarding_bot.web.api.openapi import OPERATIONS, openapi_document
 from onboarding_bot.web.api.operations.operation import Operation
@@ -38,7 +40,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def test_the_document_is_openapi_3_1() -> None:
-    schemathesis.openapi.from_dict(DOCUMENT).validate()
+    schemathesis.openapi.from_dict(deepcopy(DOCUMENT)).validate()
     assert DOCUMENT["openapi"].startswith("3.1.")
 
 
@@ -162,6 +164,28 @@ def test_links_lead_to_operations_with_these_parameters() -> None:
 def test_a_broadcast_that_is_taken_is_documented(body: dict[str, Any]) -> None:
     assert parse_request(body, LANGUAGES)
     assert faults_of(body, {"$ref": "#/components/schemas/BroadcastRequest"}) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({}, id="neither"),
+        pytest.param({"message": "Hi", "content_sid": "HX" + "0" * 32}, id="both"),
+        pytest.param(
+            {"message": "Hi", "content_sid": "HX" + "0" * 32, "content_variables": {"1": "x"}}, id="both with variables"
+        ),
+        pytest.param({"message": "Hi", "content_variables": {"1": "x"}}, id="a message with variables"),
+        pytest.param({"message": " \n"}, id="an empty message"),
+        pytest.param({"message": "Hi", "language": "xx"}, id="no catalogue"),
+        pytest.param({"message": "Hi", "language": None}, id="null"),
+        pytest.param({"message": "Hi", "dryrun": True}, id="an unknown field"),
+        pytest.param({"message": "Hi", "pincode_prefix": "0"}, id="no pincode"),
+    ],
+)
+def test_a_broadcast_that_is_refused_is_documented(body: dict[str, Any]) -> None:
+    with pytest.raises(InvalidFieldError):
+        parse_request(body, LANGUAGES)
+    assert faults_of(body, {"$ref": "#/components/schemas/BroadcastRequest"}) != []
 
 
 def test_the_languages_are_those_of_the_catalogues(app: Flask) -> None:
