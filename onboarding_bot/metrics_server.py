@@ -18,7 +18,7 @@ from onboarding_bot.listen_addresses import all_addresses
 from onboarding_bot.observability import metrics
 from onboarding_bot.observability.line_output import protect_standard_streams
 from onboarding_bot.observability.logs import configure_logs, describe, logger
-from onboarding_bot.outbound.broadcast_states import RowState
+from onboarding_bot.outbound.broadcast_states import RecipientState
 
 # A port that somebody else has may be free again later.
 PORT_TRIED_EVERY_SECONDS = 5.0
@@ -44,7 +44,7 @@ def show_metrics() -> int:
     protect_standard_streams()
     configure_logs(settings.log_level)
     # This process is shown among the worker's others, although it counts nothing.
-    metrics.begin(OnboardingStep, Milestone, RowState)
+    metrics.begin(OnboardingStep, Milestone, RecipientState)
     app = create_metrics_app(settings)
     port = settings.worker_metrics_port or 0
     while True:

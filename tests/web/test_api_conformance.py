@@ -83,7 +83,7 @@ def app() -> Iterator[None]:
         limiter.enabled = False
     Talker(APP.flask).answers_everything().says("YES")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("onboarding_bot.services.content_api.ContentApi.list_contents", lambda _: [])
+        patch.setattr("onboarding_bot.services.twilio_content_api.ContentApi.list_contents", lambda _: [])
         yield
 
 
