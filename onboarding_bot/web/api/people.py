@@ -58,7 +58,7 @@ def people_routes(service: PeopleService, admin_keys: AdminKeys, now: Callable[[
         shown: Erasure = {"person": person, "erased": was_known, "was_known": was_known, "timestamp": _time(now())}
         return jsonify(shown)
 
-    @endpoints.add(operations.RECORD_CONSENT)
+    @endpoints.add(operations.RECORD_CONSENT, parse=operations.parse_consent)
     def record_consent(body: ConsentRequest) -> ResponseReturnValue:
         address, purpose = address_of(body), body.purpose.value
         audit_detail(purpose=purpose, given=body.given)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from msgspec import Meta, Struct
 
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.fields import FILLED, REFUSAL, Text
+from onboarding_bot.fields import FILLED, REFUSAL, FieldReader, Text
 from onboarding_bot.outbound.broadcast_definition import Purpose
 from onboarding_bot.web.api.operations import problem_kinds
 from onboarding_bot.web.api.operations.operation import Answer, Link, Moment, Operation, Timestamp
@@ -63,6 +64,21 @@ class ConsentRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ]
         | None
     ) = None
+
+
+def parse_consent(given: Mapping[str, Any]) -> ConsentRequest:
+    """The consent in a request. Of several faults, one of the consent is named before one of the address.
+
+    Raises InvalidFieldError.
+    """
+    fields = FieldReader(ConsentRequest, given)
+    if fields.has("purpose"):
+        fields.value("purpose")
+    fields.value("given")
+    fields.check_type("note")
+    for name in ("purpose", "note", "address"):
+        fields.value(name)
+    return fields.record()
 
 
 class RecordedConsent(TypedDict):
