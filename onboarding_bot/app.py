@@ -67,17 +67,17 @@ from onboarding_bot.web.api.audit import outcome_of
 from onboarding_bot.web.api.broadcasts import broadcast_routes
 from onboarding_bot.web.api.callers import Callers
 from onboarding_bot.web.api.handoff import handoff_routes
-from onboarding_bot.web.api.health import HealthCheck
+from onboarding_bot.web.api.health import HealthCheck, health_metric, observability_parts
+from onboarding_bot.web.api.heartbeat_checks import HeartbeatChecks
 from onboarding_bot.web.api.limits import limit_requests
 from onboarding_bot.web.api.metrics_page import metrics_routes
-from onboarding_bot.web.api.ops import ops_routes
+from onboarding_bot.web.api.monitoring import monitoring_routes
+from onboarding_bot.web.api.openapi import openapi_routes
 from onboarding_bot.web.api.people import people_routes
 from onboarding_bot.web.api.problems import register_problems
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
-from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
-from onboarding_bot.web.observability_checks import extras, services_up
 from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO, SignatureVerifier
 from onboarding_bot.web.webhooks.status_callback import status_callback_routes
 from onboarding_bot.web.webhooks.webhook import webhook_routes
@@ -217,7 +217,7 @@ def build_parts(
             WriteProbe(probed).refusing,
             auth_api.is_healthy,
             heartbeat_checks=heartbeat_checks,
-            extras=partial(extras, metrics_folder()),
+            local_parts=partial(observability_parts, metrics_folder()),
         ),
         signs=signs,
         heartbeat_recorder=heartbeat_recorder,
@@ -323,7 +323,7 @@ def create_app(
             parts.callbacks, verifier, note_heartbeat=lambda: parts.heartbeat_recorder.note(Heartbeat.STATUS_CALLBACK)
         ),
         handoff_routes(parts.bot, settings.handoff_api_key),
-        ops_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
+        monitoring_routes(parts.bot, parts.health, settings.admin_keys, parts.now),
         _metrics_routes(settings, lambda: [*parts.heartbeat_checks.metrics(), *parts.health.metrics()]),
         broadcast_routes(
             parts.broadcasts,
@@ -334,6 +334,7 @@ def create_app(
             parts.now,
         ),
         people_routes(parts.people, settings.admin_keys, parts.now),
+        openapi_routes(settings.public_base_url, parts.languages),
         dashboard_routes(
             access,
             Overview(parts.bot.figures, parts.broadcasts, parts.health),
@@ -361,7 +362,7 @@ def create_metrics_app(settings: Settings) -> Flask:
     """A Flask app that shows metrics and nothing else, for a server that has no other page."""
     app = Flask(__name__, static_folder=None)
     folder = metrics_folder()
-    app.register_blueprint(_metrics_routes(settings, lambda: [services_up(extras(folder))]))
+    app.register_blueprint(_metrics_routes(settings, lambda: [health_metric(observability_parts(folder))]))
     register_problems(app)
     _follow_requests(app)
     keys = Keys(settings.person_id_key)

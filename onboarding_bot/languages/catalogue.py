@@ -16,6 +16,7 @@ import polib
 from onboarding_bot.errors import CatalogueError
 
 FOLDER = Path(__file__).parent
+CATALOGUE = "messages.po"
 REFERENCE_LANGUAGE = "en"
 # The value that chooses the plural form of a text.
 COUNT = "count"
@@ -63,8 +64,8 @@ class Texts:
         self._standing = standing
         self._default = default_language
         self._catalogues = {
-            path.parent.name: _parse(path.parent.name, path.read_text(encoding="utf-8"))
-            for path in sorted(folder.glob("*/messages.po"))
+            language: _parse(language, (folder / language / CATALOGUE).read_text(encoding="utf-8"))
+            for language in available_languages(folder)
         }
         faults = _differences(self._catalogues)
         if default_language not in self._catalogues:
@@ -93,6 +94,11 @@ class Texts:
             return text.format_map({**self._standing, **values})
         except KeyError as missing:
             raise CatalogueError(f"{catalogue.language}: {code} lacks the value {missing}") from None
+
+
+def available_languages(folder: Path = FOLDER) -> list[str]:
+    """The languages that have a catalogue, in the alphabet's order."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{CATALOGUE}"))
 
 
 @cache

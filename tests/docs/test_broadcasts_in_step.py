@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from onboarding_bot.outbound import broadcast_definition
+from onboarding_bot.fields import fields_of
+from onboarding_bot.outbound.broadcast_definition import BroadcastRequest
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState, SkipReason
 from onboarding_bot.outbound.twilio_errors import ERRORS
 from onboarding_bot.storage.scripts import FOLDER
@@ -28,7 +29,7 @@ def first_column(text: str) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "names"),
     [
-        (section(PAGE, "Starting one"), broadcast_definition.FIELDS),
+        (section(PAGE, "Starting one"), fields_of(BroadcastRequest)),
         (part("The state of a recipient"), RecipientState),
         (part("Skipped"), SkipReason),
     ],

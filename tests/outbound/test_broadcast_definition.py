@@ -11,23 +11,25 @@ from hypothesis import strategies as st
 
 from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.fields import Fields, InvalidFieldError
-from onboarding_bot.outbound.broadcast_definition import FIELDS, Definition, Purpose, parse_definition
+from onboarding_bot.fields import InvalidFieldError, fields_of
+from onboarding_bot.outbound.broadcast_definition import BroadcastRequest, Definition, Purpose, parse_request
 from tests.fakes import NOON
 
 LANGUAGES = ["en", "hi"]
 SID = "HX" + "0aF3" * 8
 HALF = "\ud800"
+FIELDS = fields_of(BroadcastRequest)
 
 
 def parse(**body: Any) -> Definition:
-    return parse_definition(Fields(body, FIELDS), LANGUAGES)[0]
+    return parse_request(body, LANGUAGES).definition
 
 
 def test_a_message_is_enough() -> None:
-    definition, is_dry_run = parse_definition(Fields({"message": "Hi"}, FIELDS), LANGUAGES)
+    request = parse_request({"message": "Hi"}, LANGUAGES)
+    definition = request.definition
     assert definition == Definition(message="Hi")
-    assert (definition.purpose, definition.include_completed, is_dry_run) == (Purpose.SERVICE, True, False)
+    assert (definition.purpose, definition.include_completed, request.dry_run) == (Purpose.SERVICE, True, False)
     assert not definition.is_template
     assert not definition.looks_into_contacts
 
@@ -46,8 +48,9 @@ def test_everything_can_be_said() -> None:
         "dry_run": True,
     }
     assert given.keys() == set(FIELDS) - {"message"}
-    definition, is_dry_run = parse_definition(Fields(given, FIELDS), LANGUAGES)
-    assert is_dry_run
+    request = parse_request(given, LANGUAGES)
+    definition = request.definition
+    assert request.dry_run
     assert definition.is_template
     assert definition.looks_into_contacts
     assert definition.schedule_at == datetime(2026, 12, 1, 4, 30, tzinfo=UTC)

@@ -92,7 +92,7 @@ def test_each_chart_has_its_table(admin: Visitor, talker: Talker) -> None:
     talker.says("Hi")
     admin.opens("/dashboard?days=30")
     assert admin.html.count('role="img" aria-label="') == 4
-    for title in ("Messages", "Heartbeat-ups", "Time to reply", "Error rate"):
+    for title in ("Messages", "Sign-ups", "Time to reply", "Error rate"):
         table = admin.html.partition(f'aria-label="Table: {title}"')[2].partition("</table>")[0]
         assert table.count('<th scope="row">') == 30
     assert "Messages 1 in 30 days" in admin.text

@@ -12,6 +12,7 @@ OPEN = {
     "/health",
     "/health/live",
     "/health/ready",
+    "/openapi.json",
     "/dashboard/sign-in",
     "/dashboard/static/<asked>/<path:name>",
 }

@@ -18,7 +18,7 @@ from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.heartbeats import Heartbeat, Heartbeats
 from onboarding_bot.web.api import health
 from onboarding_bot.web.api.health import ANSWER_SECONDS, AUTH_API_CACHE_SECONDS, PROBE_SECONDS, HealthCheck
-from onboarding_bot.web.heartbeat_checks import HeartbeatChecks
+from onboarding_bot.web.api.heartbeat_checks import HeartbeatChecks
 from tests.settings import settings
 from tests.talker import post_signed, webhook_form
 

@@ -271,6 +271,22 @@ def test_a_consent_says_what_it_is_about(app: Flask, changed: dict[str, Any], fi
     assert response.get_json()["field"] == field
 
 
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "given"),
+        ({"address": OWNER}, "given"),
+        ({"address": OWNER, "given": True}, "purpose"),
+        ({"address": 5, "given": True, "purpose": "news"}, "purpose"),
+        ({"address": 5, "given": True, "note": 5}, "note"),
+        ({"address": 5, "given": True, "note": ""}, "purpose"),
+        ({"given": True, "purpose": "service"}, "address"),
+    ],
+)
+def test_of_several_faults_one_of_the_consent_is_named_first(app: Flask, body: dict[str, Any], field: str) -> None:
+    assert call(app, "/people/consent", body).get_json()["field"] == field
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_an_address_stands_in_no_url(app: Flask, path: str) -> None:
     headers = {"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}

@@ -13,7 +13,7 @@ from dramatiq.brokers.redis import RedisBroker
 
 from onboarding_bot.storage.heartbeats import WRITTEN_AFTER_SECONDS, Heartbeat, HeartbeatRecorder, Heartbeats
 from onboarding_bot.storage.keys import HEARTBEATS, QUEUE, QUEUE_NAMESPACE
-from onboarding_bot.web.heartbeat_checks import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, HeartbeatChecks
+from onboarding_bot.web.api.heartbeat_checks import CALLBACK_MISSING, JOB_WAITS, WORKER_SILENT, HeartbeatChecks
 from tests.fakes import NOON, MovableClock
 
 SECOND = timedelta(seconds=1)
@@ -35,7 +35,7 @@ def heartbeat_checks(signs: Heartbeats, now: datetime = NOON, *, expects_webhook
 
 
 def statuses(signs: Heartbeats, **how: bool) -> Mapping[str, str]:
-    return {name: finding["status"] for name, finding in heartbeat_checks(signs, **how).findings().items()}
+    return {name: part["status"] for name, part in heartbeat_checks(signs, **how).parts().items()}
 
 
 def ago(span: timedelta) -> datetime:
@@ -85,9 +85,9 @@ def test_callbacks_are_missed_only_by_who_sent_something(
 
 def test_each_says_when_it_was_last_seen(signs: Heartbeats) -> None:
     signs.write({Heartbeat.WEBHOOK: ago(90 * SECOND)})
-    findings = heartbeat_checks(signs).findings()
-    assert findings["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
-    assert findings["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
+    parts = heartbeat_checks(signs).parts()
+    assert parts["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
+    assert parts["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
 
 
 def test_a_damaged_sign_was_never_seen(signs: Heartbeats, server: fakeredis.FakeServer) -> None:

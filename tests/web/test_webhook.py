@@ -24,7 +24,7 @@ from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.errors import BusyError, StoreUnavailableError
 from onboarding_bot.observability import metrics
-from onboarding_bot.web.api.references import REFERENCE_ALPHABET, REFERENCE_LENGTH
+from onboarding_bot.web.api.problems import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import OWNER, Talker, message_in, new_sid, post_signed, signature, webhook_form

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from functools import wraps
-from http import HTTPStatus
 
 from flask import Response, g, request
 from flask.typing import ResponseReturnValue
@@ -13,12 +12,14 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.admin_keys import AdminKey, AdminKeys, Role
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.web.api.audit import begin_audit
+from onboarding_bot.web.api.operations.problem_kinds import MISSING_ROLE, NO_VALID_KEY, WRONG_KEY
 from onboarding_bot.web.api.problems import problem
 
 View = Callable[..., ResponseReturnValue]
+Guard = Callable[[View], View]
 
 
-def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Callable[[View], View]:
+def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Guard:
     """Let a view be called with an admin's key: 401 without one, 403 with a wrong one or one that lacks the role.
 
     ``audit`` names the action in a line of the log, for what changes something or shows people's data.
@@ -29,16 +30,17 @@ def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Callable[[Vie
         def guarded(**path: str) -> ResponseReturnValue:
             given = given_key()
             if not given:
-                return _unauthorized("Send the header Authorization: Bearer <key>.")
+                return _unauthorized()
             key = keys.find(given)
             if key is None:
-                return _wrong_key(HTTPStatus.FORBIDDEN)
+                _log_wrong_key()
+                return problem(WRONG_KEY)
             g.admin_key = key
             if audit:
                 begin_audit(audit, key)
             if role not in key.roles:
                 detail = f"This needs a key with the role {role}; the key {key.name} does not have it."
-                return problem(HTTPStatus.FORBIDDEN, "missing-role", detail, role=role)
+                return problem(MISSING_ROLE, detail, role=role)
             return view(**path)
 
         guarded.guarded_by = f"admin key: {role}"  # type: ignore[attr-defined]
@@ -47,7 +49,7 @@ def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Callable[[Vie
     return guard
 
 
-def bearer_only(key: str) -> Callable[[View], View]:
+def bearer_only(key: str) -> Guard:
     """Let a view be called with ``Authorization: Bearer key`` alone: 401 without it, and with a wrong one."""
 
     def guard(view: View) -> View:
@@ -55,9 +57,10 @@ def bearer_only(key: str) -> Callable[[View], View]:
         def guarded(**path: str) -> ResponseReturnValue:
             given = given_key()
             if not given:
-                return _unauthorized("Send the header Authorization: Bearer <key>.")
+                return _unauthorized()
             if not hmac.compare_digest(given.encode(), key.encode()):
-                return _wrong_key(HTTPStatus.UNAUTHORIZED)
+                _log_wrong_key()
+                return _unauthorized(WRONG_KEY.detail)
             return view(**path)
 
         guarded.guarded_by = "bearer"  # type: ignore[attr-defined]
@@ -78,14 +81,11 @@ def given_key() -> str:
     return given.strip() if scheme.lower() == "bearer" else ""
 
 
-def _wrong_key(status: HTTPStatus) -> Response:
+def _log_wrong_key() -> None:
     logger().warning("wrong_key", path=request.url_rule.rule if request.url_rule else "unknown")
-    if status is HTTPStatus.UNAUTHORIZED:
-        return _unauthorized("This key is not valid here.")
-    return problem(status, "wrong-key", "This key is not valid here.")
 
 
-def _unauthorized(detail: str) -> Response:
-    response = problem(HTTPStatus.UNAUTHORIZED, "no-valid-key", detail)
+def _unauthorized(detail: str = "") -> Response:
+    response = problem(NO_VALID_KEY, detail)
     response.headers["WWW-Authenticate"] = "Bearer"
     return response

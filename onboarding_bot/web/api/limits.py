@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from math import ceil
 from time import time
 
@@ -14,12 +13,14 @@ from onboarding_bot.observability.logs import logger
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import LIMITS
 from onboarding_bot.web.api.callers import Callers
+from onboarding_bot.web.api.operations.operation import CALLS_PER_ADDRESS, CALLS_PER_KEY, WRONG_KEYS_PER_ADDRESS
+from onboarding_bot.web.api.operations.problem_kinds import TOO_MANY_REQUESTS
 from onboarding_bot.web.api.problems import problem
 from onboarding_bot.web.webhooks.signature import CALLED_BY_TWILIO
 
-PER_KEY = "600 per minute"
-PER_ADDRESS = "60 per minute"
-WRONG_KEYS = "10 per minute"
+PER_KEY = f"{CALLS_PER_KEY} per minute"
+PER_ADDRESS = f"{CALLS_PER_ADDRESS} per minute"
+WRONG_KEYS = f"{WRONG_KEYS_PER_ADDRESS} per minute"
 SHARED_REDIS = "shared-redis"
 # Twilio's calls are signed: to refuse one that is not costs less than to count it. Health is asked by machines.
 # A page of the dashboard brings several files along, which browsers keep.
@@ -63,9 +64,7 @@ def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None
     def exceeded(_error: RateLimitExceeded) -> Response:
         logger().warning("too_many_requests", path=_rule(), caller=callers.key_name() or str(callers.address()))
         detail = f"Try again in {g.retry_after} s."
-        response = problem(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", detail)
-        response.headers["Retry-After"] = str(g.retry_after)
-        return response
+        return problem(TOO_MANY_REQUESTS, detail, retry_after=g.retry_after)
 
 
 def _is_unlimited() -> bool:

@@ -9,9 +9,14 @@ from datetime import datetime
 
 from flask import Response, stream_with_context
 
-from onboarding_bot.broadcasts.service import BroadcastService, RecipientLine
-from onboarding_bot.web.api.audit import audit_broadcast, audit_deed, audit_detail
-from onboarding_bot.web.api.masking import masked
+from onboarding_bot.broadcasts.service import NO_ADDRESSES, BroadcastService, RecipientLine
+from onboarding_bot.web.api.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.operations.broadcasts import CSV, CSV_COLUMNS
+from onboarding_bot.whatsapp_address import CHANNEL, is_whatsapp
+
+# How much of a number a masked address shows, at its beginning and at its end.
+HEAD, TAIL = 3, 4
+HIDDEN = "******"
 
 
 def recipients_file(service: BroadcastService, broadcast_id: str, *, shows_addresses: bool) -> Response:
@@ -19,19 +24,33 @@ def recipients_file(service: BroadcastService, broadcast_id: str, *, shows_addre
 
     Raises UnknownBroadcastError, StoreUnavailableError, and AuditUnavailableError.
     """
-    audit_broadcast(broadcast_id)
     audit_detail(masked=not shows_addresses)
     lines = service.recipients(broadcast_id)
     audit_deed()
-    response = Response(stream_with_context(_csv(lines, shows_addresses=shows_addresses)), mimetype="text/csv")
+    response = Response(stream_with_context(_csv(lines, shows_addresses=shows_addresses)), mimetype=CSV)
     response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
     return response
+
+
+def masked(address: str) -> str:
+    """``whatsapp:+919876543210`` as ``whatsapp:+91******3210``; a short one loses its tail as well.
+
+    What stands in the place of an address (``unknown``) stays as it is. Of anything else that is no address on WhatsApp
+    nobody knows which part tells who it is: nothing is shown of it.
+    """
+    if address in NO_ADDRESSES:
+        return address
+    if not is_whatsapp(address):
+        return HIDDEN
+    number = address.removeprefix(CHANNEL)
+    tail = number[-TAIL:] if len(number) > HEAD + TAIL + TAIL else ""
+    return f"{CHANNEL}{number[:HEAD]}{HIDDEN}{tail}"
 
 
 def _csv(lines: Iterator[RecipientLine], *, shows_addresses: bool) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    writer.writerow(["recipient", "state", "code", "message_sid", "accepted_at", "changed_at"])
+    writer.writerow(CSV_COLUMNS)
     for line in lines:
         recipient = line.recipient
         address = line.address if shows_addresses else masked(line.address)

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcasts.service import BroadcastService
+from onboarding_bot.fields import whole_number
 from onboarding_bot.web.api.audit import audit_broadcast, audit_deed, audit_detail
 from onboarding_bot.web.api.authentication import current_admin
 from onboarding_bot.web.api.recipients_file import recipients_file
@@ -29,8 +30,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastSer
     @routes.get("/broadcasts")
     @access.signed_in()
     def broadcasts() -> ResponseReturnValue:
-        given = request.args.get("page", "1")
-        page = min(max(int(given), 1), PAGE_MAX) if given.isascii() and given.isdigit() and len(given) < 9 else 1
+        page = whole_number(request.args.get("page", ""), 1, PAGE_MAX) or 1
         # One more than the page shows tells whether there is a next one.
         views = service.newest((page - 1) * PAGE_SIZE, PAGE_SIZE + 1)
         return render_template(
@@ -61,6 +61,7 @@ def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastSer
     @routes.get("/broadcasts/<broadcast_id>/recipients.csv")
     @access.signed_in(audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> Response:
+        audit_broadcast(broadcast_id)
         return recipients_file(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
     def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from onboarding_bot.fields import Fields, InvalidFieldError
-from onboarding_bot.outbound.broadcast_definition import FIELDS, Definition, parse_definition
+from onboarding_bot.fields import InvalidFieldError
+from onboarding_bot.outbound.broadcast_definition import Definition, parse_request
 from onboarding_bot.services.twilio_content_api import Content
 from onboarding_bot.web.dashboard.display_formats import words
 from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
@@ -95,7 +95,7 @@ class ComposeForm:
 
     def definition(self, languages: Collection[str]) -> Definition:
         """What it stands for, by the rules of POST /send-broadcast. Raises InvalidFieldError."""
-        return parse_definition(Fields(self._body(), FIELDS), languages)[0]
+        return parse_request(self._body(), languages).definition
 
     def with_fault(self, name: str, detail: str) -> ComposeForm:
         """The same form, which says at the field what is wrong."""

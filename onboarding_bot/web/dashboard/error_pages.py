@@ -11,7 +11,8 @@ from onboarding_bot.broadcasts.service import UnknownBroadcastError, WrongStatus
 from onboarding_bot.errors import AuditUnavailableError, StoreUnavailableError
 from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.observability.logs import describe, logger
-from onboarding_bot.web.api.references import new_reference
+from onboarding_bot.web.api.operations.problem_kinds import AUDIT_UNAVAILABLE, STORE_UNAVAILABLE
+from onboarding_bot.web.api.problems import new_reference
 
 _ADVICE = {
     HTTPStatus.BAD_REQUEST: "The browser sent something that cannot be read. Go back, and try it again.",
@@ -42,12 +43,8 @@ def add_error_pages(routes: Blueprint) -> None:
     @routes.errorhandler(HTTPStatus.TOO_MANY_REQUESTS)
     def too_often(_error: HTTPException) -> Response:
         logger().warning("too_many_requests", path=request.url_rule.rule if request.url_rule else "unknown")
-        wait_seconds = g.retry_after
-        response = _page(
-            HTTPStatus.TOO_MANY_REQUESTS, f"More came from here than one person asks for. Go on in {wait_seconds} s."
-        )
-        response.headers["Retry-After"] = str(wait_seconds)
-        return response
+        advice = f"More came from here than one person asks for. Go on in {g.retry_after} s."
+        return _page(HTTPStatus.TOO_MANY_REQUESTS, advice, retry_after=g.retry_after)
 
     @routes.errorhandler(InvalidFieldError)
     def invalid_field(error: InvalidFieldError) -> Response:
@@ -58,26 +55,24 @@ def add_error_pages(routes: Blueprint) -> None:
     @routes.errorhandler(StoreUnavailableError)
     def store_gone(error: StoreUnavailableError) -> Response:
         logger().error("store_unavailable", **describe(error))
-        response = _page(
-            HTTPStatus.SERVICE_UNAVAILABLE,
+        return _page(
+            STORE_UNAVAILABLE.status,
             "Everything that this page shows is kept in Redis, which cannot be reached. Nothing was changed. "
             "Twilio brings messages again until Redis is back. Look at the machine that Redis runs on; this page "
             "opens itself again.",
+            retry_after=STORE_UNAVAILABLE.retry_after,
         )
-        response.headers["Retry-After"] = "5"
-        return response
 
     @routes.errorhandler(AuditUnavailableError)
     def no_audit_line(error: AuditUnavailableError) -> Response:
         logger().error("audit_unavailable", **describe(error))
-        response = _page(
-            HTTPStatus.SERVICE_UNAVAILABLE,
+        return _page(
+            AUDIT_UNAVAILABLE.status,
             "The line that says who did this cannot be written, so nothing was done. Look at where the log goes: its "
             "disk may be full, or its reader gone. Then go back, and do it again.",
             title="The log takes no lines",
+            retry_after=AUDIT_UNAVAILABLE.retry_after,
         )
-        response.headers["Retry-After"] = "5"
-        return response
 
     @routes.errorhandler(UnknownBroadcastError)
     def unknown(_error: UnknownBroadcastError) -> Response:
@@ -95,6 +90,10 @@ def add_error_pages(routes: Blueprint) -> None:
         return _page(HTTPStatus.INTERNAL_SERVER_ERROR, advice)
 
 
-def _page(status: HTTPStatus, advice: str, title: str = "") -> Response:
+def _page(status: HTTPStatus, advice: str, title: str = "", retry_after: int | None = None) -> Response:
     title = title or _TITLES.get(status, status.phrase)
-    return make_response(render_template("dashboard/error.html", status=status, title=title, advice=advice), status)
+    page = render_template("dashboard/error.html", status=status, title=title, advice=advice)
+    response = make_response(page, status)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

@@ -93,7 +93,7 @@ def charts(period: PeriodFigures) -> list[Chart]:
         ),
         lines(
             "sign-ups",
-            "Heartbeat-ups",
+            "Sign-ups",
             labels,
             [("Started", [day.started for day in days]), ("Completed", [day.completed for day in days])],
             _count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import request
 
-from onboarding_bot.web.api.json_body import known_query, refuse_unknown_and_repeated
+from onboarding_bot.web.api.request_fields import refuse_unknown_and_repeated, refuse_unknown_query
 from onboarding_bot.web.dashboard.access import CSRF_FIELD
 
 _DETAIL = "is no field of this form"
@@ -15,6 +15,6 @@ def check_form(*known: str) -> None:
 
     Of two values the first would count, and nobody could say which of them was meant.
     """
-    known_query()
+    refuse_unknown_query()
     refuse_unknown_and_repeated(request.form.to_dict(flat=False), (CSRF_FIELD, *known), _DETAIL)
     refuse_unknown_and_repeated(request.files.to_dict(flat=False), (), _DETAIL)

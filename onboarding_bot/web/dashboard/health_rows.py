@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from onboarding_bot.web.api.health import HealthReport
+from onboarding_bot.web.api.operations.monitoring import PartHealth
 from onboarding_bot.web.dashboard import display_formats
 
 _NAMES = {
@@ -41,13 +40,13 @@ def health_rows(report: HealthReport) -> list[HealthRow]:
     ]
 
 
-def _detail(part: Mapping[str, Any]) -> str:
-    if part.get("unavailable"):
-        return f"no writes at {', '.join(part['unavailable'])}"
-    if part.get("response_ms") is not None:
-        return display_formats.seconds(part["response_ms"] / 1000)
-    if part.get("seconds_ago") is not None:
-        return f"{display_formats.roughly(part['seconds_ago'])} ago"
-    if part.get("oldest_job_seconds") is not None:
-        return f"waits {display_formats.roughly(part['oldest_job_seconds'])}"
+def _detail(part: PartHealth) -> str:
+    if unavailable := part.get("unavailable"):
+        return f"no writes at {', '.join(unavailable)}"
+    if (response_ms := part.get("response_ms")) is not None:
+        return display_formats.seconds(response_ms / 1000)
+    if (seconds_ago := part.get("seconds_ago")) is not None:
+        return f"{display_formats.roughly(seconds_ago)} ago"
+    if (oldest_job := part.get("oldest_job_seconds")) is not None:
+        return f"waits {display_formats.roughly(oldest_job)}"
     return "nothing waits" if "oldest_job_seconds" in part else ""

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from onboarding_bot.analytics.figures import Figures
 from onboarding_bot.broadcasts.service import BroadcastService
-from onboarding_bot.fields import InvalidFieldError
+from onboarding_bot.fields import whole_number
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.web.api.health import HealthCheck
-from onboarding_bot.web.api.query import whole_number
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
 from onboarding_bot.web.dashboard.figure_panels import charts, funnel, groups, refused_answers
@@ -70,9 +69,6 @@ def add_overview(routes: Blueprint, access: Access, page: Overview) -> None:
     @routes.get("", strict_slashes=False)
     @access.signed_in()
     def overview() -> ResponseReturnValue:
-        try:
-            days = whole_number("days", USUAL_PERIOD, max(PERIODS))
-        except InvalidFieldError:
-            # Somebody who looks at a page is shown one.
-            days = USUAL_PERIOD
+        # An address with any other number shows the usual page.
+        days = whole_number(request.args.get("days", ""), 1, max(PERIODS))
         return render_template("dashboard/overview.html", **page.parts(days if days in PERIODS else USUAL_PERIOD))

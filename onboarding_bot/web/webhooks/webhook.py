@@ -15,7 +15,7 @@ from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.errors import BadFormError, BotError
 from onboarding_bot.observability import metrics
 from onboarding_bot.observability.logs import describe, logger
-from onboarding_bot.web.api.references import new_reference
+from onboarding_bot.web.api.problems import new_reference
 from onboarding_bot.web.webhooks.inbound_message import parse_inbound
 from onboarding_bot.web.webhooks.signature import SignatureVerifier, signed
 from onboarding_bot.whatsapp_address import is_whatsapp
