@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 FILES = [
     path for path in (ROOT / "test_bot.py", *sorted((ROOT / "tests").rglob("*.py"))) if "node_modules" not in path.parts
 ]
-# pytest's own ways, and playwright's.
-ASSERTING = {"raises", "warns", "fail", "expect"}
+# The ways of pytest, of playwright, and of schemathesis.
+ASSERTING = {"raises", "warns", "fail", "expect", "call_and_validate"}
 # Helpers that tests leave their assertions to: each looks at what came of what it does.
 HELPERS = {
     "_shows",
+    "assert_each_is_unavailable",
     "assert_problem",
     "does_not_hear",
     "expect_fault",
