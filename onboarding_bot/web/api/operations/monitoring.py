@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 from msgspec import Meta, Struct
 
 from onboarding_bot.admin_keys import Role
-from onboarding_bot.analytics.period import FEWER
+from onboarding_bot.analytics.figures import FEWER
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.web.api.operations.operation import Answer, Moment, Operation, Timestamp
