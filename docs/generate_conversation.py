@@ -1,4 +1,4 @@
-"""Writes docs/conversation.md from the flow table, the commands and the catalogues."""
+"""Writes docs/conversation.md from the table of questions, the commands and the catalogues."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import polib
 
 from onboarding_bot.conversation.answer_rules import SUPPORT_AFTER_VOICE_NOTES, SUPPORT_AFTER_WRONG_ANSWERS
+from onboarding_bot.conversation.command_rules import COMMAND_RULES
 from onboarding_bot.conversation.commands import CONTINUE, NO, NO_SIGNS, SPELLINGS, YES, YES_SIGNS, Command
 from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY
-from onboarding_bot.conversation.flow import FIELDS, FLOW, first_unanswered, step_before
 from onboarding_bot.conversation.otp import LEASE
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import (
@@ -24,31 +24,11 @@ from onboarding_bot.conversation.session import (
     SESSION_LIFETIME,
     OnboardingStep,
 )
+from onboarding_bot.conversation.sign_up import FIELDS, SIGN_UP, first_unanswered, step_before
 from onboarding_bot.languages.catalogue import FOLDER
 
 PAGE = Path(__file__).with_name("conversation.md")
 LANGUAGES = {"en": "English", "hi": "Hindi"}
-
-DOES: Mapping[Command, str] = {
-    Command.HELLO: "greets; in the middle of a sign-up: what is known already, and the pending question",
-    Command.START: "switches messages on again after STOP; otherwise as HELLO",
-    Command.HELP: "what the bot does, and these words",
-    Command.RESTART: "discards the answers and starts over at once; the only command that discards anything",
-    Command.BACK: "the question before, with its old answer kept until a new one comes",
-    Command.STATUS: "the answers so far, and the pending question",
-    Command.SUPPORT: "the people to talk to (`SUPPORT_CONTACT`)",
-    Command.PRIVACY: "what is kept, why, for how long, and which rights there are",
-    Command.MY_DATA: "what is kept of the person, and until when",
-    Command.DELETE_MY_DATA: "asks once; a yes within 15 minutes, as the next message, erases everything at once",
-    Command.STOP: "writes the opt-out down; the sign-up can go on",
-    Command.UPDATES: "a recorded yes to news of fairs and buyers; it takes an earlier STOP back",
-    Command.STOP_UPDATES: "ends news, and nothing else; written down even where none were on",
-    Command.LOGIN: "once registered: a new OTP and a fresh link",
-    Command.RESEND: "the same as LOGIN",
-    Command.LANGUAGE: "how to choose a language",
-    Command.ENGLISH: "goes on in English",
-    Command.HINDI: "goes on in Hindi",
-}
 
 
 def page() -> str:
@@ -61,8 +41,8 @@ def page() -> str:
 _HEAD = """\
 # The conversation
 
-Made by `python docs/generate_conversation.py` from the flow table, the commands and the catalogues; a test compares it
-with them. Change those, not this page."""
+Made by `python docs/generate_conversation.py` from the table of questions, the commands and the catalogues; a test
+compares it with them. Change those, not this page."""
 
 
 def _diagram() -> str:
@@ -73,14 +53,14 @@ def _diagram() -> str:
         "    [*] --> welcome: back after days, with unfinished answers",
         "    [*] --> completed: back after days, registered",
         "    state questions {",
-        f"        [*] --> {FLOW[0].step}",
+        f"        [*] --> {SIGN_UP[0].step}",
         *(f"        {step} --> {after}: {field}" for step, field, after in _answers()),
         *(f"        {step} --> {before}: BACK" for step, before in _ways_back()),
         "    }",
         "    questions --> confirmation: all answered, or the one that was to be changed",
         "    welcome --> questions: 1 goes on, 2 starts over",
         "    welcome --> confirmation: 1, when all are answered",
-        f"    confirmation --> questions: NO and then 1 to {len(FLOW)}, or BACK",
+        f"    confirmation --> questions: NO and then 1 to {len(SIGN_UP)}, or BACK",
         "    confirmation --> completed: YES, and the OTP was sent",
         "    confirmation --> confirmation: YES, but the OTP could not be sent",
         "    completed --> completed: LOGIN or RESEND",
@@ -92,13 +72,13 @@ def _diagram() -> str:
 
 def _answers() -> Iterator[tuple[str, str, str]]:
     """Each question, the field that its answer fills, and what follows in a first sign-up."""
-    for number, question in enumerate(FLOW, start=1):
+    for number, question in enumerate(SIGN_UP, start=1):
         after = first_unanswered(dict.fromkeys(FIELDS[:number], ""))
         yield question.step, question.field, "[*]" if after is OnboardingStep.CONFIRMATION else after
 
 
 def _ways_back() -> Iterator[tuple[str, str]]:
-    for question in FLOW:
+    for question in SIGN_UP:
         if before := step_before(question.step):
             yield question.step, before
 
@@ -106,7 +86,7 @@ def _ways_back() -> Iterator[tuple[str, str]]:
 def _steps() -> str:
     rows = [
         (OnboardingStep.WELCOME, "`1` to continue, `2` to start over; for somebody with unfinished answers", ""),
-        *((question.step, question.accepts, f"`{question.field}`") for question in FLOW),
+        *((question.step, question.accepts, f"`{question.field}`") for question in SIGN_UP),
         (OnboardingStep.CONFIRMATION, "YES, or NO and then `1` to `4` for what to change", ""),
         (OnboardingStep.COMPLETED, "LOGIN, RESEND, RESTART", ""),
     ]
@@ -149,7 +129,7 @@ def _rules() -> str:
 
 
 def _commands() -> str:
-    rows = [(f"**{command.upper()}**", DOES[command], _joined(SPELLINGS[command])) for command in Command]
+    rows = [(f"**{command.upper()}**", COMMAND_RULES[command].does, _joined(SPELLINGS[command])) for command in Command]
     return "## Words that work in every step\n\n" + _table(("command", "does", "also written"), rows)
 
 

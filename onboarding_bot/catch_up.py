@@ -1,4 +1,4 @@
-"""After an outage: finds the people whom nobody answered in Twilio's record, and writes to each of them once."""
+"""After an outage: finds the messages in Twilio's log that got no reply, and writes to each of their senders once."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from onboarding_bot.analytics.counters import counters_of, day_counters_of
+from onboarding_bot.conversation.consent import consent_command_in
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.otp import is_left_behind
+from onboarding_bot.conversation.otp import is_abandoned
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
-from onboarding_bot.conversation.unanswered import MissedMessage, is_word_of_consent
-from onboarding_bot.outbound.due_work import Timetable
-from onboarding_bot.outbound.sending_window import SENDING_WINDOW
+from onboarding_bot.conversation.unanswered import UnansweredMessage
+from onboarding_bot.outbound.sending_window import SENDING_WINDOW, WINDOW
 from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
 from onboarding_bot.progress import Progress, untold
 from onboarding_bot.rendering import ReplyRenderer
@@ -24,19 +23,21 @@ from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage,
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.identities import Identities
-from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
+from onboarding_bot.storage.session_store import Conflict, StoredPerson
+from onboarding_bot.turn_commit import TurnCommitter
 from onboarding_bot.whatsapp_address import is_whatsapp
 
-LONGEST = timedelta(hours=24)
-# Twilio may still be at work on a message of the last seconds: 15 s for its retries, and then the fallback.
-STILL_DELIVERED_FOR = timedelta(seconds=60)
-# The clocks of Twilio and of the bot's machines may differ, and a turn takes its time.
-TOLERANCE = timedelta(seconds=60)
+# How far an operator may look back: replies to older messages are outside of WhatsApp's window.
+LONGEST_LOOK_BACK = WINDOW
+# Twilio may still deliver a message of the last seconds: 15 s for its retries, and then the fallback.
+DELIVERY_TIME = timedelta(seconds=60)
+# The clocks of Twilio and of the bot's machines may differ, and a turn takes some seconds.
+CLOCK_TOLERANCE = timedelta(seconds=60)
 MOST_TRIES = 5
 
 
-class Fate(StrEnum):
-    """What becomes of a person who wrote: the first four are told something, or would be in a dry run."""
+class CatchUpResult(StrEnum):
+    """What a run does about one person who wrote; the values are what the operator reads."""
 
     BACK = "we are back, with the pending question"
     WELCOMED = "the welcome: their first message was lost"
@@ -53,54 +54,53 @@ class Fate(StrEnum):
     NOT_SENT = "recorded, but Twilio took no message: stopped here"
 
 
-TOLD = frozenset({Fate.BACK, Fate.WELCOMED, Fate.STOPPED})
-FAILED = frozenset({Fate.REFUSED, Fate.UNCERTAIN, Fate.NOT_SENT})
+WRITTEN_TO = frozenset({CatchUpResult.BACK, CatchUpResult.WELCOMED, CatchUpResult.STOPPED})
+FAILED = frozenset({CatchUpResult.REFUSED, CatchUpResult.UNCERTAIN, CatchUpResult.NOT_SENT})
 
 
 @dataclass(slots=True)
-class Report:
-    """How many messages were looked at, and what became of how many people."""
+class CatchUpReport:
+    """How many inbound messages Twilio's log has, and how many people met which result."""
 
     messages: int = 0
-    people: Counter[Fate] = field(default_factory=Counter)
+    results: Counter[CatchUpResult] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
-class _Writer:
-    """Somebody who wrote: the last message, and the words of consent among all of them, the oldest first."""
+class _Sender:
+    """A person who wrote: the last message, and the consent commands among all messages, the oldest first."""
 
-    last: MissedMessage
-    words: list[MissedMessage] = field(default_factory=list)
+    last: UnansweredMessage
+    consent_commands: list[UnansweredMessage] = field(default_factory=list)
 
-    def add(self, one: MissedMessage) -> None:
-        """Twilio lists the latest first: of two in the same second the one that came up earlier is the later one."""
+    def add(self, one: UnansweredMessage) -> None:
+        """Twilio lists the latest first: of two messages in the same second the first one listed is the later one."""
         if one.at > self.last.at:
             self.last = one
-        if is_word_of_consent(one.message.text):
-            self.words.insert(0, one)
+        if consent_command_in(one.message.text):
+            self.consent_commands.insert(0, one)
 
     @property
-    def missed(self) -> list[MissedMessage]:
-        words = sorted((word for word in self.words if word is not self.last), key=lambda word: word.at)
-        return [*words, self.last]
+    def messages(self) -> list[UnansweredMessage]:
+        earlier = sorted((one for one in self.consent_commands if one is not self.last), key=lambda one: one.at)
+        return [*earlier, self.last]
 
 
 class CatchUp:
-    """Writes the reply into the session first, with the message that it answers, and sends it then.
+    """Commits the reply first, with the message that it answers, and then sends it.
 
-    So a second run, a second operator and Twilio's own late delivery find it answered. Whoever dies between the two
-    steps leaves that one person without the message, and never with two.
+    So a second run, a second operator and Twilio's own late delivery find the message answered. A process that dies
+    between the two steps leaves one person without the reply, and never with two. ``send`` takes an address and a text.
     """
 
     def __init__(
         self,
-        store: SessionStore,
         identities: Identities,
         erasures: Erasures,
         engine: Engine,
-        timetable: Timetable,
+        committer: TurnCommitter,
         renderer: ReplyRenderer,
-        log: MessageLog,
+        message_log: MessageLog,
         send: Callable[[str, str], Sent],
         *,
         own_address: str,
@@ -108,113 +108,97 @@ class CatchUp:
         now: Callable[[], datetime],
         sleep: Callable[[float], None],
     ) -> None:
-        self._store = store
         self._identities = identities
         self._erasures = erasures
         self._engine = engine
-        self._timetable = timetable
+        self._committer = committer
         self._renderer = renderer
-        self._log = log
+        self._message_log = message_log
         self._send = send
         self._own_address = own_address
         self._apologies = _apologies(renderer, languages)
         self._now = now
         self._sleep = sleep
 
-    def run(self, since: timedelta, *, dry_run: bool, progress: Progress = untold) -> Report:
-        """Look after everybody who wrote within ``since``; a dry run only counts.
+    def run(self, since: timedelta, *, dry_run: bool, progress: Progress = untold) -> CatchUpReport:
+        """Catch up with everybody who wrote within ``since``; a dry run only counts.
 
-        Raises MessageLogError and StoreUnavailableError. Who was written to by then is not written to again.
+        Raises MessageLogError and StoreUnavailableError; the next run writes to nobody a second time.
         """
-        report, begun = Report(), self._now()
-        writers = self._writers(begun - since, report, progress)
+        report, begun = CatchUpReport(), self._now()
+        senders = self._senders(begun - since, report, progress)
         erased = dict(self._erasures.log.erased_since(begun - since))
-        for writer in sorted(writers, key=lambda writer: writer.last.at):
-            fate = self._look_after(writer, begun, erased, dry_run=dry_run)
-            report.people[fate] += 1
-            progress("people looked after", report.people.total(), len(writers))
-            if fate is Fate.NOT_SENT:
+        for sender in sorted(senders, key=lambda sender: sender.last.at):
+            result = self._catch_up_with(sender, begun, erased, dry_run=dry_run)
+            report.results[result] += 1
+            progress("people looked after", report.results.total(), len(senders))
+            if result is CatchUpResult.NOT_SENT:
                 break
         return report
 
-    def _writers(self, since: datetime, report: Report, progress: Progress) -> Collection[_Writer]:
-        """One for each person, whichever addresses the messages came from."""
-        writers: dict[str, _Writer] = {}
-        people: dict[str, str] = {}
-        for logged in self._log.messages(recipient=self._own_address, since=since):
+    def _senders(self, since: datetime, report: CatchUpReport, progress: Progress) -> Collection[_Sender]:
+        """One for each person, from all of the person's addresses."""
+        senders: dict[str, _Sender] = {}
+        person_ids: dict[str, str] = {}
+        for logged in self._message_log.messages(recipient=self._own_address, since=since):
             if logged.direction is not Direction.INBOUND:
                 continue
             report.messages += 1
             progress("messages read", report.messages, None)
-            one = MissedMessage(InboundMessage(logged.sid, logged.sender, logged.text), logged.at)
-            if logged.sender not in people:
-                people[logged.sender] = self._identities.peek([logged.sender]).person_id
-            writers.setdefault(people[logged.sender], _Writer(one)).add(one)
-        return writers.values()
+            one = UnansweredMessage(InboundMessage(logged.sid, logged.sender, logged.text), logged.at)
+            if logged.sender not in person_ids:
+                person_ids[logged.sender] = self._identities.peek([logged.sender]).person_id
+            senders.setdefault(person_ids[logged.sender], _Sender(one)).add(one)
+        return senders.values()
 
-    def _look_after(self, writer: _Writer, begun: datetime, erased: Mapping[str, datetime], *, dry_run: bool) -> Fate:
-        last = writer.last
+    def _catch_up_with(
+        self, sender: _Sender, begun: datetime, erased: Mapping[str, datetime], *, dry_run: bool
+    ) -> CatchUpResult:
+        last = sender.last
         if not is_whatsapp(last.message.sender):
-            return Fate.NOT_WHATSAPP
-        if last.at > begun - STILL_DELIVERED_FOR:
-            return Fate.UNDER_WAY
+            return CatchUpResult.NOT_WHATSAPP
+        if last.at > begun - DELIVERY_TIME:
+            return CatchUpResult.UNDER_WAY
         known = self._identities.peek(last.message.addresses, last.message.sid)
-        if last.at <= erased.get(known.person_id, last.at - TOLERANCE):
-            return Fate.ERASED
+        if last.at <= erased.get(known.person_id, last.at - CLOCK_TOLERANCE):
+            return CatchUpResult.ERASED
         while True:
             is_answered = self._is_answered(known, last)
             is_reachable = self._now() < last.at + SENDING_WINDOW
-            turn = self._engine.catch_up(
-                known.session, known.contact, writer.missed, is_answered=is_answered, is_reachable=is_reachable
+            turn = self._engine.answer_unanswered(
+                known.session, known.contact, sender.messages, is_answered=is_answered, is_reachable=is_reachable
             )
-            fate = _fate(turn, is_answered=is_answered, is_reachable=is_reachable)
+            result = _result_of(turn, is_answered=is_answered, is_reachable=is_reachable)
             if turn is None or dry_run:
-                return fate
-            stored = self._commit(known, turn)
+                return result
+            stored = self._committer.commit(known, turn)
             if not isinstance(stored, Conflict):
-                return self._tell(turn) or fate
+                return self._send_reply(turn) or result
             known = stored.newer
 
-    def _commit(self, known: StoredPerson, turn: Turn) -> StoredPerson | Conflict:
-        now, language = self._now(), self._renderer.language_of(turn.contact.language)
-        opt_out, was_stopped = turn.contact.opt_out, bool(known.contact and known.contact.opt_out)
-        if opt_out and not was_stopped:
-            self._identities.copy_opt_out(known, opt_out)
-        stored = self._store.commit(
-            known,
-            turn.session,
-            turn.contact,
-            counters_of(turn, failures=0),
-            now,
-            self._timetable.due_times(turn.session, turn.contact, now),
-            day_counters_of(known.session, turn, language, now, waited_seconds=0),
-        )
-        if isinstance(stored, StoredPerson) and was_stopped and not opt_out:
-            self._identities.delete_opt_out_copies(stored)
-        return stored
-
-    def _is_answered(self, known: StoredPerson, last: MissedMessage) -> bool:
+    def _is_answered(self, known: StoredPerson, last: UnansweredMessage) -> bool:
         session, contact = known.session, known.contact
         remembered = known.erasure_reply or (session.recall(last.message.sid) if session else None)
         if remembered:
-            return session is None or not is_left_behind(session, remembered, self._now())
-        heard_at = contact.last_inbound_at if contact and contact.address else None
-        if heard_at and heard_at >= last.at + TOLERANCE:
+            return session is None or not is_abandoned(session, remembered, self._now())
+        last_inbound_at = contact.last_inbound_at if contact and contact.address else None
+        if last_inbound_at and last_inbound_at >= last.at + CLOCK_TOLERANCE:
             return True
-        # A reply that the store knows nothing of: the store is a restored one, and forgot.
-        known_until = max((moment for moment in (heard_at, session and session.updated_at) if moment), default=None)
-        replies = self._log.messages(sender=self._own_address, recipient=last.message.sender, since=last.at)
+        # A reply after all that the store knows: the store was restored from a backup.
+        times = (last_inbound_at, session and session.updated_at)
+        known_until = max((moment for moment in times if moment), default=None)
+        replies = self._message_log.messages(sender=self._own_address, recipient=last.message.sender, since=last.at)
         return any(
-            known_until is None or reply.at > known_until + TOLERANCE
+            known_until is None or reply.at > known_until + CLOCK_TOLERANCE
             for reply in replies
             if reply.direction is Direction.REPLY and not self._is_apology(reply)
         )
 
     def _is_apology(self, reply: LoggedMessage) -> bool:
-        return self._apologies.fullmatch(_plain(reply.text)) is not None
+        return self._apologies.fullmatch(_with_single_spaces(reply.text)) is not None
 
-    def _tell(self, turn: Turn) -> Fate | None:
-        """Send what there is to say; None when Twilio took it, or when it was only to be written down."""
+    def _send_reply(self, turn: Turn) -> CatchUpResult | None:
+        """Send the reply of a turn, if it has one; None unless Twilio did not take it."""
         if not turn.reply:
             return None
         text = self._renderer.render(turn.reply, turn.contact.language)
@@ -228,32 +212,32 @@ class CatchUp:
             case SendResult.ACCEPTED:
                 return None
             case SendResult.UNCERTAIN:
-                return Fate.UNCERTAIN
+                return CatchUpResult.UNCERTAIN
             case SendResult.REFUSED if verdict_on(sent.code) is not Verdict.STOP_BROADCAST:
-                return Fate.REFUSED
+                return CatchUpResult.REFUSED
             case _:
-                return Fate.NOT_SENT
+                return CatchUpResult.NOT_SENT
 
 
-def _fate(turn: Turn | None, *, is_answered: bool, is_reachable: bool) -> Fate:
+def _result_of(turn: Turn | None, *, is_answered: bool, is_reachable: bool) -> CatchUpResult:
     if turn is None:
         if is_answered:
-            return Fate.ANSWERED
-        return Fate.OPTED_OUT if is_reachable else Fate.TOO_LATE
+            return CatchUpResult.ANSWERED
+        return CatchUpResult.OPTED_OUT if is_reachable else CatchUpResult.TOO_LATE
     if not turn.reply:
-        return Fate.RECORDED
+        return CatchUpResult.RECORDED
     if turn.contact.opt_out:
-        return Fate.STOPPED
-    return Fate.WELCOMED if Milestone.STARTED in turn.milestones else Fate.BACK
+        return CatchUpResult.STOPPED
+    return CatchUpResult.WELCOMED if Milestone.STARTED in turn.milestones else CatchUpResult.BACK
 
 
 def _apologies(renderer: ReplyRenderer, languages: Iterable[str]) -> re.Pattern[str]:
-    """What the bot says when it could not handle a message: no answer, whatever Twilio calls it."""
+    """Matches the replies to messages that the bot could not handle: to Twilio they are replies, to the person none."""
     reference = "REFERENCE"
     parts = (Part("apology.try_again"), Part("apology.reference", {"reference": reference}))
-    texts = {_plain(renderer.render((part,), language)) for language in languages for part in parts}
+    texts = {_with_single_spaces(renderer.render((part,), language)) for language in languages for part in parts}
     return re.compile("|".join(re.escape(text).replace(reference, r"\w+") for text in texts))
 
 
-def _plain(text: str) -> str:
+def _with_single_spaces(text: str) -> str:
     return " ".join(text.split())

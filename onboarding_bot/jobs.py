@@ -13,7 +13,6 @@ import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import CurrentMessage, Middleware
 
-from onboarding_bot.app import Parts
 from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.errors import BotError
 from onboarding_bot.observability.logs import describe, logger
@@ -21,6 +20,7 @@ from onboarding_bot.observability.tracing import current_trace, follow, read_tra
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage.keys import QUEUE
 from onboarding_bot.storage.leases import ShardWork
+from onboarding_bot.wiring import Parts
 
 URGENT, RECIPIENTS, BULK = 0, 50, 100
 JOB_MS = 600_000
@@ -63,18 +63,13 @@ def declare_jobs(broker: RedisBroker, parts: Parts) -> Jobs:
 
     def send_and_go_on(broadcast_id: str, shard: int) -> None:
         # A job that waited for longer than its lease may have a successor in the queue: one of the two is enough.
-        if _waited() > SEND_LEASE and not parts.leases.take(broadcast_id, shard, ShardWork.SEND, SEND_LEASE):
+        if _waited() > SEND_LEASE and not parts.storage.leases.take(broadcast_id, shard, ShardWork.SEND, SEND_LEASE):
             return
-        if parts.broadcast_sender.run(broadcast_id, shard):
+        if parts.broadcasts.sender.run(broadcast_id, shard):
             send.send(broadcast_id, shard)
 
-    def try_otp_again(person_id: str) -> None:
-        if news := parts.bot.try_otp_again(person_id):
-            sent = parts.send_transactional(news.address, news.text)
-            logger().info("late_otp_news", outcome=sent.result, code=sent.code)
-
     def add_recipients_and_go_on(broadcast_id: str, shard: int, *rest: int) -> None:
-        parts.audience.add_recipients(broadcast_id, shard)
+        parts.broadcasts.audience.add_recipients(broadcast_id, shard)
         if rest:
             add_recipients.send(broadcast_id, *rest)
 
@@ -83,12 +78,12 @@ def declare_jobs(broker: RedisBroker, parts: Parts) -> Jobs:
     return Jobs(
         add_recipients=add_recipients,
         send=send,
-        retention=job("retention", parts.retention.run, BULK),
+        retention=job("retention", parts.people.retention.run, BULK),
         due={
-            DueWork.REMINDER: job("nudge", parts.reminders.remind, URGENT),
-            DueWork.OTP: job("otp", try_otp_again, URGENT),
-            DueWork.MESSAGES: job("delete_messages", parts.message_deletions.run, BULK),
-            DueWork.BROADCAST: job("begin", parts.broadcasts.begin, URGENT),
+            DueWork.REMINDER: job("nudge", parts.conversation.reminders.remind, URGENT),
+            DueWork.OTP: job("otp", parts.conversation.otp_retry.retry, URGENT),
+            DueWork.MESSAGES: job("delete_messages", parts.people.message_deletions.run, BULK),
+            DueWork.BROADCAST: job("begin", parts.broadcasts.service.begin, URGENT),
         },
     )
 

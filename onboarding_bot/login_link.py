@@ -12,7 +12,7 @@ from uuid import UUID
 from itsdangerous import BadData, SignatureExpired, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from onboarding_bot.conversation.reply import Link
+from onboarding_bot.conversation.reply import Url
 from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
 
 LIFETIME_SECONDS = 30 * 60
@@ -39,14 +39,14 @@ class LoginLinks:
         signing_keys = [hmac.digest(key, b"login link", hashlib.sha256) for key in reversed(encryption_keys)]
         self._signer = TimestampSigner(signing_keys, salt="login-link", digest_method=hashlib.sha256)
 
-    def make(self, handoff: Handoff, phone: str) -> Link:
+    def make(self, handoff: Handoff, phone: str) -> Url:
         """A fresh link; with the phone number in it only where LOGIN_LINK_INCLUDE_PHONE asks for that."""
         content = bytes.fromhex(handoff.person_id) + UUID(handoff.handoff_id).bytes
         token = self._signer.sign(base64_encode(content)).decode() + _LAST_LETTER
         query = {"source": "whatsapp", "token": token}
         if self._include_phone:
             query["phone"] = phone
-        return Link(f"{self._url}?{urlencode(query)}")
+        return Url(f"{self._url}?{urlencode(query)}")
 
     def read(self, token: str) -> Handoff:
         """The person and request in a token. Raises LoginLinkExpiredError after 30 minutes, LoginLinkError else."""

@@ -1,27 +1,31 @@
-"""Reminders: one after a while, one before the 24-hour window closes, none to anybody who wrote meanwhile."""
+"""Reminders: one after a while, one before the 24-hour window closes, none to a person who wrote meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 
-from onboarding_bot.analytics.counters import counters_of
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.outbound.due_work import DueWork, Timetable
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.twilio_messages import Sent
 from onboarding_bot.storage.session_store import Conflict, SessionStore
+from onboarding_bot.turn_commit import TurnCommitter
 
 
 class Reminders:
-    """Sends what is due. The commit decides: whoever wrote or said STOP meanwhile has changed the version."""
+    """Sends what is due; ``send`` takes an address and a text.
+
+    The commit comes first, and decides: a message or a STOP meanwhile has changed the version, and nothing goes out.
+    """
 
     def __init__(
         self,
         store: SessionStore,
         engine: Engine,
         timetable: Timetable,
+        committer: TurnCommitter,
         renderer: ReplyRenderer,
         send: Callable[[str, str], Sent],
         now: Callable[[], datetime],
@@ -29,6 +33,7 @@ class Reminders:
         self._store = store
         self._engine = engine
         self._timetable = timetable
+        self._committer = committer
         self._renderer = renderer
         self._send = send
         self._now = now
@@ -43,12 +48,10 @@ class Reminders:
             return
         if reminder.at > now:
             return
-        turn = self._engine.nudge(session, contact, reminder.number, now)
-        due_then = self._timetable.due_times(turn.session, turn.contact, now)
-        stored = self._store.commit(known, turn.session, turn.contact, counters_of(turn, failures=0), now, due_then)
-        if isinstance(stored, Conflict):
+        turn = self._engine.remind(session, contact, reminder.number, now)
+        if isinstance(self._committer.commit(known, turn), Conflict):
             return
         sent = self._send(contact.address, self._renderer.render(turn.reply, contact.language))
         logger().info(
-            "nudge", step=session.current_step, number=turn.session.nudges, outcome=sent.result, code=sent.code
+            "nudge", step=session.current_step, number=turn.session.reminders_sent, outcome=sent.result, code=sent.code
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onboarding_bot.conversation.reply import Link, Part, Reply, TextRef, Value
+from onboarding_bot.conversation.reply import Part, Reply, TextRef, Url, Value
 from onboarding_bot.languages.catalogue import Texts, harmless
 
 
@@ -16,15 +16,6 @@ class ReplyRenderer:
         """The text of one message, with an empty line between its parts; None stands for the default language."""
         return "\n\n".join(self._render_part(part, language) for part in reply)
 
-    @property
-    def languages(self) -> list[str]:
-        """The languages in which replies can be rendered."""
-        return self._texts.languages
-
-    def language_of(self, chosen: str | None) -> str:
-        """The language of a person who has chosen this one, or none."""
-        return chosen or self._texts.default_language
-
     def _render_part(self, part: Part, language: str | None) -> str:
         values = {name: self._shown(value, language) for name, value in part.values.items()}
         return self._texts.render(part.code, values, language)
@@ -33,7 +24,7 @@ class ReplyRenderer:
         match value:
             case TextRef(code):
                 return self._texts.render(code, {}, language)
-            case Link(url):
+            case Url(url):
                 return url
             case str():
                 return harmless(value)

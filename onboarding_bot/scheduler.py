@@ -14,7 +14,6 @@ from typing import Any
 
 from dramatiq.middleware import Middleware
 
-from onboarding_bot.app import Parts
 from onboarding_bot.broadcasts.scheduler import BroadcastScheduler
 from onboarding_bot.config import Settings
 from onboarding_bot.errors import BotError, StoreUnavailableError
@@ -23,6 +22,7 @@ from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.observability.tracing import follow, read_traceparent
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.storage.heartbeats import Heartbeat
+from onboarding_bot.wiring import Parts
 
 TICK_SECONDS = 1.0
 SCHEDULER_LEASE = timedelta(seconds=4)
@@ -46,34 +46,35 @@ class Scheduler:
     """Puts jobs into the queue, in whichever worker process holds the scheduler's lease."""
 
     def __init__(self, settings: Settings, parts: Parts, jobs: Jobs) -> None:
+        storage = parts.storage
         self._parts = parts
         self._jobs = jobs
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._without_recipients: defaultdict[str, list[int]] = defaultdict(list)
         self._broadcasts = BroadcastScheduler(
-            records=parts.broadcast_records,
-            audiences=parts.audiences,
-            recipients=parts.recipients,
-            leases=parts.leases,
+            records=storage.broadcast_records,
+            audiences=storage.audiences,
+            recipients=storage.recipients,
+            leases=storage.leases,
             add_recipients=lambda broadcast_id, shard: self._without_recipients[broadcast_id].append(shard),
             send=lambda broadcast_id, shard: _put(jobs.send, broadcast_id, shard),
-            is_marketing=parts.is_marketing,
+            is_marketing=parts.sending.is_marketing,
             waves=settings.broadcast_waves,
             quiet_hours=settings.quiet_hours,
-            now=parts.now,
+            now=parts.clock.now,
         )
         self._now_and_then = (
-            _Every(EXPIRED_SESSIONS_EVERY_SECONDS, lambda: parts.store.count_expired_sessions(parts.now())),
+            _Every(EXPIRED_SESSIONS_EVERY_SECONDS, lambda: storage.store.count_expired_sessions(parts.clock.now())),
             _Every(RETENTION_EVERY_SECONDS, lambda: _put(jobs.retention)),
             _Every(
                 AUDIT_LINES_EVERY_SECONDS,
-                lambda: parts.erasures.log.write_missing_lines(parts.now() - AUDIT_LINES_AFTER),
+                lambda: storage.erasures.log.write_missing_lines(parts.clock.now() - AUDIT_LINES_AFTER),
             ),
         )
 
     def tick(self) -> None:
         """Look once at everything that may be due. Raises StoreUnavailableError, and what Dramatiq's queue raises."""
-        if not self._parts.leases.take_scheduler(self._holder, SCHEDULER_LEASE):
+        if not self._parts.storage.leases.take_scheduler(self._holder, SCHEDULER_LEASE):
             return
         self._put_due_work()
         self._broadcasts.tick()
@@ -83,8 +84,8 @@ class Scheduler:
         self._write_heartbeat()
 
     def _put_due_work(self) -> None:
-        is_paused = self._parts.slots.is_paused(longer_than=NEAR_ENOUGH)
-        for work, who in self._parts.store.take_due(self._parts.now(), DUE_LEASE):
+        is_paused = self._parts.storage.send_slots.is_paused(longer_than=NEAR_ENOUGH)
+        for work, who in self._parts.storage.store.take_due(self._parts.clock.now(), DUE_LEASE):
             # A reminder that would only keep a thread waiting is due again when its lease is over.
             if not (is_paused and work is DueWork.REMINDER):
                 self._jobs.due[work].send(who)
@@ -97,9 +98,9 @@ class Scheduler:
 
     def _write_heartbeat(self) -> None:
         """Last, and only where jobs can be put in: one that is stuck or sends nothing is no sign of a worker."""
-        self._parts.signs.write_into_queue()
+        self._parts.observability.heartbeats.write_into_queue()
         try:
-            self._parts.signs.write({Heartbeat.WORKER: self._parts.now()})
+            self._parts.observability.heartbeats.write({Heartbeat.WORKER: self._parts.clock.now()})
         except StoreUnavailableError as error:
             # The work itself has said whether it can be done.
             logger().warning("signs_not_written", **describe(error))

@@ -18,7 +18,6 @@ from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
 from dramatiq.middleware import Middleware
 
-from onboarding_bot.app import build_parts
 from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.jobs import declare_jobs
 from onboarding_bot.metrics_server import MetricsPort, show_metrics
@@ -29,6 +28,7 @@ from onboarding_bot.renamed_commands import become
 from onboarding_bot.scheduler import Scheduler, TickEverySecond
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.keys import QUEUE_NAMESPACE
+from onboarding_bot.wiring import build_parts
 
 PROCESSES = 2
 # Twilio takes about 50 ms for a message: this many threads keep the default rate with some to spare.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from onboarding_bot.bot import Clock
+from onboarding_bot.clock import Clock
 from onboarding_bot.conversation.turn import OtpResult, RequestOtp
 
 NOON = datetime(2026, 11, 22, 6, 30, tzinfo=UTC)

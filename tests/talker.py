@@ -12,8 +12,7 @@ from flask.testing import FlaskClient
 from twilio.request_validator import RequestValidator
 from werkzeug.test import TestResponse
 
-from onboarding_bot.app import BOT
-from onboarding_bot.bot import WhatsAppBot
+from tests.inside import identities_of, store_of
 from tests.settings import ENVIRONMENT
 
 OWNER = "whatsapp:+919876543210"
@@ -101,8 +100,7 @@ class Talker:
     def stored(self) -> Any:
         """What the store holds of this person."""
         addresses = [self.sender, *([f"whatsapp:{self.user_id}"] if self.user_id else [])]
-        bot: WhatsAppBot = self.app.extensions[BOT]
-        return bot._identities.peek(addresses[-1:] if self.hides_number else addresses)
+        return identities_of(self.app).peek(addresses[-1:] if self.hides_number else addresses)
 
     def hiding_the_number(self) -> Self:
         """The same owner, whose messages come from the user id from now on."""
@@ -115,8 +113,7 @@ class Talker:
     @property
     def store(self) -> Any:
         """The bot's own store."""
-        bot: WhatsAppBot = self.app.extensions[BOT]
-        return bot._store
+        return store_of(self.app)
 
     def expects_step(self, step: str) -> Self:
         """The session stands at ``step``."""

@@ -85,15 +85,14 @@ def test_only_config_reads_the_environment() -> None:
     assert set(readers) == {"onboarding_bot/config.py"}
 
 
-def test_only_the_factory_builds_the_parts() -> None:
+def test_only_wiring_builds_the_parts_and_only_the_app_flask() -> None:
     parts = {
-        *("WhatsAppBot", "RedisSessionStore", "AuthApi", "Texts", "LoginLinks", "Cipher", "Keys", "Engine", "Flask"),
+        *("WhatsAppBot", "TurnCommitter", "RedisSessionStore", "AuthApi", "Texts", "LoginLinks", "Cipher", "Engine"),
         *("BroadcastRecords", "Audiences", "Recipients", "Contacts", "Suppressions", "Leases", "SendSlots"),
         *("Erasures", "TwilioMessages", "Audience", "BroadcastService", "StatusCallbacks", "BroadcastSender"),
     }
-    builders = {(name_of(path), name) for path in MODULES for name in calls(tree_of(path)) if name in parts}
-    assert {path for path, _ in builders} == {"onboarding_bot/app.py"}
-    assert {name for _, name in builders} == parts
+    builders = {(name, name_of(path)) for path in MODULES for name in calls(tree_of(path)) if name in parts | {"Flask"}}
+    assert builders == {(part, "onboarding_bot/wiring.py") for part in parts} | {("Flask", "onboarding_bot/app.py")}
 
 
 # --- manners -------------------------------------------------------------------------------------------------------

@@ -11,11 +11,11 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import build_parts
-from onboarding_bot.catch_up import CatchUp, Fate
+from onboarding_bot.catch_up import CatchUp, CatchUpResult
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.wiring import build_parts
 from tests.command_line import run_command
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
@@ -76,9 +76,9 @@ def twilio(clock: MovableClock) -> Twilio:
 @pytest.fixture
 def operator(redis: fakeredis.FakeRedis, clock: MovableClock, twilio: Twilio) -> CatchUp:
     parts = build_parts(settings(), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
-    parts.catch_up._log = twilio  # type: ignore[assignment]
-    parts.catch_up._send = twilio.send
-    return parts.catch_up
+    parts.conversation.catch_up._message_log = twilio  # type: ignore[assignment]
+    parts.conversation.catch_up._send = twilio.send
+    return parts.conversation.catch_up
 
 
 def converse(talker: Talker, twilio: Twilio, *texts: str) -> None:
@@ -89,8 +89,10 @@ def converse(talker: Talker, twilio: Twilio, *texts: str) -> None:
         twilio.brings(talker.reply, talker.sender)
 
 
-def fates(operator: CatchUp, *, dry_run: bool = False, since: timedelta = timedelta(hours=24)) -> dict[Fate, int]:
-    return dict(operator.run(since, dry_run=dry_run).people)
+def results(
+    operator: CatchUp, *, dry_run: bool = False, since: timedelta = timedelta(hours=24)
+) -> dict[CatchUpResult, int]:
+    return dict(operator.run(since, dry_run=dry_run).results)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_lost_answer_is_asked_for_again(
     twilio.gets("Retail")
     twilio.gets("hello?")
     clock.pass_(minutes=20)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
     ((address, text),) = twilio.heard
     assert address == OWNER
     assert text.startswith("🙏 We are back.")
@@ -144,8 +146,8 @@ def test_nobody_hears_of_it_twice(talker: Talker, twilio: Twilio, operator: Catc
     clock.pass_(minutes=5)
     sid = twilio.gets("Asha Devi")
     clock.pass_(minutes=20)
-    assert fates(operator) == {Fate.BACK: 1}
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
     talker.says("Asha Devi", sid=sid).hears("We are back").expects_step("name")
     assert len(twilio.heard) == 1
 
@@ -159,7 +161,7 @@ def test_a_dry_run_writes_to_nobody_and_changes_nothing(
     twilio.gets("Hi", "whatsapp:+919000000001")
     clock.pass_(minutes=5)
     before = talker.stored
-    assert fates(operator, dry_run=True) == {Fate.STOPPED: 1, Fate.WELCOMED: 1}
+    assert results(operator, dry_run=True) == {CatchUpResult.STOPPED: 1, CatchUpResult.WELCOMED: 1}
     assert twilio.heard == []
     assert talker.stored == before
 
@@ -169,7 +171,7 @@ def test_a_newcomer_gets_the_welcome(app: Flask, twilio: Twilio, operator: Catch
     twilio.gets("मुझे जुड़ना है", newcomer.sender)
     wrote_at = clock.moment
     clock.pass_(hours=3)
-    assert fates(operator) == {Fate.WELCOMED: 1}
+    assert results(operator) == {CatchUpResult.WELCOMED: 1}
     ((_, text),) = twilio.heard
     assert "MSMEBazaar" in text
     assert "PRIVACY" in text
@@ -205,7 +207,7 @@ def test_somebody_who_comes_back_goes_on_from_there(
         redis.delete(talker.store._keys.session(talker.stored.person_id))
     twilio.gets("LOGIN" if step == "completed" else "hello")
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
     ((_, text),) = twilio.heard
     assert "We are back" in text
     assert hears in text
@@ -221,7 +223,7 @@ def test_an_apology_is_no_answer(talker: Talker, twilio: Twilio, operator: Catch
         twilio.brings(operator._renderer.render((part,), "hi"))
     twilio.brings("The fair opens on Monday", direction=Direction.SENT)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
 
 
 def test_the_message_stands_for_the_first_reminder(
@@ -232,9 +234,9 @@ def test_the_message_stands_for_the_first_reminder(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(hours=3)
-    fates(operator)
-    assert talker.stored.session.nudges == 1
-    reminder = operator._timetable.next_reminder(talker.stored.session, talker.stored.contact, clock.moment)
+    results(operator)
+    assert talker.stored.session.reminders_sent == 1
+    reminder = operator._committer._timetable.next_reminder(talker.stored.session, talker.stored.contact, clock.moment)
     assert reminder is None or reminder.number == 2
 
 
@@ -251,9 +253,9 @@ def test_an_otp_request_that_nobody_is_at_work_on_any_more_is_a_message_without_
     with pytest.raises(KeyboardInterrupt):
         talker.says("YES", sid=sid)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.ANSWERED: 1}, "the worker still tries"
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}, "the worker still tries"
     clock.pass_(minutes=11)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
     assert "YES" in twilio.heard[0][1]
     talker.says("YES").expects_step("completed")
     assert len({request.intention_id for request in otp_service.requests}) == 1
@@ -270,7 +272,7 @@ def test_whoever_was_answered_hears_nothing(
     clock.pass_(minutes=30)
     converse(talker, twilio, "hello?")
     clock.pass_(hours=2)
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
     assert twilio.heard == []
 
 
@@ -282,7 +284,7 @@ def test_whoever_wrote_an_sms_is_left_alone(
         twilio.gets("Hi", sender)
         twilio.gets("STOP", sender)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.NOT_WHATSAPP: 3}
+    assert results(operator) == {CatchUpResult.NOT_WHATSAPP: 3}
     assert twilio.heard == []
     assert redis.keys() == []
 
@@ -293,9 +295,9 @@ def test_what_twilio_may_still_be_delivering_is_left_alone(
     converse(talker, twilio, "Hi")
     twilio.gets("Asha Devi")
     clock.pass_(seconds=30)
-    assert fates(operator) == {Fate.UNDER_WAY: 1}
+    assert results(operator) == {CatchUpResult.UNDER_WAY: 1}
     clock.pass_(seconds=31)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
 
 
 def test_a_message_is_not_sent_into_a_window_that_closes(
@@ -305,7 +307,7 @@ def test_a_message_is_not_sent_into_a_window_that_closes(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(hours=23, minutes=56)
-    assert fates(operator) == {Fate.TOO_LATE: 1}
+    assert results(operator) == {CatchUpResult.TOO_LATE: 1}
     assert twilio.heard == []
 
 
@@ -315,7 +317,7 @@ def test_what_is_older_than_asked_for_is_not_looked_at(
     converse(talker, twilio, "Hi")
     twilio.gets("Asha Devi")
     clock.pass_(minutes=31)
-    assert fates(operator, since=timedelta(minutes=30)) == {}
+    assert results(operator, since=timedelta(minutes=30)) == {}
 
 
 def test_a_reply_that_a_restored_store_forgot_counts(
@@ -327,7 +329,7 @@ def test_a_reply_that_a_restored_store_forgot_counts(
     clock.pass_(seconds=1)
     twilio.brings("Thank you, *Asha Devi*! What is your sector?")
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
 
 
 def test_a_late_reply_to_an_earlier_message_does_not_count(
@@ -339,7 +341,7 @@ def test_a_late_reply_to_an_earlier_message_does_not_count(
     clock.pass_(seconds=5)
     twilio.brings("the welcome, which took six seconds")
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
 
 
 def test_whoever_was_erased_is_not_written_to(
@@ -351,7 +353,7 @@ def test_whoever_was_erased_is_not_written_to(
     clock.pass_(minutes=5)
     operator._erasures.erase(talker.store.identify(OWNER), clock.moment)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.ERASED: 1}
+    assert results(operator) == {CatchUpResult.ERASED: 1}
     assert twilio.heard == []
     assert talker.stored.session is None
 
@@ -366,7 +368,7 @@ def test_after_a_stop_nobody_is_written_to(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.OPTED_OUT: 1}
+    assert results(operator) == {CatchUpResult.OPTED_OUT: 1}
     assert twilio.heard == []
 
 
@@ -382,7 +384,7 @@ def test_a_lost_stop_is_recorded_and_confirmed_once(
         sid, said_at = twilio.gets(word), clock.moment
         clock.pass_(seconds=1)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.STOPPED: 1}
+    assert results(operator) == {CatchUpResult.STOPPED: 1}
     ((_, text),) = twilio.heard
     assert text.startswith("Done: you will get no reminders")
     assert "We are back" not in text
@@ -390,7 +392,7 @@ def test_a_lost_stop_is_recorded_and_confirmed_once(
     assert opt_out.at <= said_at
     assert opt_out.source.startswith("SMlost")
     assert "marketing" not in talker.stored.contact.consents
-    assert Fate.STOPPED not in fates(operator)
+    assert CatchUpResult.STOPPED not in results(operator)
     assert len(twilio.heard) == 1
     assert sid
 
@@ -401,7 +403,7 @@ def test_a_newcomers_lost_stop_is_recorded_too(
     newcomer = Talker(app, "whatsapp:+919000000003")
     twilio.gets("STOP", newcomer.sender)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.STOPPED: 1}
+    assert results(operator) == {CatchUpResult.STOPPED: 1}
     assert newcomer.stored.contact.opt_out is not None
     newcomer.says("Hi").expects_step("name").hears("Welcome to MSMEBazaar")
 
@@ -415,10 +417,10 @@ def test_a_stop_that_was_lost_before_the_conversation_went_on_is_recorded(
     clock.pass_(minutes=30)
     converse(talker, twilio, "Asha Devi")
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.STOPPED: 1}
+    assert results(operator) == {CatchUpResult.STOPPED: 1}
     assert talker.stored.contact.opt_out is not None
     talker.expects_step("sector")
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
 
 
 @pytest.mark.parametrize("words", [("STOP",), ("STOP", "START"), ("STOP", "UPDATES"), ("UPDATES", "STOP")])
@@ -433,7 +435,7 @@ def test_words_that_were_heard_in_their_time_are_not_heard_again(
     converse(talker, twilio, "Asha Devi")
     clock.pass_(minutes=5)
     before = talker.stored
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
     assert talker.stored == before
 
 
@@ -445,7 +447,7 @@ def test_lost_words_of_consent_count_in_their_order(
         clock.pass_(minutes=1)
         twilio.gets(word)
     clock.pass_(minutes=5)
-    assert fates(operator) == {Fate.BACK: 1}
+    assert results(operator) == {CatchUpResult.BACK: 1}
     ((_, text),) = twilio.heard
     assert "news of fairs" in text
     contact = talker.stored.contact
@@ -464,7 +466,7 @@ def test_a_stop_that_a_restored_store_forgot_is_recorded_again(
     clock.pass_(hours=2)
     talker.store.commit(now, backup.session, backup.contact, {}, clock.moment)
     assert talker.stored.contact.opt_out is None
-    fates(operator)
+    results(operator)
     assert talker.stored.contact.opt_out is not None
     assert len(twilio.heard) == 1
 
@@ -476,7 +478,7 @@ def test_a_stop_outside_the_window_is_recorded_without_a_word(
     clock.pass_(minutes=5)
     twilio.gets("STOP")
     clock.pass_(hours=23, minutes=57)
-    assert fates(operator) == {Fate.RECORDED: 1}
+    assert results(operator) == {CatchUpResult.RECORDED: 1}
     assert twilio.heard == []
     assert talker.stored.contact.opt_out is not None
 
@@ -494,11 +496,11 @@ def test_two_operators_at_once_write_to_each_person_once(
     for person in people:
         twilio.gets("Asha Devi", person.sender)
     clock.pass_(minutes=5)
-    second: list[dict[Fate, int]] = []
-    twilio.during = lambda: second.append(fates(operator))
-    first = fates(operator)
+    second: list[dict[CatchUpResult, int]] = []
+    twilio.during = lambda: second.append(results(operator))
+    first = results(operator)
     assert sorted(address for address, _ in twilio.heard) == sorted(person.sender for person in people)
-    assert first[Fate.BACK] + second[0][Fate.BACK] == 5
+    assert first[CatchUpResult.BACK] + second[0][CatchUpResult.BACK] == 5
 
 
 def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
@@ -508,15 +510,15 @@ def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(minutes=5)
-    load = operator._store.load_together  # type: ignore[attr-defined]
+    load = operator._committer._store.load_together  # type: ignore[attr-defined]
 
     def load_and_be_overtaken(people: list[str], message_sid: str = "") -> object:
         known = load(people, message_sid)
         talker.says("Asha Devi")
         return known
 
-    operator._store.load_together = load_and_be_overtaken  # type: ignore[attr-defined]
-    assert fates(operator) == {Fate.ANSWERED: 1}
+    operator._committer._store.load_together = load_and_be_overtaken  # type: ignore[attr-defined]
+    assert results(operator) == {CatchUpResult.ANSWERED: 1}
     assert twilio.heard == []
 
 
@@ -537,19 +539,19 @@ def test_dying_before_a_message_goes_out_loses_that_one_and_doubles_none(
 
     twilio.during = die
     with pytest.raises(KeyboardInterrupt):
-        fates(operator)
-    assert fates(operator) == {Fate.ANSWERED: 1, Fate.BACK: 2}
+        results(operator)
+    assert results(operator) == {CatchUpResult.ANSWERED: 1, CatchUpResult.BACK: 2}
     assert [address for address, _ in twilio.heard] == people[1:]
 
 
 @pytest.mark.parametrize(
     ("answers", "fate", "heard"),
     [
-        ([Sent(SendResult.NOT_PROCESSED, retry_after=3.0), Sent(SendResult.ACCEPTED, "SM1")], Fate.BACK, 1),
-        ([Sent(SendResult.NOT_PROCESSED)] * 5, Fate.NOT_SENT, 0),
-        ([Sent(SendResult.UNCERTAIN)], Fate.UNCERTAIN, 1),
-        ([Sent(SendResult.REFUSED, code=63024)], Fate.REFUSED, 1),
-        ([Sent(SendResult.REFUSED, code=63018)], Fate.NOT_SENT, 1),
+        ([Sent(SendResult.NOT_PROCESSED, retry_after=3.0), Sent(SendResult.ACCEPTED, "SM1")], CatchUpResult.BACK, 1),
+        ([Sent(SendResult.NOT_PROCESSED)] * 5, CatchUpResult.NOT_SENT, 0),
+        ([Sent(SendResult.UNCERTAIN)], CatchUpResult.UNCERTAIN, 1),
+        ([Sent(SendResult.REFUSED, code=63024)], CatchUpResult.REFUSED, 1),
+        ([Sent(SendResult.REFUSED, code=63018)], CatchUpResult.NOT_SENT, 1),
     ],
 )
 def test_what_twilio_makes_of_it(
@@ -558,7 +560,7 @@ def test_what_twilio_makes_of_it(
     operator: CatchUp,
     clock: MovableClock,
     answers: list[Sent],
-    fate: Fate,
+    fate: CatchUpResult,
     heard: int,
 ) -> None:
     converse(talker, twilio, "Hi")
@@ -566,7 +568,7 @@ def test_what_twilio_makes_of_it(
     twilio.gets("Asha Devi")
     clock.pass_(minutes=5)
     twilio.answers = iter(answers)
-    assert fates(operator) == {fate: 1}
+    assert results(operator) == {fate: 1}
     assert len(twilio.heard) == heard
 
 
@@ -580,9 +582,9 @@ def test_when_twilio_takes_nothing_the_others_wait_for_the_next_run(
         twilio.gets("Asha Devi", f"whatsapp:+9190000002{number:02}")
     clock.pass_(minutes=5)
     twilio.answers = itertools.repeat(Sent(SendResult.NOT_PROCESSED))
-    assert fates(operator) == {Fate.NOT_SENT: 1}
+    assert results(operator) == {CatchUpResult.NOT_SENT: 1}
     twilio.answers = itertools.repeat(Sent(SendResult.ACCEPTED))
-    assert fates(operator) == {Fate.ANSWERED: 1, Fate.BACK: 2}
+    assert results(operator) == {CatchUpResult.ANSWERED: 1, CatchUpResult.BACK: 2}
 
 
 def test_who_wrote_under_both_addresses_hears_from_the_bot_once(
@@ -597,5 +599,5 @@ def test_who_wrote_under_both_addresses_hears_from_the_bot_once(
     twilio.gets("7", OWNER)
     twilio.gets("560001", f"whatsapp:{asha.user_id}")
     clock.pass_(minutes=20)
-    fates(operator)
+    results(operator)
     assert len(twilio.heard) == 1

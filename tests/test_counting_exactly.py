@@ -16,12 +16,13 @@ import pytest
 from flask import Flask
 
 from onboarding_bot.analytics.counter_layout import counters_in
-from onboarding_bot.app import BOT, create_app
-from onboarding_bot.bot import Clock
+from onboarding_bot.app import create_app
+from onboarding_bot.clock import Clock
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
+from tests.inside import put_store, store_of
 from tests.servers import running_redis
 from tests.settings import settings
 from tests.talker import OWNER, Talker, new_sid, post_signed, webhook_form
@@ -88,7 +89,7 @@ def conversations(seed: int) -> dict[str, Said]:
 
 def counted(app: Flask) -> Counter[str]:
     """All that has moved today; of the times only how many there are, for no two runs take the same."""
-    (row,) = app.extensions[BOT]._store.add_up(NOON).days.values()
+    (row,) = store_of(app).add_up(NOON).days.values()
     sums: Counter[str] = Counter()
     for name, count in counters_in(row).items():
         sums["milliseconds" if name.startswith("milliseconds:") else name] += count
@@ -135,8 +136,8 @@ def test_a_storm_counts_what_a_calm_day_counts(server: AnyRedis, seed: int) -> N
     chance, everything = random.Random(seed), conversations(seed)
     calm, storm = app_on(fakeredis.FakeRedis()), app_on(server)
     say_calmly(calm, everything)
-    frail = FrailStore(storm.extensions[BOT]._store, chance)
-    storm.extensions[BOT]._store = frail
+    frail = FrailStore(store_of(storm), chance)
+    put_store(storm, frail)
     say_in_a_storm(storm, everything, chance)
     assert frail.deaths > PEOPLE
     assert counted(storm) == counted(calm)

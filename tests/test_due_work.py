@@ -9,15 +9,14 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import Parts, build_parts
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import MessageKind, OtpResult
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.due_work import DueWork
-from onboarding_bot.reminders import Reminders
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.session_store import StoredPerson
+from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
@@ -32,31 +31,31 @@ class Worker:
     def __init__(self, parts: Parts, clock: MovableClock) -> None:
         self.parts = parts
         self.clock = clock
-        self.heard: list[tuple[str, str]] = []
-        built = parts.reminders
-        self.nudges = Reminders(built._store, built._engine, built._timetable, built._renderer, self._send, parts.now)
+        self.received: list[tuple[str, str]] = []
+        parts.conversation.reminders._send = self._send
+        parts.conversation.otp_retry._send = self._send
 
     def _send(self, address: str, text: str) -> Sent:
-        self.heard.append((address, text))
+        self.received.append((address, text))
         return Sent(SendResult.ACCEPTED, "SM1")
 
     def works(self) -> list[tuple[str, str]]:
-        """Everything that is due now is done; what people heard of it."""
-        self.heard.clear()
-        for work, person_id in self.parts.store.take_due(self.clock.moment, LEASE):
+        """Everything that is due now is done; what people received of it."""
+        self.received.clear()
+        for work, person_id in self.parts.storage.store.take_due(self.clock.moment, LEASE):
             if work is DueWork.REMINDER:
-                self.nudges.remind(person_id)
-            elif news := self.parts.bot.try_otp_again(person_id):
-                self._send(news.address, news.text)
-        return list(self.heard)
+                self.parts.conversation.reminders.remind(person_id)
+            else:
+                self.parts.conversation.otp_retry.retry(person_id)
+        return list(self.received)
 
     def works_on_until(self, moment: datetime) -> list[tuple[datetime, str]]:
-        """Look every ten minutes; when somebody heard something, and what."""
-        heard = []
+        """Look every ten minutes; when somebody received something, and what."""
+        received = []
         while self.clock.moment < moment:
-            heard += [(self.clock.moment, text) for _, text in self.works()]
+            received += [(self.clock.moment, text) for _, text in self.works()]
             self.clock.pass_(minutes=10)
-        return heard
+        return received
 
 
 @pytest.fixture
@@ -78,10 +77,10 @@ def hours(count: float) -> timedelta:
 
 def test_who_stops_in_mid_flow_is_reminded_twice_and_never_again(talker: Talker, worker: Worker) -> None:
     talker.says_all("Hi", "Asha Devi")
-    heard = worker.works_on_until(MORNING + hours(48))
-    assert [moment - MORNING for moment, _ in heard] == [hours(2), hours(23)]
-    assert all("12. Other" in text for _, text in heard)
-    assert "last reminder" in heard[1][1]
+    received = worker.works_on_until(MORNING + hours(48))
+    assert [moment - MORNING for moment, _ in received] == [hours(2), hours(23)]
+    assert all("12. Other" in text for _, text in received)
+    assert "last reminder" in received[1][1]
 
 
 def test_an_answer_puts_the_reminder_off(talker: Talker, worker: Worker, clock: MovableClock) -> None:
@@ -95,8 +94,8 @@ def test_an_answer_puts_the_reminder_off(talker: Talker, worker: Worker, clock: 
 def test_nobody_is_reminded_at_night(talker: Talker, worker: Worker, clock: MovableClock) -> None:
     clock.pass_(hours=10)  # 20:00
     talker.says("Hi")
-    heard = worker.works_on_until(MORNING + hours(40))
-    assert [moment - MORNING for moment, _ in heard] == [hours(23), hours(33)]  # 09:00, and 19:00
+    received = worker.works_on_until(MORNING + hours(40))
+    assert [moment - MORNING for moment, _ in received] == [hours(23), hours(33)]  # 09:00, and 19:00
 
 
 def test_a_last_reminder_that_the_night_would_push_out_of_the_window_is_dropped(
@@ -104,8 +103,8 @@ def test_a_last_reminder_that_the_night_would_push_out_of_the_window_is_dropped(
 ) -> None:
     clock.pass_(hours=12, minutes=30)  # 22:30: the hour before the window closes is at night
     talker.says("Hi")
-    heard = worker.works_on_until(MORNING + hours(60))
-    assert [moment - MORNING for moment, _ in heard] == [hours(23)]
+    received = worker.works_on_until(MORNING + hours(60))
+    assert [moment - MORNING for moment, _ in received] == [hours(23)]
 
 
 def test_a_worker_that_was_away_disturbs_nobody_at_night(talker: Talker, worker: Worker, clock: MovableClock) -> None:
@@ -142,7 +141,7 @@ def test_nobody_is_reminded_in_the_last_minutes_of_the_window(
 def test_who_must_not_be_reminded(talker: Talker, worker: Worker, says: list[str]) -> None:
     talker.says_all(*says)
     assert worker.works_on_until(MORNING + hours(30)) == []
-    assert worker.parts.store.take_due(MORNING + hours(100), LEASE) == [], "nobody looks at it for ever"
+    assert worker.parts.storage.store.take_due(MORNING + hours(100), LEASE) == [], "nobody looks at it for ever"
 
 
 def test_a_reminder_that_nobody_needs_any_more_is_no_longer_due(
@@ -150,7 +149,7 @@ def test_a_reminder_that_nobody_needs_any_more_is_no_longer_due(
 ) -> None:
     talker.says("Hi")
     clock.pass_(hours=25)
-    store = worker.parts.store
+    store = worker.parts.storage.store
     assert worker.works() == []
     assert store.take_due(clock.moment + hours(100), LEASE) == []
 
@@ -160,13 +159,13 @@ def test_a_message_at_the_very_moment_wins_over_the_reminder(
 ) -> None:
     talker.says("Hi")
     clock.pass_(hours=2)
-    nudge = Engine.nudge
+    remind = Engine.remind
 
     def answer_meanwhile(engine: Engine, *state: object) -> object:
         Talker(app).says("Asha Devi")
-        return nudge(engine, *state)  # type: ignore[arg-type]
+        return remind(engine, *state)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Engine, "nudge", answer_meanwhile)
+    monkeypatch.setattr(Engine, "remind", answer_meanwhile)
     assert worker.works() == []
     talker.expects_step("sector").expects_data(name="Asha Devi")
 
@@ -177,7 +176,7 @@ def test_whoever_comes_back_at_the_very_moment_is_reminded_again(
     """The job found that the session is over; by the time it says so there is another one."""
     talker.says("Hi")
     clock.pass_(hours=25)
-    store = worker.parts.store
+    store = worker.parts.storage.store
     load = store.load
 
     def load_and_be_late(person_id: str) -> StoredPerson:
@@ -198,14 +197,14 @@ def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker
     worker.clock.pass_(hours=2)
     assert len(worker.works()) == 1
     assert talker.stored.session.updated_at == before.updated_at
-    store = worker.parts.store
+    store = worker.parts.storage.store
     assert redis.pttl(store._keys.session(store.identify(talker.sender))) <= 22 * 3600 * 1000  # type: ignore[attr-defined]
 
 
 def test_work_that_a_dead_worker_took_is_taken_again(talker: Talker, worker: Worker, clock: MovableClock) -> None:
     talker.says("Hi")
     clock.pass_(hours=2)
-    assert len(worker.parts.store.take_due(clock.moment, LEASE)) == 1
+    assert len(worker.parts.storage.store.take_due(clock.moment, LEASE)) == 1
     assert worker.works() == []
     clock.pass_(seconds=61)
     assert len(worker.works()) == 1
@@ -328,15 +327,15 @@ def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
     talker: Talker, worker: Worker, redis: fakeredis.FakeRedis, clock: MovableClock, word: str
 ) -> None:
     talker.says("Hi")
-    store = worker.parts.store
+    store = worker.parts.storage.store
     permit = store._keys.permit(store.identify(talker.sender))  # type: ignore[attr-defined]
-    worker.parts.suppressions.suppress(store.identify(talker.sender), 21610)
+    worker.parts.storage.suppressions.suppress(store.identify(talker.sender), 21610)
     talker.says("Asha Devi")
     assert redis.hexists(permit, "suppressed")
     clock.pass_(seconds=1)
     talker.says(word)
     assert not redis.hexists(permit, "suppressed")
-    worker.parts.suppressions.suppress(store.identify(talker.sender), 21610)
+    worker.parts.storage.suppressions.suppress(store.identify(talker.sender), 21610)
     talker.says("STATUS")
     assert redis.hexists(permit, "suppressed")
 
@@ -345,8 +344,8 @@ class Reached:
     """What broadcasts reach a talker by now: a text about the sign-up, and news."""
 
     def __init__(self, worker: Worker, talker: Talker, clock: MovableClock) -> None:
-        self.recipients, self.clock = worker.parts.recipients, clock
-        self.person_id = worker.parts.store.identify(talker.sender)
+        self.recipients, self.clock = worker.parts.storage.recipients, clock
+        self.person_id = worker.parts.storage.store.identify(talker.sender)
 
     def by(self, purpose: Purpose, **content: object) -> bool:
         definition = Definition(**(content or {"message": "Hello."}), purpose=purpose)  # type: ignore[arg-type]
@@ -372,7 +371,7 @@ def test_who_blocked_us_and_writes_again_gets_service_and_no_news(
     reached = Reached(worker, talker, clock)
     assert reached.service
     assert reached.news
-    worker.parts.suppressions.suppress(reached.person_id, 63014)
+    worker.parts.storage.suppressions.suppress(reached.person_id, 63014)
     assert not reached.service
     assert not reached.news
     match way:
@@ -404,18 +403,18 @@ def test_a_message_disproves_what_an_error_said_of_its_writer(
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
     for number in range(3):
-        worker.parts.suppressions.suppress_after(3, f"{number}" * 24, reached.person_id, code)
+        worker.parts.storage.suppressions.suppress_after(3, f"{number}" * 24, reached.person_id, code)
     assert not reached.service
     talker.says("STATUS")
     assert reached.service is comes_back
-    worker.parts.suppressions.suppress_after(3, "3" * 24, reached.person_id, code)
+    worker.parts.storage.suppressions.suppress_after(3, "3" * 24, reached.person_id, code)
     assert reached.service is comes_back, "and earlier errors count no more"
 
 
 def test_a_reminder_lifts_no_suppression(talker: Talker, worker: Worker, clock: MovableClock) -> None:
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
-    worker.parts.suppressions.suppress(reached.person_id, 63014)
+    worker.parts.storage.suppressions.suppress(reached.person_id, 63014)
     clock.pass_(hours=3)
     assert worker.works()
     assert not reached.service
@@ -426,8 +425,8 @@ def test_a_block_that_is_told_late_leaves_twilios_stop_in_place(
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
     reached = Reached(worker, talker, clock)
-    worker.parts.suppressions.suppress(reached.person_id, 21610)
-    worker.parts.suppressions.suppress(reached.person_id, 63014)
+    worker.parts.storage.suppressions.suppress(reached.person_id, 21610)
+    worker.parts.storage.suppressions.suppress(reached.person_id, 63014)
     talker.says("STATUS")
     assert not reached.service
 
@@ -437,7 +436,7 @@ def test_updates_is_a_recorded_yes_and_stop_ends_it(talker: Talker) -> None:
     assert "marketing" not in talker.stored.contact.consents
     talker.says("updates").hears("news of fairs")
     consent = talker.stored.contact.consents["marketing"]
-    assert (consent.source, consent.wording) == (talker.sid, "updates-2026-11")
+    assert (consent.source, consent.text_version) == (talker.sid, "updates-2026-11")
     talker.says("STOP")
     assert "marketing" not in talker.stored.contact.consents
     talker.says("UPDATES")

@@ -12,13 +12,13 @@ import pytest
 import time_machine
 
 from onboarding_bot.analytics.counter_layout import counters_in
-from onboarding_bot.app import Parts, build_parts
-from onboarding_bot.bot import Clock
+from onboarding_bot.clock import Clock
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import InboundMessage, OptOutType, OtpResult
-from onboarding_bot.conversation.unanswered import MissedMessage
+from onboarding_bot.conversation.unanswered import UnansweredMessage
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
+from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import NOON, FakeOtpService
 from tests.settings import settings
 from tests.talker import new_sid
@@ -52,48 +52,50 @@ class Town:
             otp_service=self.otp_service,
             clock=Clock(now, monotonic=time.time, sleep=travel.shift),
         )
-        self.parts.reminders._send = lambda _address, _text: Sent(SendResult.ACCEPTED)
+        for sender in (self.parts.conversation.reminders, self.parts.conversation.otp_retry):
+            sender._send = lambda _address, _text: Sent(SendResult.ACCEPTED)
 
     def act(self) -> None:
         (what,) = self.chance.choices(list(ACTS), list(ACTS.values()))
         {
             "write": self.write,
             "are looked after": self.look_after,
-            "are erased": lambda: self.parts.people.erase(self.chance.choice(PEOPLE)),
+            "are erased": lambda: self.parts.people.service.erase(self.chance.choice(PEOPLE)),
             "are caught up with": self.catch_up,
-            "are counted": lambda: self.parts.store.count_expired_sessions(now()),
+            "are counted": lambda: self.parts.storage.store.count_expired_sessions(now()),
             "wait": lambda: self.travel.shift(self.chance.choice(PAUSES)),
         }[what]()
 
     def write(self) -> None:
         sender = self.chance.choice(PEOPLE)
-        session = self.parts.store.load(self.parts.store.identify(sender)).session
+        session = self.parts.storage.store.load(self.parts.storage.store.identify(sender)).session
         answer = ANSWERS.get(session.current_step) if session else None
         text = answer if answer and self.chance.random() < 0.6 else self.chance.choice(WORDS)
         self.otp_service.result = self.chance.choice([OtpResult.SENT, *OtpResult][:6])
         heard = self.chance.choice([*OptOutType]) if self.chance.random() < 0.05 else None
-        self.parts.bot.answer(InboundMessage(new_sid(), sender, text, opt_out=heard))
+        self.parts.conversation.bot.answer(InboundMessage(new_sid(), sender, text, opt_out=heard))
 
     def look_after(self) -> None:
-        for work, person_id in self.parts.store.take_due(now(), timedelta(minutes=1)):
+        for work, person_id in self.parts.storage.store.take_due(now(), timedelta(minutes=1)):
             if work is DueWork.REMINDER:
-                self.parts.reminders.remind(person_id)
+                self.parts.conversation.reminders.remind(person_id)
             elif work is DueWork.OTP:
-                self.parts.bot.try_otp_again(person_id)
+                self.parts.conversation.otp_retry.retry(person_id)
 
     def catch_up(self) -> None:
-        sender, catch_up = self.chance.choice(PEOPLE), self.parts.catch_up
-        known = self.parts.store.load(self.parts.store.identify(sender))
-        missed = MissedMessage(InboundMessage(new_sid(), sender, self.chance.choice(WORDS)), now() - timedelta(hours=1))
-        turn = catch_up._engine.catch_up(
-            known.session, known.contact, [missed], is_answered=self.chance.random() < 0.2, is_reachable=True
+        sender, catch_up = self.chance.choice(PEOPLE), self.parts.conversation.catch_up
+        known = self.parts.storage.store.load(self.parts.storage.store.identify(sender))
+        message = InboundMessage(new_sid(), sender, self.chance.choice(WORDS))
+        unanswered = UnansweredMessage(message, now() - timedelta(hours=1))
+        turn = catch_up._engine.answer_unanswered(
+            known.session, known.contact, [unanswered], is_answered=self.chance.random() < 0.2, is_reachable=True
         )
         if turn:
-            catch_up._commit(known, turn)
+            catch_up._committer.commit(known, turn)
 
     def counted(self) -> tuple[Counter[str], Counter[OnboardingStep]]:
         """What was counted since the beginning, and who is in which step now."""
-        sums = self.parts.store.add_up(now(), 90)
+        sums = self.parts.storage.store.add_up(now(), 90)
         counters: Counter[str] = Counter()
         for row in sums.days.values():
             counters.update(counters_in(row))

@@ -8,10 +8,8 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT
-from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.storage.identities import Identities
 from tests.fakes import MovableClock
+from tests.inside import forget_addresses, identities_of
 from tests.talker import OWNER, Talker
 
 ASHA, RAVI = "IN.13491208655302741918", "IN.77001"
@@ -25,8 +23,7 @@ def asha(app: Flask) -> Talker:
 
 def restarted(app: Flask) -> None:
     """Forget what the process remembers of addresses, as another process would not know it."""
-    bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._cache.__init__()  # type: ignore[misc]
+    forget_addresses(app)
 
 
 @pytest.mark.parametrize("same_process", [True, False], ids=["one process", "another process"])
@@ -134,7 +131,7 @@ def test_a_stop_stands_where_the_release_before_looks_for_it(
     asha.hiding_the_number().says("Hi")
     asha.says("Asha Devi")
     asha.hiding_the_number().says("STOP")
-    identities: Identities = app.extensions[BOT]._identities
+    identities = identities_of(app)
     own = identities._keys.person_id(OWNER)
     assert own != asha.stored.person_id
     assert redis.exists(identities._keys.opt_out(own))

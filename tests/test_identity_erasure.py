@@ -9,14 +9,12 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT
-from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.aliases import Alias
 from onboarding_bot.storage.erasure import Erasures
 from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.keys import Keys
 from tests.fakes import MovableClock
+from tests.inside import erasures_of, forget_addresses, identities_of, store_of
 from tests.talker import OWNER, Talker
 from tests.web.test_people import told
 
@@ -31,24 +29,17 @@ def asha(app: Flask) -> Talker:
 
 @pytest.fixture
 def identities(app: Flask) -> Identities:
-    bot: WhatsAppBot = app.extensions[BOT]
-    return bot._identities
+    return identities_of(app)
 
 
 @pytest.fixture
 def erasures(app: Flask) -> Erasures:
-    bot: WhatsAppBot = app.extensions[BOT]
-    return bot._erasures
+    return erasures_of(app)
 
 
 @pytest.fixture
 def keys(identities: Identities) -> Keys:
     return identities._keys
-
-
-def restarted(app: Flask) -> None:
-    bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._cache = HolderCache()
 
 
 def ask(talker: Talker) -> None:
@@ -137,7 +128,7 @@ def test_a_no_and_nothing_else_stands_under_every_address(
     clock.pass_(minutes=1)
     asked(asha)
     for way in ways(asha):
-        restarted(app)
+        forget_addresses(app)
         assert way.stored.session is None
         assert way.stored.contact.opt_out.source == "erasure"
         assert way.stored.contact.address == ""
@@ -176,14 +167,9 @@ def test_the_erasure_is_listed_and_audited_and_goes_on_at_twilio_for_each_addres
     assert not list(redis.scan_iter("*:owed"))
     assert not list(redis.scan_iter("*:link:" + person))
     clock.pass_(minutes=1)
-    due = [deletion_id for work, deletion_id in app_store(app).take_due(clock.moment, clock.moment - clock.moment)]
+    due = [deletion_id for work, deletion_id in store_of(app).take_due(clock.moment, clock.moment - clock.moment)]
     deletions = [erasures.deletions.find(one) for one in due]
     assert sorted(one.address for one in deletions if one) == sorted([OWNER, ASHAS_ID])
-
-
-def app_store(app: Flask) -> Any:
-    bot: WhatsAppBot = app.extensions[BOT]
-    return bot._store
 
 
 @pytest.mark.parametrize("asked", ASKED)
@@ -195,7 +181,7 @@ def test_copies_under_every_address_are_answered_with_the_erasure_reply(
     sid = asha.sid
     asked(asha)
     for way in ways(asha):
-        restarted(app)
+        forget_addresses(app)
         way.says("7", sid=sid).hears("erased")
         assert way.stored.session is None
 
@@ -207,7 +193,7 @@ def test_aliases_end_a_quarter_of_an_hour_later(
     make(met, asha, clock)
     sid, person = asha.sid, asha.stored.person_id
     ask(asha)
-    restarted(app)
+    forget_addresses(app)
     asha.says("7", sid=sid)
     for name in redis.scan_iter("*:alias:*"):
         alias = Alias.from_value(redis.get(name) or b"")
@@ -237,7 +223,7 @@ def test_a_person_who_writes_again_begins_anew(
                 redis.delete(name)
         for name in redis.scan_iter("*:goodbye:*"):
             redis.delete(name)
-    restarted(app)
+    forget_addresses(app)
     clock.pass_(minutes=20)
     back = ways(asha)[back_under]
     back.says("Hi").hears("Welcome").expects_step("name").expects_data()
@@ -247,7 +233,7 @@ def test_a_person_who_writes_again_begins_anew(
     assert both.stored.contact.opt_out is not None
     asha.says("START")
     for way in ways(asha):
-        restarted(app)
+        forget_addresses(app)
         assert way.stored.contact.opt_out is None
         assert way.stored.person_id == asha.stored.person_id
 
@@ -258,7 +244,7 @@ def test_an_earlier_holder_of_the_number_is_left_alone(
 ) -> None:
     with_a_number_that_was_passed_on(asha)
     asked(asha)
-    restarted(app)
+    forget_addresses(app)
     ravi = Talker(app, user_id=RAVI).hiding_the_number()
     ravi.expects_step("sector").expects_data(name="Ravi Kumar")
     assert ravi.stored.contact.opt_out is None
@@ -270,7 +256,7 @@ def test_erasing_one_of_two_holders_leaves_the_other(app: Flask, asha: Talker, a
     """The number means its present holder."""
     with_a_number_that_was_passed_on(asha)
     told(app, "/people/erase", address=address)
-    restarted(app)
+    forget_addresses(app)
     ravi, present = Talker(app, user_id=RAVI).hiding_the_number(), asha
     gone, left = (present, ravi) if address == OWNER else (ravi, present)
     assert gone.stored.session is None
@@ -298,7 +284,7 @@ def test_a_stop_of_one_holder_is_none_of_the_earlier_one(app: Flask, asha: Talke
 
 def test_a_number_that_was_passed_on_twice_shows_nobody_the_first_holder(app: Flask, asha: Talker) -> None:
     with_a_number_that_was_passed_on_twice(asha)
-    restarted(app)
+    forget_addresses(app)
     bare = Talker(app).says("7").expects_step("pincode").expects_data(name="Asha Devi", sector="Retail")
     assert bare.stored.person_id == asha.stored.person_id
     ravi = Talker(app, user_id=RAVI).hiding_the_number()
@@ -322,13 +308,13 @@ def test_look_up_and_consent_by_any_address_mean_its_present_holder(
 ) -> None:
     make(met, asha, clock)
     person = asha.stored.person_id
-    restarted(app)
+    forget_addresses(app)
     found = told(app, "/people/lookup", address=address)
     assert (found["known"], found["person"], found["address"]) == (True, person, OWNER)
     ravi = Talker(app, user_id=RAVI).hiding_the_number()
     told(app, "/people/consent", address=address, purpose="service", given=False, note="by letter")
     for way in ways(asha):
-        restarted(app)
+        forget_addresses(app)
         assert way.stored.contact.opt_out is not None
     if met in {with_a_number_that_was_passed_on, with_a_number_that_was_passed_on_twice}:
         assert ravi.stored.contact.opt_out is None

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from onboarding_bot.app import BOT
-from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.services.twilio_message_log import LoggedMessage
 from onboarding_bot.storage.erasure import Erasures
+from tests import inside
 from tests.fakes import NOON
 from tests.talker import new_sid, webhook_form
 from tests.test_identity_faults import ASHA, LONGEST, NUMBER, RAVI, World, met_by_both_addresses_apart
@@ -27,8 +26,7 @@ class EmptyLog:
 
 
 def erasures_of(world: World) -> Erasures:
-    bot: WhatsAppBot = world._app.extensions[BOT]
-    return bot._erasures
+    return inside.erasures_of(world._app)
 
 
 def do_what_is_due(world: World) -> None:

@@ -9,12 +9,11 @@ import fakeredis
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from onboarding_bot.app import BOT, create_app
-from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import NEWS
-from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.session_store import StoredPerson
 from tests.fakes import NOON, FakeOtpService, MovableClock
+from tests.inside import forget_addresses, identities_of
 from tests.settings import settings
 from tests.talker import Talker, new_sid, post_signed, webhook_form
 
@@ -75,8 +74,7 @@ class World:
     def restart(self) -> None:
         """Start a process in the place of the one that died; it remembers no addresses."""
         self._death.spare()
-        bot: WhatsAppBot = self._app.extensions[BOT]
-        bot._identities._cache = HolderCache()
+        forget_addresses(self._app)
 
     def is_answered_before_dying(self, form: dict[str, Any], at: int, *, after: bool) -> bool:
         """Whether a process that dies at its ``at``-th command answers the message before."""
@@ -101,8 +99,7 @@ class World:
 
     def look_up(self, address: str) -> StoredPerson:
         """Whom this address leads to."""
-        bot: WhatsAppBot = self._app.extensions[BOT]
-        return bot._identities.peek([address])
+        return identities_of(self._app).peek([address])
 
     def owner(self, user_id: str = "") -> Talker:
         return Talker(self._app, NUMBER, user_id)

@@ -12,15 +12,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from onboarding_bot.app import BOT, Parts, build_parts, create_app
-from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import REMEMBERED_FOR
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.address_holders import HolderCache
+from onboarding_bot.wiring import Parts, build_parts
 from tests import settings as tests_settings
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import forget_addresses, identities_of
 from tests.talker import Talker
 
 SILENT_FOR, WINDOW = timedelta(days=60), timedelta(hours=24)
@@ -186,7 +186,7 @@ class ManyPeople(RuleBasedStateMachine):
     def is_erased(self, human: Human, by_number: bool) -> None:
         address = human.number if by_number else human.id_address
         self.clock.pass_(seconds=1)
-        self.parts.people.erase(address)
+        self.parts.people.service.erase(address)
         # What still leads to the erased person for a while, for copies of the last messages, has come to its end.
         for alias in self.redis.keys("*:alias:*"):
             if 0 < self.redis.pttl(alias) <= REMEMBERED_FOR / timedelta(milliseconds=1):
@@ -199,22 +199,21 @@ class ManyPeople(RuleBasedStateMachine):
 
     @rule()
     def the_process_starts_again(self) -> None:
-        bot: WhatsAppBot = self.app.extensions[BOT]
-        bot._identities._cache = HolderCache()
+        forget_addresses(self.app)
 
     @precondition(lambda self: self.memory.people)
     @rule()
     def a_broadcast_goes_out(self) -> None:
         parts, now = self.parts, self.clock.moment
         self.clock.pass_(seconds=1)
-        broadcast, _ = parts.broadcast_records.create(TEMPLATE, now, None)
-        parts.audiences.fix(broadcast, None, now)
-        parts.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        broadcast, _ = parts.storage.broadcast_records.create(TEMPLATE, now, None)
+        parts.storage.audiences.fix(broadcast, None, now)
+        parts.storage.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         sent = []
         for shard in range(keys.SHARDS):
-            people = parts.audiences.people(broadcast, shard, 0)
-            parts.recipients.add(broadcast, shard, people, TEMPLATE, now)
-            claims = [parts.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
+            people = parts.storage.audiences.people(broadcast, shard, 0)
+            parts.storage.recipients.add(broadcast, shard, people, TEMPLATE, now)
+            claims = [parts.storage.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
             sent += [contact.address for contact in claims if contact]
         reachable = [one for one in self.memory.people if one.name and not one.is_hidden and not one.has_stopped]
         assert len(set(sent)) == len(sent)
@@ -222,9 +221,9 @@ class ManyPeople(RuleBasedStateMachine):
 
     @invariant()
     def every_address_leads_to_its_person(self) -> None:
-        for bot in (self.app.extensions[BOT], self.parts.bot):
+        for identities in (identities_of(self.app), self.parts.storage.identities):
             for address in {address for human in HUMANS for address in (human.number, human.id_address)}:
-                found, person = bot._identities.peek([address]), self.memory.holder(address)
+                found, person = identities.peek([address]), self.memory.holder(address)
                 name = found.session.data.get("name", "") if found.session else ""
                 stopped = found.contact is not None and found.contact.opt_out is not None
                 assert name == (person.name if person else ""), address
@@ -237,7 +236,7 @@ class ManyPeople(RuleBasedStateMachine):
 
     @invariant()
     def everybody_is_counted_once(self) -> None:
-        sums = self.parts.store.add_up(self.clock.moment)
+        sums = self.parts.storage.store.add_up(self.clock.moment)
         live = [
             one for one in self.memory.people if one.wrote_at and self.clock.moment - one.wrote_at < timedelta(hours=24)
         ]

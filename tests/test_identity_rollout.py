@@ -8,16 +8,15 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT, Parts, build_parts
-from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.session_store import StoredPerson
+from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import forget_addresses
 from tests.settings import settings
 from tests.talker import Talker, new_sid
 
@@ -33,13 +32,13 @@ class ReleaseBefore:
     clock: MovableClock
 
     def takes(self, sender: str, *texts: str) -> None:
-        bot = self.parts.bot
+        bot = self.parts.conversation.bot
         for text in texts:
             self.clock.pass_(seconds=1)
             known = self._known(sender)
             message = InboundMessage(new_sid(), sender, text)
             turn = bot._engine.advance(known.session, known.contact, message, self.clock.moment)
-            stored = self.parts.store.commit(known, turn.session, turn.contact, {}, self.clock.moment)
+            stored = self.parts.storage.store.commit(known, turn.session, turn.contact, {}, self.clock.moment)
             assert isinstance(stored, StoredPerson)
 
     def knows(self, sender: str) -> Contact:
@@ -50,18 +49,18 @@ class ReleaseBefore:
     def sends_to(self) -> list[str]:
         """Where a broadcast of that release goes."""
         parts, now = self.parts, self.clock.moment
-        broadcast, _ = parts.broadcast_records.create(TEMPLATE, now, None)
-        parts.audiences.fix(broadcast, None, now)
-        parts.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        broadcast, _ = parts.storage.broadcast_records.create(TEMPLATE, now, None)
+        parts.storage.audiences.fix(broadcast, None, now)
+        parts.storage.broadcast_records.transition(broadcast, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         claims = []
         for shard in range(keys.SHARDS):
-            people = parts.audiences.people(broadcast, shard, 0)
-            parts.recipients.add(broadcast, shard, people, TEMPLATE, now)
-            claims += [parts.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
+            people = parts.storage.audiences.people(broadcast, shard, 0)
+            parts.storage.recipients.add(broadcast, shard, people, TEMPLATE, now)
+            claims += [parts.storage.recipients.claim(broadcast, person_id, TEMPLATE, now) for person_id in people]
         return [contact.address for contact in claims if contact]
 
     def _known(self, sender: str) -> StoredPerson:
-        return self.parts.store.load(self.parts.store.identify(sender))
+        return self.parts.storage.store.load(self.parts.storage.store.identify(sender))
 
 
 @pytest.fixture
@@ -121,8 +120,7 @@ def test_a_stop_that_release_received_under_an_alias_is_obeyed(
 ) -> None:
     before.takes(NUMBER, "STOP")
     if restarts:
-        bot: WhatsAppBot = app.extensions[BOT]
-        bot._identities._cache = HolderCache()
+        forget_addresses(app)
     met_by_id.says("HELP")
     assert met_by_id.stored.contact.opt_out is not None
     assert by_id.stored.contact.opt_out is not None

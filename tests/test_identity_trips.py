@@ -10,11 +10,10 @@ import pytest
 import redis.connection
 from flask import Flask
 
-from onboarding_bot.app import BOT, create_app
-from onboarding_bot.bot import WhatsAppBot
-from onboarding_bot.storage.address_holders import HolderCache
+from onboarding_bot.app import create_app
 from onboarding_bot.storage.connection import connect
 from tests.fakes import FakeOtpService
+from tests.inside import forget_addresses
 from tests.servers import cluster_url, running_nodes, running_redis
 from tests.settings import settings
 from tests.talker import Talker
@@ -44,8 +43,7 @@ def nobody_has_written(app: Flask) -> None:
 
 def forget(app: Flask) -> None:
     """Become a process that has met nobody."""
-    bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._cache = HolderCache()
+    forget_addresses(app)
 
 
 @contextmanager

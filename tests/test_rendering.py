@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onboarding_bot.conversation.reply import Link, Part, TextRef
+from onboarding_bot.conversation.reply import Part, TextRef, Url
 from onboarding_bot.errors import CatalogueError
 from onboarding_bot.languages.catalogue import Texts
 from onboarding_bot.rendering import ReplyRenderer
@@ -47,7 +47,7 @@ def test_what_a_person_typed_loses_its_formatting(renderer: ReplyRenderer) -> No
 
 def test_a_link_stays_letter_for_letter(renderer: ReplyRenderer) -> None:
     url = "https://app.example.in/login?source=whatsapp&token=a_b_c*d~e`f"
-    assert url in renderer.render((Part("apology.reference", {"reference": Link(url)}),), "en")
+    assert url in renderer.render((Part("apology.reference", {"reference": Url(url)}),), "en")
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])

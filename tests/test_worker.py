@@ -16,7 +16,6 @@ import pytest
 import structlog
 from dramatiq.cli import import_broker
 
-from onboarding_bot import app as app_module
 from onboarding_bot import jobs, scheduler, worker
 from onboarding_bot.analytics.counter_layout import counters_in
 from onboarding_bot.broadcasts.sender import SEND_LEASE
@@ -30,6 +29,7 @@ from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis, connect
 from onboarding_bot.storage.heartbeats import Heartbeat
 from onboarding_bot.storage.leases import ShardWork
+from onboarding_bot.wiring import Parts, build_parts
 from tests.broadcasts.people import add_many, sender_of
 from tests.broadcasts.world import FakeTwilio
 from tests.command_line import run_command
@@ -58,12 +58,12 @@ def twilio() -> FakeTwilio:
 @pytest.fixture
 def declared(
     twilio: FakeTwilio, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[AnyRedis], tuple[Any, app_module.Parts]]:
+) -> Callable[[AnyRedis], tuple[Any, Parts]]:
     """A broker on this Redis, with the parts that its jobs use; nothing leaves for Twilio."""
 
-    def declare(redis: AnyRedis) -> tuple[Any, app_module.Parts]:
-        parts = app_module.build_parts(settings(), redis=redis, clock=clock.clock())
-        monkeypatch.setattr(parts.broadcast_sender, "_messages", twilio)
+    def declare(redis: AnyRedis) -> tuple[Any, Parts]:
+        parts = build_parts(settings(), redis=redis, clock=clock.clock())
+        monkeypatch.setattr(parts.broadcasts.sender, "_messages", twilio)
         monkeypatch.setattr(worker, "build_parts", lambda _settings: parts)
         return worker.build_broker(settings(), redis), parts
 
@@ -97,8 +97,8 @@ def test_the_queue_has_one_slot_of_a_cluster(
     declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
 ) -> None:
     broker, parts = declared(redis)
-    add_many(parts.store, 3)
-    parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    add_many(parts.storage.store, 3)
+    parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
     for _ in range(2):
         tick(broker)
     queue = [key for key in redis.scan_iter() if b"dramatiq" in key]
@@ -128,11 +128,11 @@ def test_due_work_of_a_later_release_keeps_nobody_waiting(
     due_at = clock.moment.timestamp() * 1000
     redis.zadd(keys.due_in(0), {"errand:somebody": due_at - 1, "nudge:somebody": due_at})
     redis.zadd(keys.due_in(7), {"otp:somebody": due_at})
-    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    broadcast_id, _ = parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
     tick(broker)
     assert len(queued(redis, "nudge")) == len(queued(redis, "otp")) == 1
-    assert parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
-    assert Heartbeat.WORKER in parts.signs.read()
+    assert parts.storage.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
+    assert Heartbeat.WORKER in parts.observability.heartbeats.read()
     assert redis.zscore(keys.due_in(0), "errand:somebody") == due_at - 1
 
 
@@ -148,23 +148,23 @@ def test_the_round_of_retention_is_made_once_in_a_while(
 def test_only_one_worker_schedules(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
     first, parts = declared(redis)
     second, _ = declared(redis)
-    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    broadcast_id, _ = parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
     redis.set("{outbound}:sweeper", "somebody else")
     tick(first)
-    assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.COUNTING
+    assert parts.storage.broadcast_records.find(broadcast_id).status is BroadcastStatus.COUNTING
     redis.delete("{outbound}:sweeper")
     tick(second)
-    assert parts.broadcast_records.find(broadcast_id).status is BroadcastStatus.SENDING
+    assert parts.storage.broadcast_records.find(broadcast_id).status is BroadcastStatus.SENDING
 
 
 def test_the_scheduler_counts_ended_sessions_once_a_minute(
     declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
 ) -> None:
     broker, parts = declared(redis)
-    now = parts.now()
+    now = parts.clock.now()
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody": (now.timestamp() - 61) * 1000})
     tick(broker)
-    (row,) = parts.store.add_up(now).days.values()
+    (row,) = parts.storage.store.add_up(now).days.values()
     assert counters_in(row)["ended:phone"] == 1
     redis.zadd(keys.step_index(5, OnboardingStep.PHONE), {"somebody else": (now.timestamp() - 61) * 1000})
     tick(broker)
@@ -184,7 +184,7 @@ def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
 ) -> None:
     broker, parts = declared(redis)
     redis.zadd(keys.due_in(0), {"nudge:somebody": clock.moment.timestamp() * 1000})
-    parts.slots.pause(pause_seconds)
+    parts.storage.send_slots.pause(pause_seconds)
     tick(broker)
     assert len(queued(redis, "nudge")) == jobs
     assert redis.zcount(keys.due_in(0), clock.moment.timestamp() * 1000 + 1, "+inf") == 1, "it is due again"
@@ -201,19 +201,19 @@ def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
     declared: Callable[[AnyRedis], tuple[Any, Any]], queue_redis: AnyRedis, twilio: FakeTwilio
 ) -> None:
     broker, parts = declared(queue_redis)
-    add_many(parts.store, 60)
-    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    add_many(parts.storage.store, 60)
+    broadcast_id, _ = parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
     running = dramatiq.Worker(broker, worker_timeout=50, worker_threads=4)
     running.start()
     try:
         deadline = time.monotonic() + WITHIN_SECONDS
-        while parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COMPLETED:
-            assert time.monotonic() < deadline, parts.recipients.counts(broadcast_id)
+        while parts.storage.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COMPLETED:
+            assert time.monotonic() < deadline, parts.storage.recipients.counts(broadcast_id)
             time.sleep(0.1)
     finally:
         running.stop()
     assert sorted(twilio.addresses) == sorted(sender_of(number) for number in range(60))
-    assert parts.recipients.counts(broadcast_id)["sent"] == 60
+    assert parts.storage.recipients.counts(broadcast_id)["sent"] == 60
 
 
 @pytest.mark.parametrize(
@@ -239,10 +239,10 @@ def test_a_shard_has_one_job_however_long_the_queue_is(
         ran.append(shard)
         return False
 
-    monkeypatch.setattr(parts.broadcast_sender, "run", run)
+    monkeypatch.setattr(parts.broadcasts.sender, "run", run)
     monkeypatch.setattr(jobs, "_waited", lambda: timedelta(seconds=waited_seconds))
     if successor:
-        assert parts.leases.take("broadcast", 7, ShardWork.SEND, SEND_LEASE)
+        assert parts.storage.leases.take("broadcast", 7, ShardWork.SEND, SEND_LEASE)
     broker.actors["pump"]("broadcast", 7)
     assert ran == ([7] if runs else [])
 
@@ -284,7 +284,7 @@ def test_a_job_that_finds_no_redis_is_put_off(
     def gone(*_args: object) -> bool:
         raise StoreUnavailableError("TimeoutError")
 
-    monkeypatch.setattr(type(parts.broadcast_sender), "run", gone)
+    monkeypatch.setattr(type(parts.broadcasts.sender), "run", gone)
     with structlog.testing.capture_logs() as lines:
         broker.get_actor("pump").fn("0" * 24, 3)
     assert [line["event"] for line in lines] == ["job_postponed", "job"]
@@ -316,7 +316,7 @@ def test_it_is_dramatiqs_own_supervisor_that_runs(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("part", ["the shards", "the queue"])
 def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
-    declared: Callable[[AnyRedis], tuple[Any, app_module.Parts]],
+    declared: Callable[[AnyRedis], tuple[Any, Parts]],
     redis: fakeredis.FakeRedis,
     monkeypatch: pytest.MonkeyPatch,
     part: str,
@@ -327,14 +327,14 @@ def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
     broker, parts = declared(redis)
     with monkeypatch.context() as away:
         if part == "the shards":
-            away.setattr(parts.store, "take_due", gone)
+            away.setattr(parts.storage.store, "take_due", gone)
         else:
-            away.setattr(parts.signs, "write_into_queue", gone)
+            away.setattr(parts.observability.heartbeats, "write_into_queue", gone)
         with pytest.raises(StoreUnavailableError):
             tick(broker)
-        assert Heartbeat.WORKER not in parts.signs.read()
+        assert Heartbeat.WORKER not in parts.observability.heartbeats.read()
     tick(broker)
-    assert Heartbeat.WORKER in parts.signs.read()
+    assert Heartbeat.WORKER in parts.observability.heartbeats.read()
 
 
 # --- extras --------------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def test_the_scheduler_writes_missing_audit_lines(
     broker, parts = declared(redis)
     with pytest.MonkeyPatch.context() as without_log:
         without_log.setattr("onboarding_bot.storage.erasure_log.audit", lambda *_, **__: False)
-        parts.erasures.erase("0" * 32, clock.moment)
+        parts.storage.erasures.erase("0" * 32, clock.moment)
     clock.pass_(seconds=60)
     tick(broker)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
@@ -363,10 +363,10 @@ def test_a_heartbeat_that_cannot_be_written_keeps_nothing_waiting(
         raise StoreUnavailableError("WRONGTYPE")
 
     broker, parts = declared(redis)
-    monkeypatch.setattr(type(parts.signs), "write", fail)
-    broadcast_id, _ = parts.broadcast_records.create(Definition(message="Hi"), parts.now(), None)
+    monkeypatch.setattr(type(parts.observability.heartbeats), "write", fail)
+    broadcast_id, _ = parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
     tick(broker)
-    assert parts.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
+    assert parts.storage.broadcast_records.find(broadcast_id).status is not BroadcastStatus.COUNTING
 
 
 def test_without_shared_locks_it_works_in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

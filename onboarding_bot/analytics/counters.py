@@ -15,7 +15,7 @@ NUDGES = "nudges"
 STARTED = Milestone.STARTED.value
 COMPLETED = Milestone.COMPLETED.value
 
-_NO_WEBHOOK = frozenset({TurnResult.NUDGE, TurnResult.LATE_OUTCOME, TurnResult.CAUGHT_UP})
+_NO_WEBHOOK = frozenset({TurnResult.REMINDER, TurnResult.LATE_OUTCOME, TurnResult.CAUGHT_UP})
 _ORDER = {step: number for number, step in enumerate(OnboardingStep)}
 
 
@@ -26,7 +26,7 @@ def counters_of(turn: Turn, failures: int) -> dict[str, int]:
     and a message caught up with are no webhooks.
     """
     counted = {milestone.value: 1 for milestone in turn.milestones}
-    if turn.result is TurnResult.NUDGE:
+    if turn.result is TurnResult.REMINDER:
         counted[NUDGES] = 1
     if _answers_a_webhook(turn):
         counted[WEBHOOKS] = 1

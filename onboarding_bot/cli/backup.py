@@ -42,7 +42,6 @@ def command(*, file: Path | None, folder: Path, erasures_only: bool, with_compos
 
 def _back_up(path: Path) -> None:
     """Back up the Redis of REDIS_URL."""
-    from onboarding_bot.app import build_parts
     from onboarding_bot.backups.backup import back_up
     from onboarding_bot.config import load_settings, read_environment
     from onboarding_bot.errors import BotError
@@ -50,11 +49,12 @@ def _back_up(path: Path) -> None:
     from onboarding_bot.progress import shown_on_terminal
     from onboarding_bot.storage.connection import connect
     from onboarding_bot.storage.snapshot import ANSWER_SECONDS
+    from onboarding_bot.wiring import build_parts
 
     configure_logs("CRITICAL")
     settings = load_settings(read_environment())
     try:
-        erasures = build_parts(settings).erasures
+        erasures = build_parts(settings).storage.erasures
         client = connect(settings.redis_url, answer_seconds=ANSWER_SECONDS)
         with shown_on_terminal() as progress:
             files = back_up(client, erasures, path, progress)

@@ -41,16 +41,16 @@ def command(*, by: str, since: datetime | None) -> int:
     The audit line goes to standard error before the list begins. Fails when the list is missing or not whole, as the
     last line of standard error says.
     """
-    from onboarding_bot.app import build_parts
     from onboarding_bot.config import load_settings, read_environment
     from onboarding_bot.errors import BotError
     from onboarding_bot.observability.logs import audit_line, configure_logs
     from onboarding_bot.people.breach_list import write_breach_list
+    from onboarding_bot.wiring import build_parts
 
     configure_logs("CRITICAL")
     settings = load_settings(read_environment())
     try:
-        contacts = build_parts(settings).contacts
+        contacts = build_parts(settings).storage.contacts
         # Nobody is shown before it is written down who asked.
         print(audit_line(action=ACTION, key=by, since=since and since.isoformat()), file=sys.stderr, flush=True)
         listed = write_breach_list(contacts.everybody(since), sys.stdout, settings.default_language)

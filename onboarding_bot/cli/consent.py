@@ -29,17 +29,17 @@ def review(*, dry_run: bool) -> int:
 
     Fails when it stopped half-way, or when records are unreadable.
     """
-    from onboarding_bot.app import build_parts
     from onboarding_bot.config import load_settings, read_environment
     from onboarding_bot.errors import BotError
     from onboarding_bot.observability.logs import configure_logs
     from onboarding_bot.progress import shown_on_terminal
+    from onboarding_bot.wiring import build_parts
 
     settings = load_settings(read_environment())
     configure_logs("WARNING" if settings.log_level in {"DEBUG", "INFO"} else settings.log_level)
     try:
         with shown_on_terminal() as progress:
-            report = build_parts(settings).consent_review.run(dry_run=dry_run, progress=progress)
+            report = build_parts(settings).people.consent_review.run(dry_run=dry_run, progress=progress)
     except BotError as error:
         print(f"consent review stopped: {error.code}: {error}", file=sys.stderr)
         print("Run it again: it goes on where it ended.", file=sys.stderr)

@@ -23,10 +23,10 @@ def list_erasures() -> None:
 
 def print_list() -> None:
     """Print the list. Raises SettingsError and StoreUnavailableError."""
-    from onboarding_bot.app import build_parts
     from onboarding_bot.backups.backup import erasure_list
     from onboarding_bot.config import load_settings, read_environment
     from onboarding_bot.observability.logs import configure_logs
+    from onboarding_bot.wiring import build_parts
 
     configure_logs("CRITICAL")
-    print(erasure_list(build_parts(load_settings(read_environment())).erasures), end="")
+    print(erasure_list(build_parts(load_settings(read_environment())).storage.erasures), end="")

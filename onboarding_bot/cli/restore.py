@@ -32,7 +32,6 @@ def command(*, file: Path, lists: tuple[Path, ...], loaded_port: int | None, wit
 
 def _restore(file: Path, lists: tuple[Path, ...], loaded_port: int | None) -> None:
     """Restore into the Redis of REDIS_URL."""
-    from onboarding_bot.app import build_parts
     from onboarding_bot.backups.restore import Restore
     from onboarding_bot.config import load_settings, read_environment
     from onboarding_bot.errors import BotError
@@ -40,6 +39,7 @@ def _restore(file: Path, lists: tuple[Path, ...], loaded_port: int | None) -> No
     from onboarding_bot.progress import shown_on_terminal
     from onboarding_bot.storage.connection import connect
     from onboarding_bot.storage.snapshot import ANSWER_SECONDS
+    from onboarding_bot.wiring import build_parts
 
     configure_logs("CRITICAL")
     settings = load_settings(read_environment())
@@ -48,10 +48,10 @@ def _restore(file: Path, lists: tuple[Path, ...], loaded_port: int | None) -> No
         parts = build_parts(settings, redis=target)
         restore = Restore(
             target,
-            parts.store,
-            parts.erasures,
-            store_on=lambda source: build_parts(settings, redis=source).store,
-            pause_broadcasts=parts.broadcasts.pause_all,
+            parts.storage.store,
+            parts.storage.erasures,
+            store_on=lambda source: build_parts(settings, redis=source).storage.store,
+            pause_broadcasts=parts.broadcasts.service.pause_all,
         )
         with shown_on_terminal() as progress:
             done = restore.run(file, list(lists), loaded_port, progress)

@@ -14,7 +14,7 @@ from typing import Any, Self
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.whatsapp_address import AddressKind, is_user_id, kind_of
 
-# Numbers are passed on: a record that has been silent for so long may be another person's.
+# Phone numbers are passed on: the number of a record that has been silent for so long may be another person's.
 SILENT_FOR = timedelta(days=60)
 # How often the aliases of a person who writes are renewed.
 RENEWED_AFTER = timedelta(days=1)
@@ -22,11 +22,11 @@ RENEWED_AFTER = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Which addresses lead to one person.
+    """The addresses of one person.
 
     ``hidden`` is the person id of a silent record that stood under the phone number before: an OTP can prove that it
-    belongs to the same person. ``absorbing`` are the ids of records that were joined to this one and may still be
-    there. ``renewed_at`` is when the aliases of the addresses were last renewed.
+    belongs to the same person. ``absorbing`` are the person ids of records that were joined to this one and may still
+    be stored. ``renewed_at`` is when the aliases of the addresses were last renewed.
     """
 
     addresses: tuple[str, ...]
@@ -40,15 +40,15 @@ class Link:
 
     @property
     def user_id(self) -> str | None:
-        """An address that nobody else can ever get."""
+        """The user id, an address that no other person can ever get."""
         return self.of_kind(AddressKind.USER_ID) or self.of_kind(AddressKind.PARENT_ID)
 
     def covers(self, addresses: Iterable[str]) -> bool:
         """Whether all these addresses are the person's."""
         return set(addresses) <= set(self.addresses)
 
-    def is_somebody_else(self, addresses: Iterable[str]) -> bool:
-        """Whether a message with these addresses comes from another person, to whom the number was passed on."""
+    def is_another_person(self, addresses: Iterable[str]) -> bool:
+        """Whether a message with these addresses comes from another person, who has this one's number by now."""
         ids = {kind_of(address): address for address in addresses if is_user_id(address)}
         known = {kind: self.of_kind(kind) for kind in ids}
         if any(known[kind] == ids[kind] for kind in ids):
@@ -56,20 +56,20 @@ class Link:
         return any(known[kind] is not None for kind in ids)
 
     def with_addresses(self, addresses: Iterable[str]) -> Self:
-        """This link with further addresses; of each kind the latest stays."""
+        """This link with more addresses; of each kind the latest stays."""
         latest = {kind_of(address): address for address in (*self.addresses, *addresses)}
         return replace(self, addresses=tuple(latest.values()))
 
     def without(self, address: str) -> Self:
-        """This link after the address went to somebody else."""
+        """This link without an address that another person has by now."""
         return replace(self, addresses=tuple(other for other in self.addresses if other != address))
 
     def is_due_for_renewal(self, now: datetime) -> bool:
-        """Whether the aliases have to be renewed with this message."""
+        """Whether this message has to renew the aliases."""
         return now - self.renewed_at >= RENEWED_AFTER
 
     def to_record(self) -> dict[str, Any]:
-        """The link as JSON."""
+        """The link as a JSON object."""
         record: dict[str, Any] = {"addresses": list(self.addresses), "renewed_at": self.renewed_at.isoformat()}
         if self.hidden:
             record["hidden"] = self.hidden
@@ -89,5 +89,5 @@ class Link:
 
 
 def is_silent(contact: Contact, now: datetime) -> bool:
-    """Whether the number of this record may have been passed on since its person last wrote."""
+    """Whether the number of this record may have been passed on since the person last wrote."""
     return bool(contact.address) and now - contact.last_inbound_at >= SILENT_FOR

@@ -1,75 +1,42 @@
-"""What each command does; every one of them works in every step."""
+"""The rule of each command, and what it does in one line for the documents; every command works in every step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from onboarding_bot.conversation import otp
 from onboarding_bot.conversation.commands import Command
-from onboarding_bot.conversation.contact import NEWS, Consent, Contact, OptOut
+from onboarding_bot.conversation.consent import (
+    record_news_consent,
+    record_news_opt_out,
+    record_opt_out,
+    without_opt_out,
+)
 from onboarding_bot.conversation.context import Context
-from onboarding_bot.conversation.flow import QUESTIONS, step_before
-from onboarding_bot.conversation.own_data import ask_before_erasing, show_own_data
-from onboarding_bot.conversation.questions import answers_so_far, status
+from onboarding_bot.conversation.own_data import answer_my_data, ask_whether_to_erase
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.session import OnboardingStep, OtpPurpose
-from onboarding_bot.conversation.turn import Milestone, OptOutType, Turn, TurnResult
-
-# Changes when the line that offers UPDATES says something else.
-NEWS_WORDING = "updates-2026-11"
+from onboarding_bot.conversation.session import WITHOUT_ANSWERS, OnboardingStep, OtpPurpose
+from onboarding_bot.conversation.sign_up import QUESTIONS, answers_so_far, step_before
+from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
 
 
-def follow(command: Command, context: Context) -> Turn:
+def run_command(command: Command, context: Context) -> Turn:
     """The turn of a message that is a command."""
-    return _RULES[command](context)
-
-
-def opted_out(context: Context) -> Turn:
-    """Write down the no to messages that nobody asked for; the sign-up can go on."""
-    if context.contact.opt_out:
-        return context.turn_and_question(TurnResult.COMMAND, Part("stop.already"))
-    consents = {purpose: consent for purpose, consent in context.contact.consents.items() if purpose != NEWS}
-    contact = replace(context.contact, opt_out=OptOut(context.now, context.message.sid), consents=consents)
-    return context.turn_and_question(TurnResult.COMMAND, Part("stop.done"), contact=contact)
-
-
-def without_news(context: Context) -> Turn:
-    """End news, and nothing else; that somebody wants none is written down even where none were on."""
-    consents = {purpose: consent for purpose, consent in context.contact.consents.items() if purpose != NEWS}
-    contact = replace(context.contact, consents=consents, news_ended=OptOut(context.now, context.message.sid))
-    told = Part("stop.already") if contact.opt_out else Part("updates.off")
-    return context.turn_and_question(TurnResult.COMMAND, told, contact=contact)
-
-
-def heard_by_twilio(context: Context) -> Turn:
-    """A word that Twilio's Advanced Opt-Out has answered: written down, and not answered a second time."""
-    match context.message.opt_out:
-        case OptOutType.STOP if context.contact.opt_out is None:
-            return replace(opted_out(context), reply=())
-        case OptOutType.START:
-            return context.turn(TurnResult.COMMAND, contact=_asking_for_messages(context))
-        case _:
-            return context.turn(TurnResult.COMMAND)
+    return COMMAND_RULES[command].rule(context)
 
 
 def start_over(context: Context) -> Turn:
-    """Discard the answers at once. Somebody registered begins a new sign-up; anybody else is still in the first."""
+    """The turn of RESTART: discard the answers at once.
+
+    For a registered person a new sign-up begins; anybody else is still in the first one.
+    """
     turn = context.turn_and_question(
         TurnResult.COMMAND,
         Part("restart.done"),
         contact=replace(context.contact, draft=None),
         current_step=OnboardingStep.NAME,
-        data={},
-        choosing=False,
-        changing=False,
-        wrong_answers=0,
-        voice_notes=0,
-        intention=None,
-        spare_reservation=None,
-        handoff_id=None,
-        doubtful_name=None,
-        confirmed_name=None,
+        **WITHOUT_ANSWERS,
     )
     begins_anew = context.step is OnboardingStep.COMPLETED
     return replace(turn, milestones=frozenset({Milestone.STARTED})) if begins_anew else turn
@@ -78,29 +45,15 @@ def start_over(context: Context) -> Turn:
 def _hello(context: Context) -> Turn:
     if context.step is OnboardingStep.WELCOME:
         return context.turn(TurnResult.GREETED, *context.question())
-    is_asking = context.step in QUESTIONS
-    known = answers_so_far(context.session) if is_asking else ()
-    return context.turn(TurnResult.GREETED, Part("hello.back"), *known, *context.question())
+    answers = answers_so_far(context.session) if context.step in QUESTIONS else ()
+    return context.turn(TurnResult.GREETED, Part("hello.back"), *answers, *context.question())
 
 
 def _start(context: Context) -> Turn:
-    contact = _asking_for_messages(context)
+    contact = without_opt_out(context)
     if not context.contact.opt_out:
         return replace(_hello(context), contact=contact)
     return context.turn_and_question(TurnResult.COMMAND, Part("start.messages_on"), contact=contact)
-
-
-def _asking_for_messages(context: Context) -> Contact:
-    """START and UPDATES alone take back a STOP, and what Twilio said of this number."""
-    return replace(context.contact, opt_out=None, asked_for_messages_at=context.now)
-
-
-def _updates(context: Context) -> Turn:
-    """The recorded yes to news; it takes an earlier STOP back."""
-    consent = Consent(context.now, context.message.sid, NEWS_WORDING)
-    consents = {**context.contact.consents, NEWS: consent}
-    contact = replace(_asking_for_messages(context), consents=consents, news_ended=None)
-    return context.turn_and_question(TurnResult.COMMAND, Part("updates.on"), contact=contact)
 
 
 def _back(context: Context) -> Turn:
@@ -125,23 +78,29 @@ def _back(context: Context) -> Turn:
 
 
 def _status(context: Context) -> Turn:
-    return context.turn(TurnResult.COMMAND, *status(context.session, context.message.sender))
+    """The answers so far and the pending question; the summary shows the answers itself."""
+    is_summary = context.step is OnboardingStep.CONFIRMATION and not context.session.choosing
+    if is_summary:
+        return context.turn(TurnResult.COMMAND, *context.question())
+    answers = answers_so_far(context.session)
+    head = Part("status.known") if answers else Part("status.nothing")
+    return context.turn_and_question(TurnResult.COMMAND, head, *answers)
 
 
 def _log_in(context: Context) -> Turn:
     if context.step is OnboardingStep.COMPLETED:
-        return otp.ask_for_otp(context, OtpPurpose.LOGIN)
+        return otp.request_otp(context, OtpPurpose.LOGIN)
     return context.turn_and_question(TurnResult.COMMAND, Part("login.not_yet"))
 
 
-def _says(code: str) -> Callable[[Context], Turn]:
+def _reply_with(code: str) -> Callable[[Context], Turn]:
     def rule(context: Context) -> Turn:
         return context.turn_and_question(TurnResult.COMMAND, Part(code))
 
     return rule
 
 
-def _speaks(language: str) -> Callable[[Context], Turn]:
+def _switch_language(language: str) -> Callable[[Context], Turn]:
     def rule(context: Context) -> Turn:
         contact = replace(context.contact, language=language)
         return context.turn_and_question(TurnResult.COMMAND, Part("language.changed"), contact=contact)
@@ -149,23 +108,41 @@ def _speaks(language: str) -> Callable[[Context], Turn]:
     return rule
 
 
-_RULES: Mapping[Command, Callable[[Context], Turn]] = {
-    Command.HELLO: _hello,
-    Command.START: _start,
-    Command.HELP: _says("help"),
-    Command.RESTART: start_over,
-    Command.BACK: _back,
-    Command.STATUS: _status,
-    Command.SUPPORT: _says("support"),
-    Command.PRIVACY: _says("privacy"),
-    Command.MY_DATA: show_own_data,
-    Command.DELETE_MY_DATA: ask_before_erasing,
-    Command.STOP: opted_out,
-    Command.UPDATES: _updates,
-    Command.STOP_UPDATES: without_news,
-    Command.LOGIN: _log_in,
-    Command.RESEND: _log_in,
-    Command.LANGUAGE: _says("language.choice"),
-    Command.ENGLISH: _speaks("en"),
-    Command.HINDI: _speaks("hi"),
+@dataclass(frozen=True, slots=True)
+class CommandRule:
+    """The rule of a command: a turn for each context; ``does`` says for docs/conversation.md what it does."""
+
+    rule: Callable[[Context], Turn]
+    does: str
+
+
+COMMAND_RULES: Mapping[Command, CommandRule] = {
+    Command.HELLO: CommandRule(
+        _hello, "greets; in the middle of a sign-up: what is known already, and the pending question"
+    ),
+    Command.START: CommandRule(_start, "switches messages on again after STOP; otherwise as HELLO"),
+    Command.HELP: CommandRule(_reply_with("help"), "what the bot does, and these words"),
+    Command.RESTART: CommandRule(
+        start_over, "discards the answers and starts over at once; the only command that discards anything"
+    ),
+    Command.BACK: CommandRule(_back, "the question before, with its old answer kept until a new one comes"),
+    Command.STATUS: CommandRule(_status, "the answers so far, and the pending question"),
+    Command.SUPPORT: CommandRule(_reply_with("support"), "the people to talk to (`SUPPORT_CONTACT`)"),
+    Command.PRIVACY: CommandRule(_reply_with("privacy"), "what is kept, why, for how long, and which rights there are"),
+    Command.MY_DATA: CommandRule(answer_my_data, "what is kept of the person, and until when"),
+    Command.DELETE_MY_DATA: CommandRule(
+        ask_whether_to_erase, "asks once; a yes within 15 minutes, as the next message, erases everything at once"
+    ),
+    Command.STOP: CommandRule(record_opt_out, "writes the opt-out down; the sign-up can go on"),
+    Command.UPDATES: CommandRule(
+        record_news_consent, "a recorded yes to news of fairs and buyers; it takes an earlier STOP back"
+    ),
+    Command.STOP_UPDATES: CommandRule(
+        record_news_opt_out, "ends news, and nothing else; written down even where none were on"
+    ),
+    Command.LOGIN: CommandRule(_log_in, "once registered: a new OTP and a fresh link"),
+    Command.RESEND: CommandRule(_log_in, "the same as LOGIN"),
+    Command.LANGUAGE: CommandRule(_reply_with("language.choice"), "how to choose a language"),
+    Command.ENGLISH: CommandRule(_switch_language("en"), "goes on in English"),
+    Command.HINDI: CommandRule(_switch_language("hi"), "goes on in Hindi"),
 }

@@ -1,4 +1,4 @@
-"""What the bot knows of a person beyond one session: address, language, consent, and the answers of earlier days."""
+"""The contact record: what outlives a session, such as address, language, consents and a finished sign-up."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Self
 from onboarding_bot.conversation.session import time_from_record, time_to_record
 
 SCHEMA_VERSION = 1
-# The purposes that somebody can say yes to: messages about the own sign-up, and news (marketing).
+# The purposes of consent: messages about the person's own sign-up, and news (marketing).
 SERVICE = "service"
 NEWS = "marketing"
 OTP_DAY = timedelta(hours=24)
@@ -20,22 +20,25 @@ OTP_PAUSE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A yes to one purpose: when, by which message (or admin, or callback), to which wording."""
+    """A consent to one purpose: when, by which message (or admin), and to which version of the text.
+
+    ``text_version`` is stored as ``wording``.
+    """
 
     at: datetime
     source: str
-    wording: str
+    text_version: str
 
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A no to everything that the bot would send on its own account."""
+    """An opt-out: when it was said, and its source: a MessageSid, an admin key or an erasure."""
 
     at: datetime
     source: str
 
     def to_record(self) -> dict[str, Any]:
-        """The opt-out as JSON."""
+        """The opt-out as a JSON object."""
         return {"at": self.at.isoformat(), "source": self.source}
 
     @classmethod
@@ -46,13 +49,13 @@ class OptOut:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The answers of a sign-up that is not finished."""
+    """The answers of an unfinished sign-up."""
 
     data: Mapping[str, str]
     saved_at: datetime
 
     def to_record(self) -> dict[str, Any]:
-        """The draft as JSON."""
+        """The draft as a JSON object."""
         return {"data": dict(self.data), "saved_at": self.saved_at.isoformat()}
 
     @classmethod
@@ -63,7 +66,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long after the last message unfinished answers are kept, and how long a person is known at all."""
+    """How long after the last message the draft and the contact record are kept."""
 
     draft: timedelta = timedelta(days=7)
     contact: timedelta = timedelta(days=180)
@@ -74,7 +77,7 @@ USUAL_RETENTION = Retention()
 
 @dataclass(frozen=True, slots=True)
 class OtpRequest:
-    """An OTP request of the last 24 hours that was sent, or may have been."""
+    """An OTP request of the last 24 hours that sent an SMS, or may have."""
 
     token: str
     at: datetime
@@ -82,11 +85,11 @@ class OtpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The contact record: it outlives the session.
+    """The contact record of one person; times are UTC.
 
-    ``language`` is None until one was chosen; ``registration`` holds the answers of a finished sign-up;
-    ``asked_for_messages_at`` is the last START or UPDATES, which lifts a suppression; ``news_ended`` is the no to
-    news alone that no UPDATES has taken back.
+    ``address`` is empty when only the opt-out is left. ``language`` is None until the person chose one;
+    ``registration`` holds the answers of a finished sign-up; ``asked_for_messages_at`` is the last START or UPDATES,
+    which lifts a suppression; ``news_ended`` is an opt-out of news alone that no UPDATES has taken back.
     """
 
     address: str
@@ -103,19 +106,19 @@ class Contact:
     asked_for_messages_at: datetime | None = None
     news_ended: OptOut | None = None
 
-    def otp_requested(self, request: OtpRequest) -> Self:
-        """This contact with one more OTP request of the day; the same token counts once."""
+    def with_otp_request(self, request: OtpRequest) -> Self:
+        """This contact with one more OTP request in its daily limit; the same token counts once."""
         kept = [
             other for other in self.otp_requests if other.token != request.token and request.at - other.at < OTP_DAY
         ]
         return replace(self, otp_requests=(*kept, request))
 
-    def otp_not_sent(self, token: str) -> Self:
-        """This contact without an OTP request that is known not to have been sent."""
+    def without_otp_request(self, token: str) -> Self:
+        """This contact without an OTP request that has certainly sent no SMS."""
         return replace(self, otp_requests=tuple(other for other in self.otp_requests if other.token != token))
 
     def to_record(self) -> dict[str, Any]:
-        """The contact as JSON, without draft and opt-out: they are stored beside it, for less and for more time."""
+        """The contact as a JSON object, without draft and opt-out, which have keys and lifetimes of their own."""
         return {
             "schema": SCHEMA_VERSION,
             "address": self.address,
@@ -124,7 +127,7 @@ class Contact:
             "last_inbound_at": self.last_inbound_at.isoformat(),
             "notice_version": self.notice_version,
             "consents": {
-                purpose: {"at": consent.at.isoformat(), "source": consent.source, "wording": consent.wording}
+                purpose: {"at": consent.at.isoformat(), "source": consent.source, "wording": consent.text_version}
                 for purpose, consent in self.consents.items()
             },
             "completed_at": time_to_record(self.completed_at),
@@ -136,9 +139,9 @@ class Contact:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The contact that any release wrote.
+        """The contact that any release wrote; a field that a release did not know takes its default.
 
-        Raises KeyError, TypeError or ValueError when ``record`` is no contact at all.
+        Raises KeyError, TypeError or ValueError when ``record`` is no contact.
         """
         try:
             return cls(

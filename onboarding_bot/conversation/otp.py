@@ -1,4 +1,4 @@
-"""The rules for one-time passwords: who may ask for one, who is at work on it, and what its outcome changes."""
+"""The rules of one-time passwords: limits, the intention with its lease, and what the outcome of a request changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from onboarding_bot.conversation.contact import (
     OtpRequest,
 )
 from onboarding_bot.conversation.context import Context
-from onboarding_bot.conversation.questions import pending_question
 from onboarding_bot.conversation.reply import Part, Reply, TextRef
 from onboarding_bot.conversation.session import (
     OnboardingStep,
@@ -26,33 +25,34 @@ from onboarding_bot.conversation.session import (
     Reservation,
     UserSession,
 )
-from onboarding_bot.conversation.text_normalization import plain
+from onboarding_bot.conversation.sign_up import pending_question
+from onboarding_bot.conversation.text_normalization import normalize
 from onboarding_bot.conversation.turn import Milestone, OtpOutcome, OtpResult, RequestOtp, Turn, TurnResult
 
-# Longer than the auth API's deadline of 8 s, so that a live process never loses its intention.
+# Longer than the auth API's deadline of 8 s, so that a live process never loses its lease.
 LEASE = timedelta(seconds=10)
-# How long the bot goes on by itself after an outage, and how often it tries.
-TRIED_AGAIN_FOR = timedelta(minutes=15)
-TRIED_AGAIN_EVERY = timedelta(seconds=60)
+# How long after the YES the worker retries a request that an outage left open, and how often.
+RETRY_FOR = timedelta(minutes=15)
+RETRY_EVERY = timedelta(seconds=60)
 
 _SIX_DIGITS = re.compile(r"[0-9]{3}[ -]?[0-9]{3}")
 _OTP_WORDS = re.compile(r"\b(?:my|the|otp|code|is|hai|mera|here|ओटीपी|कोड|मेरा|है)\b|[:.,!]", re.IGNORECASE)
 
 
 def looks_like_otp(context: Context) -> bool:
-    """Whether the message is an OTP typed into the wrong place: six bare digits after one was requested."""
+    """Whether the message is an OTP in the wrong place: six digits alone, after an OTP was requested."""
     if context.step is OnboardingStep.PINCODE or not context.contact.otp_requests:
         return False
-    return _SIX_DIGITS.fullmatch(_OTP_WORDS.sub(" ", plain(context.message.text)).strip()) is not None
+    return _SIX_DIGITS.fullmatch(_OTP_WORDS.sub(" ", normalize(context.message.text)).strip()) is not None
 
 
 def warn_of_otp_in_chat(context: Context) -> Turn:
-    """Say that an OTP is never to be shared, and where it belongs; the digits go nowhere."""
+    """The turn of an OTP in the chat: never share an OTP, and where it belongs; the digits are not stored."""
     return context.turn_and_question(TurnResult.OTP_IN_CHAT, Part("otp.never_share"))
 
 
-def ask_for_otp(context: Context, purpose: OtpPurpose) -> Turn:
-    """Claim the open intention, or form a new one, unless a limit of this sender is in the way."""
+def request_otp(context: Context, purpose: OtpPurpose) -> Turn:
+    """Claim the open intention, or a new one, unless the sender is over a limit."""
     if context.otp_is_being_requested:
         return context.turn(TurnResult.COMMAND, Part("otp.in_progress"))
     intention = context.session.intention or _new_intention(context, purpose)
@@ -61,16 +61,16 @@ def ask_for_otp(context: Context, purpose: OtpPurpose) -> Turn:
     return _claim(context, intention)
 
 
-def try_again(context: Context) -> Turn | None:
-    """Claim an intention that an outage left open, without the person's doing; None when there is nothing to do."""
+def retry(context: Context) -> Turn | None:
+    """Claim an intention that an outage left open; None when none is open, or its time is over."""
     intention = context.session.intention
-    if intention is None or context.otp_is_being_requested or context.now - intention.since >= TRIED_AGAIN_FOR:
+    if intention is None or context.otp_is_being_requested or context.now - intention.since >= RETRY_FOR:
         return None
     return None if _sender_limit(context, intention) else _claim(context, intention)
 
 
-def take_up(context: Context, known: RememberedReply) -> Turn:
-    """A copy of a message whose turn began, but never ended: go on with it, or say how things stand by now."""
+def resume_turn(context: Context, known: RememberedReply) -> Turn:
+    """The turn of a copy of a message whose OTP request did not end: claim it again, or say how it stands by now."""
     intention = context.session.intention
     if intention is None or intention.id != known.intention_id:
         return context.turn(TurnResult.COMMAND, *context.question())
@@ -79,29 +79,29 @@ def take_up(context: Context, known: RememberedReply) -> Turn:
     return _claim(context, intention)
 
 
-def is_left_behind(session: UserSession, known: RememberedReply, now: datetime) -> bool:
-    """Whether the turn of this message ended without a reply, and nobody is at work on its OTP any more."""
+def is_abandoned(session: UserSession, known: RememberedReply, now: datetime) -> bool:
+    """Whether the message got no reply, and no process will retry its OTP request any more."""
     intention = session.intention
     if known.reply is not None or intention is None or intention.id != known.intention_id:
         return False
-    return not intention.in_flight(now) and now - intention.since >= TRIED_AGAIN_FOR
+    return not intention.in_flight(now) and now - intention.since >= RETRY_FOR
 
 
-def without_intention(session: UserSession, contact: Contact) -> UserSession:
-    """The session after its answers changed: another request, but a place that was not used up stays reserved."""
+def drop_intention(session: UserSession, contact: Contact) -> UserSession:
+    """The session without its intention, after an answer changed; an entry of the daily limit that is unused stays."""
     intention = session.intention
     if intention is None:
         return session
-    used = any(request.token == intention.reservation.token for request in contact.otp_requests)
-    spare = session.spare_reservation if used else intention.reservation
+    is_used = any(request.token == intention.reservation.token for request in contact.otp_requests)
+    spare = session.spare_reservation if is_used else intention.reservation
     return replace(session, intention=None, spare_reservation=spare)
 
 
-def settle(context: Context, request: RequestOtp, outcome: OtpOutcome) -> Turn:
-    """What the outcome of ``request`` changes in the state as it is by now."""
+def apply_outcome(context: Context, request: RequestOtp, outcome: OtpOutcome) -> Turn:
+    """The turn that the outcome of ``request`` makes of the state as it is by now."""
     contact = context.contact
     if outcome.result not in {OtpResult.SENT, OtpResult.AMBIGUOUS}:
-        contact = contact.otp_not_sent(request.reservation.token)
+        contact = contact.without_otp_request(request.reservation.token)
     context = replace(context, contact=contact)
     intention = context.session.intention
     if intention is None or intention.id != request.intention_id:
@@ -121,7 +121,7 @@ def settle(context: Context, request: RequestOtp, outcome: OtpOutcome) -> Turn:
 
 
 def _new_intention(context: Context, purpose: OtpPurpose) -> OtpIntention:
-    # The id follows from person and message, so that computing the turn again can never make a second request.
+    # The id follows from person and message, so that a turn that is computed again makes no second request.
     person = context.message.person_id or context.message.sender
     intention_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{person}/{context.message.sid}"))
     phone = context.session.data["phone"]
@@ -131,7 +131,7 @@ def _new_intention(context: Context, purpose: OtpPurpose) -> OtpIntention:
 
 
 def _next_attempt(intention: OtpIntention) -> OtpIntention:
-    """Open again; the SMS may be out, so the next attempt takes a place of its own among the day's requests."""
+    """The open intention after an attempt that may have sent an SMS: the next one is a new entry of the daily limit."""
     attempt = intention.attempt + 1
     reservation = replace(intention.reservation, token=f"{intention.id}.{attempt}")
     return replace(intention, lease_until=None, attempt=attempt, reservation=reservation)
@@ -140,7 +140,7 @@ def _next_attempt(intention: OtpIntention) -> OtpIntention:
 def _claim(context: Context, intention: OtpIntention) -> Turn:
     trace_id = context.message.trace_id or intention.trace_id
     intention = replace(intention, lease_until=context.now + LEASE, trace_id=trace_id)
-    contact = context.contact.otp_requested(OtpRequest(intention.reservation.token, context.now))
+    contact = context.contact.with_otp_request(OtpRequest(intention.reservation.token, context.now))
     turn = context.turn(
         TurnResult.EFFECT, contact=contact, intention=intention, spare_reservation=None, wrong_answers=0
     )
@@ -155,7 +155,7 @@ def _claim(context: Context, intention: OtpIntention) -> Turn:
 
 
 def _sender_limit(context: Context, intention: OtpIntention) -> Part | None:
-    """The reply when this sender has asked too often, whatever the phone number."""
+    """The reply when this sender is over a limit, whatever the phone number."""
     others = [
         request
         for request in context.contact.otp_requests

@@ -1,4 +1,4 @@
-"""The person's own data: shown when they ask, and erased when they say yes to that."""
+"""MY DATA and DELETE MY DATA: shows a person's own data, and erases it after a yes."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from datetime import datetime, timedelta
 from onboarding_bot.conversation.commands import Command, is_no, is_yes
 from onboarding_bot.conversation.contact import NEWS, OTP_DAY, SERVICE, Contact
 from onboarding_bot.conversation.context import Context
-from onboarding_bot.conversation.questions import all_answers, answers_so_far
 from onboarding_bot.conversation.reply import Part, Reply
 from onboarding_bot.conversation.session import SESSION_LIFETIME, OnboardingStep
+from onboarding_bot.conversation.sign_up import all_answers, answers_so_far
 from onboarding_bot.conversation.turn import Turn, TurnResult
 from onboarding_bot.time_zone import INDIA
 
-# Answered at once, even before somebody has read the notice: what was kept of them in earlier times is theirs.
-ABOUT_OWN_DATA = frozenset({Command.MY_DATA, Command.DELETE_MY_DATA})
-# Later a YES means something else.
-YES_COUNTS_FOR = timedelta(minutes=15)
+# Answered even before the notice: what was stored of a person earlier is theirs.
+OWN_DATA_COMMANDS = frozenset({Command.MY_DATA, Command.DELETE_MY_DATA})
+# After that a YES no longer answers the question whether to erase.
+ERASURE_QUESTION_LIFETIME = timedelta(minutes=15)
 
 
-def show_own_data(context: Context) -> Turn:
-    """The turn of MY DATA: all that is kept, in plain words, and until when."""
+def answer_my_data(context: Context) -> Turn:
+    """The turn of MY DATA: all that is stored, in plain words, and until when."""
     contact = context.contact
     address = {"address": contact.address.removeprefix("whatsapp:"), "first": _day(contact.first_inbound_at)}
-    kept = (
+    reply = (
         Part("own_data.kept"),
         *_answers(context),
         *_earlier_answers(context),
@@ -34,48 +34,50 @@ def show_own_data(context: Context) -> Turn:
         *_until(context),
         Part("own_data.more"),
     )
-    if _owes_notice(context):
-        return context.turn(TurnResult.COMMAND, *kept)
-    return context.turn_and_question(TurnResult.COMMAND, *kept)
+    return _turn_with_question_after_notice(context, *reply)
 
 
-def ask_before_erasing(context: Context) -> Turn:
-    """The turn of DELETE MY DATA: what it means, and whether it is meant."""
+def ask_whether_to_erase(context: Context) -> Turn:
+    """The turn of DELETE MY DATA: what an erasure means, and the question whether to erase."""
     return context.turn(TurnResult.COMMAND, Part("erasure.ask"))
 
 
-def is_asked_whether_to_erase(context: Context) -> bool:
-    """Whether the last word of the bot was that question, a moment ago."""
+def erasure_question_is_pending(context: Context) -> bool:
+    """Whether the last reply asked whether to erase, less than ERASURE_QUESTION_LIFETIME ago."""
     last = context.session.remembered[-1] if context.session.remembered else None
-    if last is None or context.session.nudges or context.now - last.at >= YES_COUNTS_FOR:
+    if last is None or context.session.reminders_sent or context.now - last.at >= ERASURE_QUESTION_LIFETIME:
         return False
     return last.reply is not None and any(part.code == "erasure.ask" for part in last.reply)
 
 
-def erase_or_keep(context: Context) -> Turn | None:
-    """The turn of the answer to that question; None when it is neither a yes nor a no, and nothing is erased."""
+def answer_erasure_question(context: Context) -> Turn | None:
+    """The turn of the answer to that question; None when the message is neither a yes nor a no."""
     if is_yes(context.message.text):
         turn = context.turn(TurnResult.COMMAND, Part("erasure.done"))
         return replace(turn, erases=True)
     if not is_no(context.message.text):
         return None
-    if _owes_notice(context):
-        return context.turn(TurnResult.COMMAND, Part("erasure.not_done"))
-    return context.turn_and_question(TurnResult.COMMAND, Part("erasure.not_done"))
+    return _turn_with_question_after_notice(context, Part("erasure.not_done"))
 
 
-def _owes_notice(context: Context) -> bool:
-    return context.step is OnboardingStep.WELCOME and context.contact.draft is None
+def _turn_with_question_after_notice(context: Context, *reply: Part) -> Turn:
+    """A turn with this reply, and with the pending question unless the notice has to come before it."""
+    if context.notice_is_owed:
+        return context.turn(TurnResult.COMMAND, *reply)
+    return context.turn_and_question(TurnResult.COMMAND, *reply)
 
 
 def _answers(context: Context) -> Reply:
-    """The answers of this conversation; where it waits for the summary's yes, that shows them anyway."""
+    """The answers of this session, unless the summary below shows them."""
     is_summary_next = context.step is OnboardingStep.CONFIRMATION and not context.session.choosing
     return () if is_summary_next else answers_so_far(context.session)
 
 
 def _earlier_answers(context: Context) -> Reply:
-    """A finished sign-up, and unfinished answers; whoever has the phone by now chooses before the latter are shown."""
+    """A finished sign-up, and how many unfinished answers there are; the latter are shown only after a 1.
+
+    The phone may have another owner by now.
+    """
     contact, parts = context.contact, []
     if contact.registration and contact.completed_at:
         since = {"at": _day(contact.completed_at)}
@@ -90,13 +92,13 @@ def _earlier_answers(context: Context) -> Reply:
 
 def _consents(contact: Contact) -> Reply:
     news, service = contact.consents.get(NEWS), contact.consents.get(SERVICE)
-    said = (
+    parts = (
         (Part("own_data.service", {"at": _day(service.at)}) if service else None),
         (Part("own_data.news", {"at": _day(news.at)}) if news else None),
         (Part("own_data.news_ended", {"at": _day(contact.news_ended.at)}) if contact.news_ended else None),
         (Part("own_data.opt_out", {"at": _day(contact.opt_out.at)}) if contact.opt_out else None),
     )
-    return tuple(part for part in said if part)
+    return tuple(part for part in parts if part)
 
 
 def _otp_requests(context: Context) -> Reply:
@@ -116,5 +118,5 @@ def _until(context: Context) -> Reply:
 
 
 def _day(moment: datetime) -> str:
-    """The day as people in India write it, by their clock."""
+    """The day in India, as people there write it: 22-11-2026."""
     return f"{moment.astimezone(INDIA):%d-%m-%Y}"

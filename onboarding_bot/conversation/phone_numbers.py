@@ -1,4 +1,4 @@
-"""Indian mobile numbers in every way of writing them: the one parser for the chat, for admins and for addresses."""
+"""Parses Indian mobile numbers in every way of writing them, for the chat, for admins and for addresses alike."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onboarding_bot.conversation.text_normalization import plain
+from onboarding_bot.conversation.text_normalization import normalize
 
 MOBILE_DIGITS = 10
 
 _BETWEEN = re.compile(r"[\s\-.()\[\]]")
-# RFC 3966: a number may be a URI, and a local one names its country behind it.
+# RFC 3966: a number may be a URI, and a local number names its country in a parameter.
 _SCHEME = re.compile(r"(?:tel|whatsapp):(?://)?", re.IGNORECASE)
 _IN_INDIA = re.compile(r";phone-context=\+91$", re.IGNORECASE)
 _MOBILE = re.compile(r"(?:(?:(?:\+|00|0)?91)?0?)([6-9][0-9]{9})")
-_COUNTRY = re.compile(r"(?:\+|00)91|091(?=[0-9]{9,})")
+_COUNTRY_CODE = re.compile(r"(?:\+|00)91|091(?=[0-9]{9,})")
 _ABROAD = re.compile(r"(?:\+|00)[1-9]")
 
 
@@ -30,7 +30,7 @@ class NotAMobile(StrEnum):
 
 @dataclass(eq=False)
 class NotAMobileError(ValueError):
-    """A text that is no Indian mobile number; ``digits`` counts what stands behind the country's code."""
+    """A text that is no Indian mobile number; ``digits`` is how many digits stand behind the country code."""
 
     reason: NotAMobile
     digits: int = 0
@@ -39,8 +39,8 @@ class NotAMobileError(ValueError):
 def parse_indian_mobile(text: str) -> str:
     """``+91XXXXXXXXXX`` from ten digits that start with 6 to 9 (India's National Numbering Plan).
 
-    They may stand behind +91, 91, 091 or 0091, behind a trunk 0 or (0), behind ``tel:`` or ``whatsapp:``, in the digits
-    of any script, with spaces, dashes, dots and brackets anywhere between them.
+    They may follow +91, 91, 091 or 0091, a trunk 0 or (0), ``tel:`` or ``whatsapp:``, in the digits of any script, with
+    spaces, dashes, dots and brackets anywhere between them.
 
     Raises NotAMobileError.
     """
@@ -49,13 +49,13 @@ def parse_indian_mobile(text: str) -> str:
         return f"+91{mobile[1]}"
     if not (number.isascii() and number.removeprefix("+").isdigit()):
         raise NotAMobileError(NotAMobile.CHARACTERS)
-    country = _COUNTRY.match(number)
-    if country is None and _ABROAD.match(number):
+    country_code = _COUNTRY_CODE.match(number)
+    if country_code is None and _ABROAD.match(number):
         raise NotAMobileError(NotAMobile.FOREIGN)
     national = number.removeprefix("+")
-    if country:
-        # The trunk 0 that may stand behind the country's code is none of the ten.
-        national = number[country.end() :].removeprefix("0")
+    if country_code:
+        # A trunk 0 behind the country code is none of the ten digits.
+        national = number[country_code.end() :].removeprefix("0")
     if len(national) != MOBILE_DIGITS:
         raise NotAMobileError(NotAMobile.COUNT, len(national))
     raise NotAMobileError(NotAMobile.START, len(national))
@@ -63,11 +63,11 @@ def parse_indian_mobile(text: str) -> str:
 
 def without_separators(text: str) -> str:
     """A number as one run of characters, in ASCII digits."""
-    return _BETWEEN.sub("", plain(text))
+    return _BETWEEN.sub("", normalize(text))
 
 
 def _bare(text: str) -> str:
-    line = plain(text)
+    line = normalize(text)
     if scheme := _SCHEME.match(line):
         line = line[scheme.end() :]
     return _BETWEEN.sub("", _IN_INDIA.sub("", line))

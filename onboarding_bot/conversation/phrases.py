@@ -1,56 +1,59 @@
-"""Spellings of one word or several, found in a message: which kinds of phrase it is made of, in their order."""
+"""Finds the spellings of a lexicon's tables in a message: which kinds of phrase its words are, in their order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from onboarding_bot.conversation.text_normalization import words
+from onboarding_bot.conversation.text_normalization import lowercase_words
 
 
-def no_other(_word: str) -> str | None:
-    """For a message that may only hold what the tables list."""
+def no_kind(_word: str) -> str | None:
+    """The kind of a word that no table lists: none."""
     return None
 
 
 class Phrases:
-    """Tables of spellings, by the kind that each table stands for; of two tables with one spelling the first counts."""
+    """Tables of spellings, by the kind of phrase that each table holds.
+
+    A spelling that stands in two tables is of the kind of the first.
+    """
 
     def __init__(self, tables: Mapping[str, Iterable[str]]) -> None:
-        self._by_first: dict[str, dict[tuple[str, ...], str]] = {}
+        self._by_first_word: dict[str, dict[tuple[str, ...], str]] = {}
         for kind, spellings in tables.items():
             for spelling in spellings:
-                phrase = tuple(words(spelling).split()) or (spelling,)
-                self._by_first.setdefault(phrase[0], {}).setdefault(phrase, kind)
-        self._longest = {first: max(map(len, phrases)) for first, phrases in self._by_first.items()}
+                phrase = tuple(lowercase_words(spelling).split()) or (spelling,)
+                self._by_first_word.setdefault(phrase[0], {}).setdefault(phrase, kind)
+        self._longest = {first: max(map(len, phrases)) for first, phrases in self._by_first_word.items()}
 
-    def at(self, said: Sequence[str], place: int) -> tuple[str, int] | None:
-        """The kind of the longest phrase that begins at ``place``, and how many words it has."""
-        phrases = self._by_first.get(said[place])
+    def match_at(self, words: Sequence[str], index: int) -> tuple[str, int] | None:
+        """The kind of the longest phrase that begins at ``index``, and how many words it has."""
+        phrases = self._by_first_word.get(words[index])
         if phrases is None:
             return None
-        for length in range(min(self._longest[said[place]], len(said) - place), 0, -1):
-            if kind := phrases.get(tuple(said[place : place + length])):
+        for length in range(min(self._longest[words[index]], len(words) - index), 0, -1):
+            if kind := phrases.get(tuple(words[index : index + length])):
                 return kind, length
         return None
 
-    def kinds(self, said: Sequence[str], other: Callable[[str], str | None] = no_other) -> list[str] | None:
-        """The kinds of all phrases in their order; None when a word belongs to none, and ``other`` gives it none."""
-        found, place = [], 0
-        while place < len(said):
-            kind, length = self.at(said, place) or (other(said[place]), 1)
+    def kinds(self, words: Sequence[str], kind_of: Callable[[str], str | None] = no_kind) -> list[str] | None:
+        """The kinds of all phrases in their order; None when a word belongs to no phrase and has no ``kind_of``."""
+        found, index = [], 0
+        while index < len(words):
+            kind, length = self.match_at(words, index) or (kind_of(words[index]), 1)
             if kind is None:
                 return None
             found.append(kind)
-            place += length
+            index += length
         return found
 
-    def without(self, said: Sequence[str]) -> list[str]:
+    def words_outside(self, words: Sequence[str]) -> list[str]:
         """The words that belong to no phrase."""
-        left, place = [], 0
-        while place < len(said):
-            if found := self.at(said, place):
-                place += found[1]
+        left, index = [], 0
+        while index < len(words):
+            if found := self.match_at(words, index):
+                index += found[1]
             else:
-                left.append(said[place])
-                place += 1
+                left.append(words[index])
+                index += 1
         return left

@@ -1,4 +1,4 @@
-"""How fast a person may write: beyond that they are asked once to slow down, and then nothing is read for a while."""
+"""The rate limit of one person: a message over the limit gets one request to wait, and further ones no reply."""
 
 from __future__ import annotations
 
@@ -6,48 +6,44 @@ import math
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from onboarding_bot.conversation.command_rules import opted_out, without_news
-from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.commands import Command
+from onboarding_bot.conversation.consent import consent_command_in, record_news_opt_out, record_opt_out
 from onboarding_bot.conversation.context import Context
-from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Part
-from onboarding_bot.conversation.session import Minute, UserSession
+from onboarding_bot.conversation.session import RateLimitWindow, UserSession
 from onboarding_bot.conversation.turn import MessageKind, Turn, TurnResult
 
-MINUTE = timedelta(minutes=1)
+WINDOW = timedelta(minutes=1)
 
 
-def counted(session: UserSession, now: datetime) -> UserSession:
-    """The session with one more message in its minute, or in a new one when that is over."""
-    minute = session.minute
-    # Of two machines one may be a little ahead; a minute that begins far in the future would silence a person for long.
-    if minute is None or abs(now - minute.began_at) >= MINUTE:
-        return replace(session, minute=Minute(now))
-    return replace(session, minute=replace(minute, messages=minute.messages + 1))
+def count_message(session: UserSession, now: datetime) -> UserSession:
+    """The session with one more message in its window, or in a new window when that is over."""
+    window = session.rate_limit_window
+    # The clocks of two machines may differ: a window that begins far in the future would silence a person for long.
+    if window is None or abs(now - window.began_at) >= WINDOW:
+        return replace(session, rate_limit_window=RateLimitWindow(now))
+    return replace(session, rate_limit_window=replace(window, messages=window.messages + 1))
 
 
-def is_too_fast(session: UserSession, messages_per_minute: int) -> bool:
-    """Whether the message that was just counted is one too many."""
-    return session.minute is not None and session.minute.messages > messages_per_minute
+def is_over_limit(session: UserSession, messages_per_minute: int) -> bool:
+    """Whether the message that was just counted is over the limit."""
+    return session.rate_limit_window is not None and session.rate_limit_window.messages > messages_per_minute
 
 
-def hold_back(context: Context) -> Turn:
-    """The turn of a message that is not read; a STOP, also to news, is obeyed and confirmed once."""
-    command = _word_of_consent(context) if context.message.kind is MessageKind.TEXT else None
-    if command is Command.STOP and context.contact.opt_out is None:
-        return opted_out(context)
-    if command is Command.STOP_UPDATES and context.contact.opt_out is None and context.contact.news_ended is None:
-        return without_news(context)
-    minute = context.session.minute or Minute(context.now)
-    if minute.warned:
+def answer_over_limit(context: Context) -> Turn:
+    """The turn of a message over the limit; a STOP or STOP UPDATES is recorded and confirmed once."""
+    contact = context.contact
+    command = consent_command_in(context.message.text) if context.message.kind is MessageKind.TEXT else None
+    if command is Command.STOP and contact.opt_out is None:
+        return record_opt_out(context)
+    if command is Command.STOP_UPDATES and contact.opt_out is None and contact.news_ended is None:
+        return record_news_opt_out(context)
+    window = context.session.rate_limit_window or RateLimitWindow(context.now)
+    if window.warned:
         return context.turn(TurnResult.TOO_FAST)
-    left = max(1, math.ceil((minute.began_at + MINUTE - context.now).total_seconds()))
+    wait_seconds = max(1, math.ceil((window.began_at + WINDOW - context.now).total_seconds()))
     return context.turn(
-        TurnResult.TOO_FAST, Part("pace.slow_down", {"count": left}), minute=replace(minute, warned=True)
+        TurnResult.TOO_FAST,
+        Part("pace.slow_down", {"count": wait_seconds}),
+        rate_limit_window=replace(window, warned=True),
     )
-
-
-def _word_of_consent(context: Context) -> Command | None:
-    """The command that the message is; a refusal in other words is a STOP."""
-    command = find_command(context.message.text)
-    return Command.STOP if command is None and refusal_in(context.message.text) in ENDING else command

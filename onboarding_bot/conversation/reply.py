@@ -1,4 +1,4 @@
-"""What the bot says, as codes with their values; the texts catalogues turn it into words."""
+"""Replies as codes of texts with their values; ``rendering`` puts them into words from the catalogues."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TextRef:
-    """A value that is itself a text of the catalogue, such as the name of a sector."""
+    """A value that is itself a text of the catalogues, such as the name of a sector."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A value that is a URL of ours and must arrive letter for letter."""
+class Url:
+    """A value that is a URL of ours, and arrives letter for letter."""
 
     url: str
 
 
-# A plain string is something that a person typed: whoever renders it takes the formatting out.
-Value = str | int | TextRef | Link
+# A plain string is what a person typed: rendering takes WhatsApp's formatting out of it.
+Value = str | int | TextRef | Url
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ Reply = tuple[Part, ...]
 
 
 def to_record(reply: Reply) -> list[Any]:
-    """A reply as JSON: ``[[code, {placeholder: value}], …]``, references and links as one-entry objects."""
+    """A reply as JSON: ``[[code, {placeholder: value}], …]``, references and URLs as one-entry objects."""
     return [[part.code, {name: _value_to_record(value) for name, value in part.values.items()}] for part in reply]
 
 
@@ -52,7 +52,7 @@ def _value_to_record(value: Value) -> Any:
     match value:
         case TextRef(code):
             return {"text": code}
-        case Link(url):
+        case Url(url):
             return {"link": url}
         case _:
             return value
@@ -63,7 +63,7 @@ def _value_from_record(record: Any) -> Value:
         case {"text": str(code)}:
             return TextRef(code)
         case {"link": str(url)}:
-            return Link(url)
+            return Url(url)
         case str() | int():
             return record
         case _:

@@ -1,4 +1,4 @@
-"""The twelve sectors and the words that owners use for them."""
+"""The twelve sectors, and how a message names one of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from rapidfuzz import fuzz, process
 
 from onboarding_bot.conversation.phrases import Phrases
 from onboarding_bot.conversation.reply import TextRef
-from onboarding_bot.conversation.text_normalization import words
+from onboarding_bot.conversation.text_normalization import lowercase_words
 from onboarding_bot.languages.lexicon import Spellings, spellings
 
-# Below this likeness a typing mistake and another word cannot be told apart; shorter words must be exact.
+# Below this likeness a typing mistake and another word look the same; a name of fewer letters must be exact.
 LIKENESS_PERCENT = 80
 SHORTEST_GUESS = 4
 
@@ -43,23 +43,23 @@ SECTORS = tuple(Sector)
 ALIASES: dict[Sector, Spellings] = {sector: spellings("sectors", sector.value, "aliases") for sector in Sector}
 
 
-def _normal(text: str) -> str:
-    return words(text.replace("&", " and "))
+def _normalized_name(text: str) -> str:
+    return lowercase_words(text.replace("&", " and "))
 
 
-_AROUND = Phrases({"around": (*spellings("choices", "around_a_sector"), *spellings("commands", "politeness"))})
+_FILLERS = Phrases({"filler": (*spellings("choices", "around_a_sector"), *spellings("commands", "politeness"))})
 _BY_NAME: dict[str, Sector] = {
-    _normal(name): sector for sector, aliases in ALIASES.items() for name in (sector.value, *aliases)
+    _normalized_name(name): sector for sector, aliases in ALIASES.items() for name in (sector.value, *aliases)
 }
 _NAMES = Phrases({sector: [name for name, named in _BY_NAME.items() if named is sector] for sector in Sector})
 
 
 def find_sector(text: str) -> Sector | None:
-    """The sector that ``text`` names, its case and small typing mistakes forgiven, or None."""
-    name = _normal(text)
+    """The sector that ``text`` names, in any case and with small typing mistakes, or None."""
+    name = _normalized_name(text)
     if name in _BY_NAME:
         return _BY_NAME[name]
-    # By two of its names, as lists show it: "विनिर्माण (Manufacturing)".
+    # Two names of one sector, as lists show it: "विनिर्माण (Manufacturing)".
     if len(named := set(_NAMES.kinds(name.split()) or ())) == 1:
         return Sector(named.pop())
     if len(name) < SHORTEST_GUESS:
@@ -69,8 +69,8 @@ def find_sector(text: str) -> Sector | None:
 
 
 def find_sector_among_words(text: str) -> Sector | None:
-    """The sector that ``text`` names, also where it says that this is the sector: "Technology please"."""
+    """The sector that ``text`` names, also with words around it that only say so: "Technology please"."""
     if sector := find_sector(text):
         return sector
-    bare = " ".join(_AROUND.without(words(text).split()))
+    bare = " ".join(_FILLERS.words_outside(lowercase_words(text).split()))
     return find_sector(bare) if bare else None

@@ -1,4 +1,4 @@
-"""A person's place in the sign-up: the step, the answers so far, and what was said to whom lately."""
+"""The session: a person's step in the sign-up, the answers so far, the OTP request, and the replies of late."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onboarding_bot.conversation.reply import Reply
 SCHEMA_VERSION = 1
 SESSION_LIFETIME = timedelta(hours=24)
 REMEMBERED_REPLIES = 64
-# Twilio repeats a webhook within 15 s; a person's phone and a proxy may take minutes.
+# Twilio repeats a webhook within 15 s; a phone or a proxy may deliver a copy minutes later.
 REMEMBERED_FOR = timedelta(minutes=15)
 
 
@@ -31,7 +31,7 @@ class OnboardingStep(StrEnum):
 
 
 class OtpPurpose(StrEnum):
-    """What an OTP is asked for: the first login, or another one later."""
+    """What an OTP is for: the end of the sign-up, or a later login."""
 
     SIGN_UP = "sign_up"
     LOGIN = "login"
@@ -39,7 +39,7 @@ class OtpPurpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """A place among a phone number's OTP requests of the day; asking twice with one token takes one place."""
+    """One entry in the per-phone daily OTP limit; the same ``token`` again is the same entry."""
 
     token: str
     phone: str
@@ -47,11 +47,11 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class OtpIntention:
-    """An OTP that this person wants, from the wish until its outcome is known.
+    """The intention to send one OTP, from the YES or LOGIN until the outcome of the request is known.
 
-    ``id`` is the auth API's idempotency key. Until ``lease_until`` one process is at work on it; afterwards, or
-    when that is None, the next YES claims it. ``attempt`` counts the calls that may have sent an SMS, ``since``
-    says when it was wished for, ``trace_id`` in which trace it was claimed last.
+    ``id`` is the auth API's idempotency key. Until ``lease_until`` one process works on the request; afterwards, or
+    when that is None, the next YES claims the intention. ``attempt`` counts the calls that may have sent an SMS,
+    ``since`` is when the person asked, ``trace_id`` the trace of the turn that claimed it last.
     """
 
     id: str
@@ -63,15 +63,15 @@ class OtpIntention:
     trace_id: str = ""
 
     def in_flight(self, now: datetime) -> bool:
-        """Whether a process is at work on it right now."""
+        """Whether a process holds the lease."""
         return self.lease_until is not None and now < self.lease_until
 
 
 @dataclass(frozen=True, slots=True)
 class RememberedReply:
-    """What a message was answered with, and in which language.
+    """The reply to one message, and its language.
 
-    While ``reply`` is None the message's turn is still running, until ``lease_until``.
+    While ``reply`` is None the message's OTP request is still running, until ``lease_until``.
     """
 
     message_sid: str
@@ -82,13 +82,28 @@ class RememberedReply:
     lease_until: datetime | None = None
 
     def is_running(self, now: datetime) -> bool:
-        """Whether the turn of this message is at work right now, in this process or another one."""
+        """Whether a process, this or another one, still works on the OTP request of this message."""
         return self.reply is None and self.lease_until is not None and now < self.lease_until
 
 
+# The changes that discard the answers of a sign-up, and all that belongs to them.
+WITHOUT_ANSWERS: Mapping[str, Any] = {
+    "data": {},
+    "choosing": False,
+    "changing": False,
+    "wrong_answers": 0,
+    "voice_notes": 0,
+    "intention": None,
+    "spare_reservation": None,
+    "handoff_id": None,
+    "doubtful_name": None,
+    "confirmed_name": None,
+}
+
+
 @dataclass(frozen=True, slots=True)
-class Minute:
-    """The minute that somebody is writing in: its first message, how many there were, and whether that was too fast."""
+class RateLimitWindow:
+    """The window of the rate limit: when it began, how many messages it has, and whether a reply asked to wait."""
 
     began_at: datetime
     messages: int = 1
@@ -97,10 +112,12 @@ class Minute:
 
 @dataclass(frozen=True, slots=True)
 class UserSession:
-    """The session as it is stored for 24 hours after the last message; times are UTC.
+    """The session, which lives for 24 hours after the last message; times are UTC.
 
-    ``entered_at`` is since when it stands in its step; None when an older release brought it there. ``doubtful_name``
-    is what the person was asked about ("is … your name?"), ``confirmed_name`` what they said yes to.
+    ``choosing`` is set while the person chooses which answer to change, ``changing`` while they give the new one.
+    ``entered_at`` is when the session entered its step; None when an older release wrote it. ``doubtful_name`` is the
+    text of the pending question "Is … your name?", ``confirmed_name`` the text that got a yes. ``remembered`` begins
+    with the oldest reply. ``reminders_sent`` is stored as ``nudges``, and ``rate_limit_window`` as ``minute``.
     """
 
     current_step: OnboardingStep
@@ -111,11 +128,11 @@ class UserSession:
     changing: bool = False
     wrong_answers: int = 0
     voice_notes: int = 0
-    nudges: int = 0
+    reminders_sent: int = 0
     intention: OtpIntention | None = None
     spare_reservation: Reservation | None = None
     handoff_id: str | None = None
-    minute: Minute | None = None
+    rate_limit_window: RateLimitWindow | None = None
     remembered: tuple[RememberedReply, ...] = ()
     entered_at: datetime | None = None
     doubtful_name: str | None = None
@@ -123,19 +140,24 @@ class UserSession:
 
     @classmethod
     def start(cls, step: OnboardingStep, now: datetime, data: Mapping[str, str] | None = None) -> Self:
-        """A session of somebody who has none."""
+        """A new session in ``step``."""
         return cls(
-            current_step=step, created_at=now, updated_at=now, data=data or {}, minute=Minute(now), entered_at=now
+            current_step=step,
+            created_at=now,
+            updated_at=now,
+            data=data or {},
+            rate_limit_window=RateLimitWindow(now),
+            entered_at=now,
         )
 
     def recall(self, message_sid: str) -> RememberedReply | None:
-        """What is known of this message, when it has been here before."""
+        """What is remembered of this message; None when it is new."""
         return next((known for known in self.remembered if known.message_sid == message_sid), None)
 
     def remember(self, known: RememberedReply) -> Self:
-        """This session with one more remembered reply, in the place of an older one for the same message.
+        """This session with one more remembered reply, which replaces an older one to the same message.
 
-        However many messages get no reply, they never push out one that got some.
+        Messages without a reply never push out one with a reply.
         """
         kept = [
             other
@@ -145,11 +167,11 @@ class UserSession:
         return replace(self, remembered=_latest([*kept, known]))
 
     def remember_all(self, known: Iterable[RememberedReply]) -> Self:
-        """This session with these remembered replies, in the order in which their messages came."""
+        """This session with these remembered replies, the oldest first."""
         return replace(self, remembered=_latest(list(known)))
 
     def to_record(self) -> dict[str, Any]:
-        """The session as JSON."""
+        """The session as a JSON object."""
         return {
             "schema": SCHEMA_VERSION,
             "current_step": self.current_step.value,
@@ -160,11 +182,11 @@ class UserSession:
             "changing": self.changing,
             "wrong_answers": self.wrong_answers,
             "voice_notes": self.voice_notes,
-            "nudges": self.nudges,
+            "nudges": self.reminders_sent,
             "intention": _intention_to_record(self.intention),
             "spare_reservation": _reservation_to_record(self.spare_reservation),
             "handoff_id": self.handoff_id,
-            "minute": _minute_to_record(self.minute),
+            "minute": _window_to_record(self.rate_limit_window),
             "remembered": [_remembered_to_record(known) for known in self.remembered],
             "entered_at": time_to_record(self.entered_at),
             "doubtful_name": self.doubtful_name,
@@ -173,9 +195,9 @@ class UserSession:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The session that any release wrote: what a release did not know yet takes its default.
+        """The session that any release wrote; a field that a release did not know takes its default.
 
-        Raises KeyError, TypeError or ValueError when ``record`` is no session at all.
+        Raises KeyError, TypeError or ValueError when ``record`` is no session.
         """
         try:
             return cls(
@@ -187,11 +209,11 @@ class UserSession:
                 changing=record.get("changing", False),
                 wrong_answers=record.get("wrong_answers", 0),
                 voice_notes=record.get("voice_notes", 0),
-                nudges=record.get("nudges", 0),
+                reminders_sent=record.get("nudges", 0),
                 intention=_intention_from_record(record.get("intention")),
                 spare_reservation=_reservation_from_record(record.get("spare_reservation")),
                 handoff_id=record.get("handoff_id"),
-                minute=_minute_from_record(record.get("minute")),
+                rate_limit_window=_window_from_record(record.get("minute")),
                 remembered=tuple(_remembered_from_record(known) for known in record.get("remembered", [])),
                 entered_at=time_from_record(record.get("entered_at")),
                 doubtful_name=record.get("doubtful_name"),
@@ -248,20 +270,20 @@ def _intention_from_record(record: Mapping[str, Any] | None) -> OtpIntention | N
     )
 
 
-def _minute_to_record(minute: Minute | None) -> dict[str, Any] | None:
-    if minute is None:
+def _window_to_record(window: RateLimitWindow | None) -> dict[str, Any] | None:
+    if window is None:
         return None
-    return {"began_at": minute.began_at.isoformat(), "messages": minute.messages, "warned": minute.warned}
+    return {"began_at": window.began_at.isoformat(), "messages": window.messages, "warned": window.warned}
 
 
-def _minute_from_record(record: Mapping[str, Any] | None) -> Minute | None:
+def _window_from_record(record: Mapping[str, Any] | None) -> RateLimitWindow | None:
     if record is None:
         return None
-    return Minute(datetime.fromisoformat(record["began_at"]), record["messages"], record["warned"])
+    return RateLimitWindow(datetime.fromisoformat(record["began_at"]), record["messages"], record["warned"])
 
 
 def _latest(remembered: list[RememberedReply]) -> tuple[RememberedReply, ...]:
-    """The last of those that got a reply, and the last of those that got none, in the order in which they came."""
+    """The latest messages with a reply, and the latest without one, the oldest first."""
     room = {True: REMEMBERED_REPLIES, False: REMEMBERED_REPLIES}
     kept = []
     for known in reversed(remembered):

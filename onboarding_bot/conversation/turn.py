@@ -1,4 +1,4 @@
-"""The shapes that go into the engine and come out of it: messages, turns, effects and their outcomes."""
+"""What goes into the engine and comes out of it: messages, turns, effects and their outcomes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from onboarding_bot.conversation.contact import Contact
-from onboarding_bot.conversation.reply import Link, Reply
+from onboarding_bot.conversation.reply import Reply, Url
 from onboarding_bot.conversation.session import OnboardingStep, Reservation, UserSession
 
 
 class MessageKind(StrEnum):
-    """What kind of thing the person sent, as far as the conversation cares."""
+    """The kind of a message, as far as the rules tell kinds apart."""
 
     TEXT = "text"
     VOICE = "voice"
@@ -27,7 +27,7 @@ class MessageKind(StrEnum):
 
 
 class OptOutType(StrEnum):
-    """A word that Twilio's Advanced Opt-Out has answered already."""
+    """A keyword that Twilio's Advanced Opt-Out has answered already (``OptOutType`` of the webhook)."""
 
     STOP = "STOP"
     START = "START"
@@ -36,14 +36,14 @@ class OptOutType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """One message of one person. ``sender`` is Twilio's ``From``, whatever it looks like, and the address of the reply.
+    """One inbound message. ``sender`` is Twilio's ``From``, letter for letter, and the address of the reply.
 
-    ``user_ids`` are the ids that came along, as addresses; ``person_id`` is the person that all of them lead to, once
-    that is known.
+    ``user_ids`` are the user ids of the webhook, as addresses; ``person_id`` is the person that all addresses lead to,
+    once the storage has found it.
 
-    Of a button or a list's row, ``text`` is the id that it was sent with, and ``shown`` the words that the person saw
-    on it; the engine knows which of them counts. With ``opt_out`` Twilio has replied itself: the word is recorded, and
-    not answered a second time. ``trace_id`` is kept with what the message leaves to be done later.
+    Of a tapped button or a list's row, ``text`` is its id (``ButtonPayload``, ``ListId``) and ``button_text`` the words
+    on it (``ButtonText``, ``ListTitle``). With ``opt_out`` Twilio has replied itself: the engine records the keyword,
+    and replies nothing. ``trace_id`` is stored with an OTP request that the message leaves open.
     """
 
     sid: str
@@ -52,19 +52,19 @@ class InboundMessage:
     kind: MessageKind = MessageKind.TEXT
     opt_out: OptOutType | None = None
     trace_id: str = ""
-    shown: str = ""
+    button_text: str = ""
     user_ids: tuple[str, ...] = ()
     person_id: str = ""
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every address that leads to the person, each of them once."""
+        """All addresses of the sender, ``From`` first, each once."""
         return tuple(dict.fromkeys((self.sender, *self.user_ids)))
 
 
 @dataclass(frozen=True, slots=True)
 class RequestOtp:
-    """The effect: have the auth API send an OTP, with ``intention_id`` as the idempotency key."""
+    """The effect of a turn: request an OTP from the auth API, with ``intention_id`` as the idempotency key."""
 
     intention_id: str
     message_sid: str
@@ -74,7 +74,7 @@ class RequestOtp:
 
 
 class OtpResult(StrEnum):
-    """How asking for an OTP ended."""
+    """How an OTP request ended."""
 
     SENT = "sent"
     NOT_SENT = "not_sent"
@@ -86,15 +86,15 @@ class OtpResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OtpOutcome:
-    """The end of an OTP request: the login link when it was sent, seconds to wait when a limit was in the way."""
+    """The outcome of an OTP request: a login link with ``SENT``, the seconds to wait with ``LIMITED``."""
 
     result: OtpResult
-    login_link: Link | None = None
+    login_link: Url | None = None
     wait_seconds: int = 0
 
 
 class TurnResult(StrEnum):
-    """What became of a message, for the counters."""
+    """The result of a turn, for counters, metrics and the log."""
 
     GREETED = "greeted"
     ACCEPTED = "accepted"
@@ -106,12 +106,12 @@ class TurnResult(StrEnum):
     EFFECT = "effect"
     OUTCOME = "outcome"
     LATE_OUTCOME = "late_outcome"
-    NUDGE = "nudge"
+    REMINDER = "nudge"
     CAUGHT_UP = "caught_up"
 
 
 class Milestone(StrEnum):
-    """What a turn reached that is counted over all people."""
+    """A milestone of the sign-up that counters count over all people."""
 
     STARTED = "started"
     COMPLETED = "completed"
@@ -119,10 +119,11 @@ class Milestone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one message changes. With an ``effect`` the reply comes later, from ``resume``.
+    """What one message changes: the session and contact to store, and the reply.
 
-    ``fault`` is the code of the reason why an answer was refused, ``otp_result`` how asking for an OTP ended.
-    One that ``erases`` leaves nothing of the person: neither its session nor its contact is written.
+    ``step`` is the step that the message found. With an ``effect`` the reply comes later, from ``Engine.resume``.
+    ``fault`` is the code of the text that says why an answer was refused, ``otp_result`` how an OTP request ended.
+    A turn that ``erases`` stores neither session nor contact: the person is erased.
     """
 
     step: OnboardingStep

@@ -1,7 +1,4 @@
-"""What a person wrote while nobody answered, and the words among it that count all the same, such as STOP.
-
-A refusal in other words counts as a STOP.
-"""
+"""Messages that an outage left unanswered, and the commands among them that change a consent, such as STOP."""
 
 from __future__ import annotations
 
@@ -9,66 +6,56 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from onboarding_bot.conversation.command_rules import follow
+from onboarding_bot.conversation.command_rules import run_command
 from onboarding_bot.conversation.commands import Command, find_command
+from onboarding_bot.conversation.consent import consent_command_in
 from onboarding_bot.conversation.contact import NEWS, Contact
 from onboarding_bot.conversation.context import Context
-from onboarding_bot.conversation.intents import ENDING, refusal_in
 from onboarding_bot.conversation.reply import Reply
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.conversation.turn import InboundMessage
 
-_WORDS_OF_CONSENT = frozenset({Command.STOP, Command.START, Command.UPDATES, Command.STOP_UPDATES})
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class MissedMessage:
-    """A message that may have reached nobody, and when Twilio got it."""
+class UnansweredMessage:
+    """A message that may have reached no process of the bot, and when Twilio received it."""
 
     message: InboundMessage
     at: datetime
 
 
-def is_word_of_consent(text: str) -> bool:
-    """Whether the message switches something on or off that the bot sends on its own account."""
-    return _word_of_consent(text) is not None
+def apply_consent_commands(
+    session: UserSession, contact: Contact, messages: Iterable[UnansweredMessage]
+) -> tuple[Contact, Reply]:
+    """The contact after the consent commands among ``messages`` (the oldest first), and the last one's confirmation.
 
-
-def _word_of_consent(text: str) -> Command | None:
-    command = find_command(text)
-    if command is None and refusal_in(text) in ENDING:
-        return Command.STOP
-    return command if command in _WORDS_OF_CONSENT else None
-
-
-def hear_consent(session: UserSession, contact: Contact, missed: Iterable[MissedMessage]) -> tuple[Contact, Reply]:
-    """The contact after the words of consent among ``missed`` (the oldest first), and what confirms the last of them.
-
-    A word that was heard in its time has left its mark in the record, so only what came after that counts.
+    A command that was applied in its time has left its time in the contact record: only later ones count.
     """
     confirmation: Reply = ()
-    heard_at = _last_heard(contact)
-    for one in missed:
-        command = _word_of_consent(one.message.text)
-        if command is None or one.at <= heard_at:
+    last_change = _last_consent_change(contact)
+    for unanswered in messages:
+        text = unanswered.message.text
+        command = consent_command_in(text)
+        if command is None or unanswered.at <= last_change:
             continue
         is_off = contact.opt_out is not None
         changes = {Command.UPDATES: True, Command.START: is_off}.get(command, not is_off)
-        turn = follow(command, Context(session, contact, one.message, one.at))
+        turn = run_command(command, Context(session, contact, unanswered.message, unanswered.at))
         contact, confirmation = turn.contact, turn.reply[:1] if changes else ()
-        if command is Command.STOP and find_command(one.message.text) is None:
-            # Whoever refuses, and does not only want to be left alone, agrees to nothing any more.
+        if command is Command.STOP and find_command(text) is None:
+            # A refusal in other words takes back every consent, and not only that to news.
             contact = replace(contact, consents={})
     return contact, confirmation
 
 
-def _last_heard(contact: Contact) -> datetime:
+def _last_consent_change(contact: Contact) -> datetime:
     news = contact.consents.get(NEWS)
-    marks = (
+    times = (
         contact.opt_out and contact.opt_out.at,
         contact.news_ended and contact.news_ended.at,
         contact.asked_for_messages_at,
         news and news.at,
     )
-    return max((mark for mark in marks if mark), default=_LONG_AGO)
+    return max((at for at in times if at), default=_LONG_AGO)

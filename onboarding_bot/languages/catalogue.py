@@ -74,11 +74,6 @@ class Texts:
             raise CatalogueError("; ".join(faults))
 
     @property
-    def default_language(self) -> str:
-        """The language of people who have not chosen one."""
-        return self._default
-
-    @property
     def languages(self) -> list[str]:
         """The languages that have a catalogue."""
         return list(self._catalogues)

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from onboarding_bot.conversation.contact import Contact
-from onboarding_bot.conversation.flow import QUESTIONS
-from onboarding_bot.conversation.otp import TRIED_AGAIN_EVERY, TRIED_AGAIN_FOR
+from onboarding_bot.conversation.otp import RETRY_EVERY, RETRY_FOR
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
+from onboarding_bot.conversation.sign_up import QUESTIONS
 from onboarding_bot.outbound.sending_window import SENDING_WINDOW
 from onboarding_bot.quiet_hours import QuietHours
 
@@ -67,7 +67,7 @@ class Timetable:
             return None
         wrote_at = contact.last_inbound_at
         plan = ((1, wrote_at + self.remind_after), (2, wrote_at + LAST_REMINDER_AFTER))
-        for number, planned in plan[session.nudges :]:
+        for number, planned in plan[session.reminders_sent :]:
             if number == 1 and now >= plan[1][1]:
                 continue
             moment = max(planned, now)
@@ -82,5 +82,5 @@ def _next_otp_try(session: UserSession, now: datetime) -> datetime | None:
     if intention is None:
         return None
     # A lease that runs out means that its process died; otherwise the service gets a moment to recover.
-    moment = intention.lease_until or now + TRIED_AGAIN_EVERY
-    return moment if moment < intention.since + TRIED_AGAIN_FOR else None
+    moment = intention.lease_until or now + RETRY_EVERY
+    return moment if moment < intention.since + RETRY_FOR else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from onboarding_bot.conversation.consent_basis import service_yes_holds
+from onboarding_bot.conversation.consent import service_consent_holds
 from onboarding_bot.conversation.contact import SERVICE, Contact
 from onboarding_bot.progress import Progress, untold
 from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
@@ -48,7 +48,7 @@ class ConsentReview:
                 return
             if SERVICE not in known.contact.consents:
                 return
-            contact, holds = known.contact, service_yes_holds(known.session, known.contact)
+            contact, holds = known.contact, service_consent_holds(known.session, known.contact)
             if not holds and not dry_run and not is_audited:
                 self._audit(person_id)
                 is_audited = True

@@ -93,7 +93,7 @@ class LoadedPeople:
             return AddressHolder(self.person(alias.person_id), own.alias, is_vacant=True)
         unjoined = [own] if own.has_record and alias.is_same_person else []
         person = self.resolve(self.person(alias.person_id), unjoined)
-        if is_user_id(address) and person.link and person.link.is_somebody_else((address,)):
+        if is_user_id(address) and person.link and person.link.is_another_person((address,)):
             # After an erasure the id still leads for a while to the hash of a number, which may be passed on meanwhile.
             return AddressHolder(own, own.alias, is_stale=True)
         is_hidden = alias.kind is AliasKind.HIDDEN and own.has_record

@@ -126,7 +126,7 @@ class Identities:
         """
         if holder.is_vacant:
             return self._person_of_ids(ids, people) or people.person(self._new_person_id((number, *ids), [holder]))
-        if holder.person.link and holder.person.link.is_somebody_else(ids):
+        if holder.person.link and holder.person.link.is_another_person(ids):
             person = self._person_of_ids(ids, people) or people.person(self._keys.person_id(ids[0]))
             if person.person_id != holder.person.person_id:
                 holder.alias = self._recycled_numbers.reassign(number, holder, person)

@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 from onboarding_bot.conversation.addresses import Link
+from onboarding_bot.conversation.consent import without_news_consent
 from onboarding_bot.conversation.contact import Contact, OptOut
-from onboarding_bot.conversation.joining import joined_contact, joined_session, stricter, without_news
+from onboarding_bot.conversation.joined_records import joined_contact, joined_session, with_stricter_consent
 from onboarding_bot.conversation.session import UserSession
 from onboarding_bot.outbound.twilio_errors import BLOCKED
 from onboarding_bot.storage import keys
@@ -70,7 +71,7 @@ class Joins:
         ends_news = any(_ended_news(permit) for permit in permits)
         contact = joined_contact(winner.contact, loser.contact)
         if contact and ends_news:
-            contact = without_news(contact)
+            contact = without_news_consent(contact)
         winner = self._with_stricter_consent(winner, loser, ends_news=ends_news)
         self._take_over_permit(winner, permits[1])
         self._begin(winner, loser, contact.opt_out if contact else None)
@@ -91,9 +92,9 @@ class Joins:
         """Write the stricter consent of the two to the winner's record; the winner as stored now."""
         if winner.contact is None:
             return winner
-        strict = stricter(winner.contact, loser.contact)
+        strict = with_stricter_consent(winner.contact, loser.contact)
         if ends_news:
-            strict = without_news(strict)
+            strict = without_news_consent(strict)
         if strict == winner.contact:
             return winner
         amended = self._store.amend(winner, strict)

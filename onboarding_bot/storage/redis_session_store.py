@@ -12,7 +12,7 @@ from redis.cluster import RedisCluster
 
 from onboarding_bot.analytics.counter_layout import add_rows
 from onboarding_bot.conversation.addresses import RENEWED_AFTER
-from onboarding_bot.conversation.consent_basis import name_of, service_yes_holds
+from onboarding_bot.conversation.consent import service_consent_holds, stored_name
 from onboarding_bot.conversation.contact import (
     NEWS,
     OTP_DAY,
@@ -134,7 +134,7 @@ class RedisSessionStore:
         sealed_session = self._sealer.seal(session.to_record(), "session", person_id)
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
         draft, draft_life = self._draft_to_store(contact.draft, person_id, now)
-        holds = _service_yes_holds(known, session, contact)
+        holds = _service_consent_holds(known, session, contact)
         service_consent, news_consent = _consents_to_store(contact, holds=holds)
         steps = self._keys.steps(person_id)
         with unavailable_on_error():
@@ -194,7 +194,7 @@ class RedisSessionStore:
         """One Lua call, see ``SessionStore``."""
         person_id = known.person_id
         sealed_contact = self._sealer.seal(contact.to_record(), "contact", person_id)
-        holds = is_reviewed or _is_new_service_yes(known, contact)
+        holds = is_reviewed or _is_new_service_consent(known, contact)
         service_consent, news_consent = _consents_to_store(contact, holds=holds)
         with unavailable_on_error():
             written, *newer = self._scripts.run(
@@ -392,14 +392,14 @@ def _consents_to_store(contact: Contact, *, holds: bool) -> tuple[str, str]:
     return f"{service} holds" if service and holds else service, news
 
 
-def _service_yes_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
+def _service_consent_holds(known: StoredPerson, session: UserSession, contact: Contact) -> bool:
     """Whether the consent to service messages may count from now on: one of an earlier release only beside a name."""
-    if name_of(session, contact) is None and not _is_new_service_yes(known, contact):
+    if stored_name(session, contact) is None and not _is_new_service_consent(known, contact):
         return False
-    return service_yes_holds(session, contact)
+    return service_consent_holds(session, contact)
 
 
-def _is_new_service_yes(known: StoredPerson, contact: Contact) -> bool:
+def _is_new_service_consent(known: StoredPerson, contact: Contact) -> bool:
     """Whether the consent to service messages was not there before."""
     return contact.consents.get(SERVICE) != (known.contact.consents.get(SERVICE) if known.contact else None)
 

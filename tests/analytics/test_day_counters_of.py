@@ -129,7 +129,7 @@ STARTED, COMPLETED = frozenset({Milestone.STARTED}), frozenset({Milestone.COMPLE
             {"otp:not_sent"},
             id="nobody waits for a late outcome",
         ),
-        pytest.param(at("name"), turn(at("name"), TurnResult.NUDGE), set(), id="a reminder"),
+        pytest.param(at("name"), turn(at("name"), TurnResult.REMINDER), set(), id="a reminder"),
         pytest.param(at("name"), turn(at("name"), TurnResult.COMMAND), {WAITED}, id="HELP"),
     ],
 )

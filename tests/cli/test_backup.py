@@ -20,13 +20,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
 from onboarding_bot import progress
-from onboarding_bot.app import build_parts, create_app
+from onboarding_bot.app import create_app
 from onboarding_bot.backups import restore
 from onboarding_bot.backups.erasure_list import ErasureList, written
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.progress import Progress
 from onboarding_bot.storage import keys, snapshot
 from onboarding_bot.storage.connection import connect
+from onboarding_bot.wiring import build_parts
 from tests.command_line import run_command
 from tests.fakes import FakeOtpService
 from tests.servers import RedisServer, free_port, missing, running_cluster, running_redis
@@ -68,7 +69,7 @@ def talker_at(url: str, sender: str = ASHA) -> Talker:
 
 def erasures_at(url: str) -> list[tuple[str, datetime]]:
     """Who was erased, and when."""
-    return build_parts(settings(), redis=connect(url)).erasures.log.erased_since(datetime.fromtimestamp(0, UTC))
+    return build_parts(settings(), redis=connect(url)).storage.erasures.log.erased_since(datetime.fromtimestamp(0, UTC))
 
 
 # --- a night on which Redis is lost --------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def test_a_backup_and_a_restore_tell_how_far_they_have_come(
 
 def erase(url: str, sender: str) -> None:
     parts = build_parts(settings(), redis=connect(url))
-    assert parts.erasures.erase(parts.store.identify(sender), parts.now())
+    assert parts.storage.erasures.erase(parts.storage.store.identify(sender), parts.clock.now())
 
 
 def test_an_erasure_after_the_backup_stays_done_after_a_restore(
@@ -225,7 +226,7 @@ def test_whoever_came_back_is_kept_when_only_an_old_list_knows_of_the_erasure(
     assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     talker_at(old.url, ASHA).says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
-    parts.erasures.log.forget_before(parts.now())
+    parts.storage.erasures.log.forget_before(parts.clock.now())
     assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
     assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0
@@ -267,7 +268,7 @@ def test_whoever_came_back_is_kept_under_every_address(
     assert run_command("backup", str(tmp_path / "monday.rdb")) == 0
     asha.says_all("Hi", "Asha Devi")
     parts = build_parts(settings(), redis=connect(old.url))
-    parts.erasures.log.forget_before(parts.now())
+    parts.storage.erasures.log.forget_before(parts.clock.now())
     assert run_command("backup", str(tmp_path / "tuesday.rdb")) == 0
     work_with(new.url, monkeypatch)
     assert run_command("restore", str(tmp_path / "tuesday.rdb")) == 0
@@ -303,12 +304,13 @@ def test_a_restored_broadcast_sends_nothing_until_somebody_says_so(
     old: RedisServer, new: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it sent after the backup is not in the backup, and must not go out again by itself."""
-    service = build_parts(settings(), redis=connect(old.url)).broadcasts
+    service = build_parts(settings(), redis=connect(old.url)).broadcasts.service
     broadcast_id = service.create(Definition(message="The fair opens on Monday."), None).record.id
     assert run_command("backup", str(tmp_path / "night.rdb")) == 0
     work_with(new.url, monkeypatch)
     assert run_command("restore", str(tmp_path / "night.rdb")) == 0
-    assert build_parts(settings(), redis=connect(new.url)).broadcasts.view(broadcast_id).record.status == "paused"
+    restored = build_parts(settings(), redis=connect(new.url)).broadcasts.service
+    assert restored.view(broadcast_id).record.status == "paused"
 
 
 def test_what_is_made_anew_is_neither_restored_nor_in_the_way(

@@ -12,7 +12,7 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot import app as app_module
+from onboarding_bot import wiring
 from onboarding_bot.cli import breach_list
 from onboarding_bot.storage import keys
 from tests.broadcasts.people import add_many
@@ -33,7 +33,7 @@ ASHA, RAVI, NOOR, HIDDEN = (
 def on_this_redis(redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(app_module, "connect", lambda *_, **__: redis)
+    monkeypatch.setattr(wiring, "connect", lambda *_, **__: redis)
 
 
 class Run:

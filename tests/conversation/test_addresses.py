@@ -34,7 +34,7 @@ def test_a_user_id_has_one_shape(given: str, address: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("known", "message", "is_somebody_else"),
+    ("known", "message", "is_another_person"),
     [
         pytest.param((NUMBER, ID), (ID,), False, id="the same id"),
         pytest.param((NUMBER, ID), ("whatsapp:IN.9",), True, id="another id"),
@@ -46,8 +46,8 @@ def test_a_user_id_has_one_shape(given: str, address: str | None) -> None:
         pytest.param((NUMBER, ID, PARENT), ("whatsapp:IN.9", "whatsapp:IN.ENT.9"), True, id="another group, too"),
     ],
 )
-def test_who_has_a_number_by_its_ids(known: tuple[str, ...], message: tuple[str, ...], is_somebody_else: bool) -> None:
-    assert Link(known, NOON).is_somebody_else(message) == is_somebody_else
+def test_who_has_a_number_by_its_ids(known: tuple[str, ...], message: tuple[str, ...], is_another_person: bool) -> None:
+    assert Link(known, NOON).is_another_person(message) == is_another_person
 
 
 def test_a_link_is_read_as_it_was_written() -> None:

@@ -22,7 +22,7 @@ from onboarding_bot.conversation.commands import (
     is_no,
     is_yes,
 )
-from onboarding_bot.conversation.text_normalization import words
+from onboarding_bot.conversation.text_normalization import lowercase_words
 
 COMMANDS = [(spelling, command) for command, table in SPELLINGS.items() for spelling in table]
 
@@ -117,7 +117,7 @@ def test_yes_and_no(text: str, yes: bool, no: bool) -> None:
 def test_no_spelling_means_two_things() -> None:
     tables = {command.value: table for command, table in SPELLINGS.items()}
     tables |= {"yes": YES, "no": NO, "continue": CONTINUE}
-    said = {meaning: {words(spelling) for spelling in table} for meaning, table in tables.items()}
+    said = {meaning: {lowercase_words(spelling) for spelling in table} for meaning, table in tables.items()}
     shared = {
         (one, other): said[one] & said[other]
         for one, other in itertools.combinations(said, 2)

@@ -8,9 +8,9 @@ import pytest
 
 from onboarding_bot.conversation.choices import LINES_MAX
 from onboarding_bot.conversation.commands import Command
+from onboarding_bot.conversation.opt_out_phrases import KINDS, OptOutScope, opt_out_request
 from onboarding_bot.conversation.sectors import SECTORS
-from onboarding_bot.conversation.stopping import KINDS, Ending, asked_to_end
-from onboarding_bot.conversation.text_normalization import words
+from onboarding_bot.conversation.text_normalization import lowercase_words
 from onboarding_bot.languages.lexicon import LANGUAGES, Lexicon, lexicons, spellings
 
 TABLES = {
@@ -52,13 +52,13 @@ def test_a_word_means_one_thing_in_all_languages() -> None:
     meanings = defaultdict(set)
     for name in sorted({command.name.lower() for command in Command} | ANSWERS - {"politeness"}):
         for spelling in spellings("commands", name):
-            meanings[words(spelling)].add(name)
+            meanings[lowercase_words(spelling)].add(name)
     for number in range(LINES_MAX + 1):
         for spelling in spellings("numbers", str(number)):
-            meanings[words(spelling)].add(str(number))
+            meanings[lowercase_words(spelling)].add(str(number))
     for sector in SECTORS:
         for spelling in spellings("sectors", sector.value, "aliases"):
-            meanings[words(spelling)].add(sector.value)
+            meanings[lowercase_words(spelling)].add(sector.value)
     assert {word: found for word, found in meanings.items() if len(found) > 1} == {}
 
 
@@ -73,13 +73,13 @@ def test_a_lexicon_has_only_tables_that_are_read(lexicon: Lexicon) -> None:
 @pytest.mark.parametrize("table", [table for table in KINDS if table not in {"fillers", "articles"}])
 def test_no_word_does_two_things_in_a_stop(table: str) -> None:
     """What only fills is looked at last, so that it may stand in another table too."""
-    own = {words(spelling) for spelling in spellings("stop", table)}
+    own = {lowercase_words(spelling) for spelling in spellings("stop", table)}
     others = {other for other in KINDS if other not in {table, "fillers", "articles"}}
-    shared = {other: own & {words(spelling) for spelling in spellings("stop", other)} for other in others}
+    shared = {other: own & {lowercase_words(spelling) for spelling in spellings("stop", other)} for other in others}
     assert {other: said for other, said in shared.items() if said} == {}
 
 
 def test_a_translator_adds_spellings_of_a_stop_in_one_table() -> None:
     assert all(lexicon.tables["stop"]["verbs"] for lexicon in lexicons())
-    assert all(asked_to_end(verb) is Ending.ALL for verb in spellings("stop", "verbs"))
-    assert all(asked_to_end(phrase) is Ending.ALL for phrase in spellings("stop", "phrases"))
+    assert all(opt_out_request(verb) is OptOutScope.ALL for verb in spellings("stop", "verbs"))
+    assert all(opt_out_request(phrase) is OptOutScope.ALL for phrase in spellings("stop", "phrases"))

@@ -13,7 +13,7 @@ from onboarding_bot.conversation.contact import Contact, Draft
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.conversation.turn import InboundMessage, Turn
-from onboarding_bot.conversation.unanswered import MissedMessage
+from onboarding_bot.conversation.unanswered import UnansweredMessage
 from tests.conversation.test_story import forget_session
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
@@ -30,7 +30,7 @@ def registered(talker: Talker) -> Talker:
 
 
 def change(monkeypatch: pytest.MonkeyPatch, version: str = LATER) -> None:
-    monkeypatch.setattr("onboarding_bot.conversation.engine.NOTICE_VERSION", version)
+    monkeypatch.setattr("onboarding_bot.conversation.notice.NOTICE_VERSION", version)
 
 
 def version_of(talker: Talker) -> str | None:
@@ -118,9 +118,9 @@ def test_in_mid_flow_the_answer_counts_and_agrees_to_no_other_notice(
     earlier = version_of(talker)
     change(monkeypatch)
     talker.says("7").hears(CHANGED, "Retail", "pincode").expects_step("pincode")
-    assert talker.stored.contact.consents["service"].wording == earlier
+    assert talker.stored.contact.consents["service"].text_version == earlier
     talker.says("560001").does_not_hear(CHANGED)
-    assert talker.stored.contact.consents["service"].wording == earlier
+    assert talker.stored.contact.consents["service"].text_version == earlier
 
 
 def test_a_stop_is_followed_and_confirmed_first(registered: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,21 +224,21 @@ def test_whatever_an_earlier_release_kept_of_it_the_notice_comes(version: str | 
 
 def test_a_reminder_brings_no_notice() -> None:
     session = UserSession.start(OnboardingStep.SECTOR, NOON, {"name": "Asha Devi"})
-    turn = Engine().nudge(session, OLD_FRIEND, 1, NOON)
+    turn = Engine().remind(session, OLD_FRIEND, 1, NOON)
     assert "notice" not in codes(turn)
     assert turn.contact.notice_version is None
 
 
-def test_who_is_caught_up_with_after_an_outage_reads_it_there() -> None:
-    missed = [MissedMessage(InboundMessage("SM1", ADDRESS, "Hi"), NOON)]
-    turn = Engine().catch_up(None, OLD_FRIEND, missed, is_answered=False, is_reachable=True)
+def test_a_reply_after_an_outage_brings_it() -> None:
+    unanswered = [UnansweredMessage(InboundMessage("SM1", ADDRESS, "Hi"), NOON)]
+    turn = Engine().answer_unanswered(None, OLD_FRIEND, unanswered, is_answered=False, is_reachable=True)
     assert codes(turn)[:3] == ["notice.changed", "notice", "catch_up.back"]
     assert turn is not None
-    again = Engine().catch_up(turn.session, turn.contact, missed, is_answered=False, is_reachable=True)
+    again = Engine().answer_unanswered(turn.session, turn.contact, unanswered, is_answered=False, is_reachable=True)
     assert "notice" not in codes(again)
 
 
-def test_a_stop_that_is_caught_up_with_is_confirmed_alone() -> None:
-    missed = [MissedMessage(InboundMessage("SM1", ADDRESS, "STOP"), NOON)]
-    turn = Engine().catch_up(None, OLD_FRIEND, missed, is_answered=False, is_reachable=True)
+def test_a_stop_that_an_outage_left_unanswered_is_confirmed_alone() -> None:
+    unanswered = [UnansweredMessage(InboundMessage("SM1", ADDRESS, "STOP"), NOON)]
+    turn = Engine().answer_unanswered(None, OLD_FRIEND, unanswered, is_answered=False, is_reachable=True)
     assert codes(turn) == ["stop.done"]

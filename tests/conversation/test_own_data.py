@@ -8,11 +8,11 @@ import fakeredis
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.erasure import Erasures
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import erasures_of
 from tests.talker import Talker, message_in, new_sid, post_signed, webhook_form
 
 ERASED = "Done: your data here are erased."
@@ -223,7 +223,7 @@ def test_copies_begin_nothing_after_an_admin_erased_the_person(app: Flask, talke
     if language == "hi":
         talker.says("HINDI")
     name = talker.says("Asha Devi").sid
-    erasures, person_id = app.extensions[BOT]._erasures, talker.store.identify(talker.sender)
+    erasures, person_id = erasures_of(app), talker.store.identify(talker.sender)
     assert erasures.erase(person_id, MovableClock().moment)
     for text, sid in (("Hi", hi), ("Asha Devi", name)):
         talker.says(text, sid=sid).hears({"en": ERASED, "hi": "आपका डेटा मिट गया है"}[language])
@@ -276,17 +276,17 @@ def test_two_copies_of_the_yes_at_once_end_in_one_erasure_reply(
 ) -> None:
     """Both have read the question; the slower one finds that it is done."""
     talker.answers_everything().says("DELETE MY DATA")
-    erase, sid, heard = Erasures.erase_as_known, new_sid(), []
+    erase, sid, replies = Erasures.erase_as_known, new_sid(), []
 
     def let_the_copy_go_first(*known: object, **what: object) -> object:
-        if not heard:
-            heard.append("")
-            heard.append(talker.says("YES", sid=sid).reply)
+        if not replies:
+            replies.append("")
+            replies.append(talker.says("YES", sid=sid).reply)
         return erase(*known, **what)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Erasures, "erase_as_known", let_the_copy_go_first)
     talker.says("YES", sid=sid).hears(ERASED)
-    assert heard == ["", talker.reply]
+    assert replies == ["", talker.reply]
     assert is_unknown(talker)
 
 
@@ -360,7 +360,7 @@ def test_going_on_with_the_name_is_recorded_with_the_notices_version(talker: Tal
     assert talker.stored.contact.consents == {}
     talker.says("Asha Devi")
     consent = talker.stored.contact.consents["service"]
-    assert (consent.source, consent.wording) == (talker.sid, talker.stored.contact.notice_version)
+    assert (consent.source, consent.text_version) == (talker.sid, talker.stored.contact.notice_version)
 
 
 def test_going_on_after_a_newer_notice_is_recorded_anew(talker: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,6 +368,6 @@ def test_going_on_after_a_newer_notice_is_recorded_anew(talker: Talker, monkeypa
     first = talker.stored.contact.consents["service"]
     assert first.source != talker.sid
     talker.says_all("DELETE MY DATA", "YES")
-    monkeypatch.setattr("onboarding_bot.conversation.engine.NOTICE_VERSION", "later")
+    monkeypatch.setattr("onboarding_bot.conversation.notice.NOTICE_VERSION", "later")
     talker.says_all("Hi", "Asha Devi")
-    assert talker.stored.contact.consents["service"].wording == "later"
+    assert talker.stored.contact.consents["service"].text_version == "later"

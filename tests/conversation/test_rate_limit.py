@@ -14,8 +14,8 @@ from onboarding_bot.conversation.otp import LEASE
 from onboarding_bot.conversation.reply import Part
 from onboarding_bot.conversation.session import (
     REMEMBERED_REPLIES,
-    Minute,
     OnboardingStep,
+    RateLimitWindow,
     RememberedReply,
     UserSession,
 )
@@ -193,27 +193,35 @@ def test_what_twilio_has_answered_is_written_down_all_the_same(talker: Talker, k
     assert (talker.stored.contact.opt_out is not None) is (kind == "STOP")
 
 
-# --- the minute ----------------------------------------------------------------------------------------------------
+# --- the window ----------------------------------------------------------------------------------------------------
 
 
-def session(minute: Minute | None) -> UserSession:
-    return UserSession(OnboardingStep.NAME, NOON, NOON, minute=minute)
+def session(window: RateLimitWindow | None) -> UserSession:
+    return UserSession(OnboardingStep.NAME, NOON, NOON, rate_limit_window=window)
 
 
 @pytest.mark.parametrize(
-    ("minute", "expected"),
+    ("window", "expected"),
     [
-        pytest.param(None, Minute(NOON), id="a session of an older release"),
-        pytest.param(Minute(NOON), Minute(NOON, 2), id="the same moment"),
+        pytest.param(None, RateLimitWindow(NOON), id="a session of an older release"),
+        pytest.param(RateLimitWindow(NOON), RateLimitWindow(NOON, 2), id="the same moment"),
         pytest.param(
-            Minute(NOON - timedelta(seconds=59), 7, warned=True),
-            Minute(NOON - timedelta(seconds=59), 8, warned=True),
+            RateLimitWindow(NOON - timedelta(seconds=59), 7, warned=True),
+            RateLimitWindow(NOON - timedelta(seconds=59), 8, warned=True),
             id="the last second",
         ),
-        pytest.param(Minute(NOON - timedelta(seconds=60), 99, warned=True), Minute(NOON), id="over"),
-        pytest.param(Minute(NOON + timedelta(seconds=2), 3), Minute(NOON + timedelta(seconds=2), 4), id="a fast clock"),
-        pytest.param(Minute(NOON + timedelta(hours=1), 99), Minute(NOON), id="a clock that was wrong by an hour"),
+        pytest.param(RateLimitWindow(NOON - timedelta(seconds=60), 99, warned=True), RateLimitWindow(NOON), id="over"),
+        pytest.param(
+            RateLimitWindow(NOON + timedelta(seconds=2), 3),
+            RateLimitWindow(NOON + timedelta(seconds=2), 4),
+            id="a fast clock",
+        ),
+        pytest.param(
+            RateLimitWindow(NOON + timedelta(hours=1), 99),
+            RateLimitWindow(NOON),
+            id="a clock that was wrong by an hour",
+        ),
     ],
 )
-def test_a_message_is_counted_in_its_minute(minute: Minute | None, expected: Minute) -> None:
-    assert rate_limit.counted(session(minute), NOON).minute == expected
+def test_a_message_is_counted_in_its_window(window: RateLimitWindow | None, expected: RateLimitWindow) -> None:
+    assert rate_limit.count_message(session(window), NOON).rate_limit_window == expected

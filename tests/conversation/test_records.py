@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from onboarding_bot.conversation import reply as replies
 from onboarding_bot.conversation.contact import OTP_DAY, Consent, Contact, Draft, OptOut, OtpRequest
-from onboarding_bot.conversation.reply import Link, Part, TextRef
+from onboarding_bot.conversation.reply import Part, TextRef, Url
 from onboarding_bot.conversation.session import (
     REMEMBERED_FOR,
     REMEMBERED_REPLIES,
-    Minute,
     OnboardingStep,
     OtpIntention,
     OtpPurpose,
+    RateLimitWindow,
     RememberedReply,
     Reservation,
     UserSession,
@@ -33,7 +33,7 @@ REPLY = (
     Part("welcome"),
     Part("sector.accepted", {"sector": TextRef("sector.retail")}),
     Part("pincode.count", {"typed": "560 01", "count": 5}),
-    Part("completed.link", {"link": Link("https://app.example.in/login?token=a.b.c")}),
+    Part("completed.link", {"link": Url("https://app.example.in/login?token=a.b.c")}),
 )
 DATA = {"name": "आशा देवी", "sector": "Retail", "pincode": "560001", "phone": "+919876543210"}
 RESERVATION = Reservation("id.1", "+919876543210")
@@ -46,7 +46,7 @@ SESSION = UserSession(
     changing=True,
     wrong_answers=2,
     voice_notes=1,
-    nudges=1,
+    reminders_sent=1,
     intention=OtpIntention(
         "id",
         OtpPurpose.LOGIN,
@@ -58,7 +58,7 @@ SESSION = UserSession(
     ),
     spare_reservation=Reservation("id.0", "+919876543211"),
     handoff_id="handoff",
-    minute=Minute(NOW - timedelta(seconds=30), messages=61, warned=True),
+    rate_limit_window=RateLimitWindow(NOW - timedelta(seconds=30), messages=61, warned=True),
     remembered=(
         RememberedReply("SM1", NOW, REPLY, "hi"),
         RememberedReply("SM2", NOW, reply=(), language=None),
@@ -125,7 +125,7 @@ def test_a_reply_comes_back_as_it_was() -> None:
     assert replies.from_record(through_json(replies.to_record(REPLY))) == REPLY
 
 
-values = st.one_of(st.text(), st.integers(-(2**53), 2**53), st.text().map(TextRef), st.text().map(Link))
+values = st.one_of(st.text(), st.integers(-(2**53), 2**53), st.text().map(TextRef), st.text().map(Url))
 any_reply = st.lists(st.builds(Part, st.text(), st.dictionaries(st.text(), values, max_size=3)), max_size=4).map(tuple)
 
 
@@ -184,8 +184,9 @@ def test_a_session_without_a_later_field_takes_its_default(field: str) -> None:
     record = through_json(SESSION.to_record())
     del record[field]
     loaded = UserSession.from_record(record)
-    as_ever = UserSession(current_step=OnboardingStep.NAME, created_at=NOW, updated_at=NOW)
-    assert loaded == replace(SESSION, **({} if field == "schema" else {field: getattr(as_ever, field)}))
+    defaults = UserSession(current_step=OnboardingStep.NAME, created_at=NOW, updated_at=NOW)
+    name = {"nudges": "reminders_sent", "minute": "rate_limit_window"}.get(field, field)
+    assert loaded == replace(SESSION, **({} if field == "schema" else {name: getattr(defaults, name)}))
 
 
 @pytest.mark.parametrize(
@@ -292,15 +293,15 @@ def test_a_turn_runs_until_its_lease_is_over() -> None:
 
 
 def test_an_otp_request_counts_once_and_for_a_day() -> None:
-    contact = BARE_CONTACT.otp_requested(OtpRequest("a", NOW)).otp_requested(OtpRequest("a", NOW))
+    contact = BARE_CONTACT.with_otp_request(OtpRequest("a", NOW)).with_otp_request(OtpRequest("a", NOW))
     assert contact.otp_requests == (OtpRequest("a", NOW),)
-    assert contact.otp_requested(OtpRequest("b", NOW + OTP_DAY)).otp_requests == (OtpRequest("b", NOW + OTP_DAY),)
+    assert contact.with_otp_request(OtpRequest("b", NOW + OTP_DAY)).otp_requests == (OtpRequest("b", NOW + OTP_DAY),)
 
 
 def test_an_otp_that_was_not_sent_does_not_count() -> None:
-    contact = BARE_CONTACT.otp_requested(OtpRequest("a", NOW)).otp_requested(OtpRequest("b", NOW))
-    assert contact.otp_not_sent("a").otp_requests == (OtpRequest("b", NOW),)
-    assert contact.otp_not_sent("c") == contact
+    contact = BARE_CONTACT.with_otp_request(OtpRequest("a", NOW)).with_otp_request(OtpRequest("b", NOW))
+    assert contact.without_otp_request("a").otp_requests == (OtpRequest("b", NOW),)
+    assert contact.without_otp_request("c") == contact
 
 
 def test_a_time_of_another_zone_is_the_same_moment() -> None:

@@ -221,7 +221,7 @@ def test_a_copy_of_the_yes_changes_nothing(talker: Talker) -> None:
 
 def test_a_reminder_repeats_the_doubt(talker: Talker) -> None:
     stored = doubted(talker).stored
-    reminder = Engine().nudge(stored.session, stored.contact, 1, NOON)
+    reminder = Engine().remind(stored.session, stored.contact, 1, NOON)
     assert reminder.reply[-1] == Part("name.doubtful", {"name": "aa fraud to nathi ne"})
 
 

@@ -37,7 +37,7 @@ def test_a_stop_as_the_first_message_counts(talker: Talker) -> None:
 @pytest.mark.parametrize("word", ["START", "UPDATES"])
 def test_a_stop_outlives_the_record_until_it_is_taken_back(talker: Talker, word: str) -> None:
     talker.says_all("Hi", "STOP")
-    store = talker.app.extensions["whatsapp_bot"]._store
+    store = talker.store
     person_id = store.identify(talker.sender)
     keys = store._keys
     store._client.delete(keys.session(person_id), keys.contact(person_id), keys.draft(person_id))
@@ -359,5 +359,5 @@ def test_unfinished_answers_are_forgotten_after_a_week(talker: Talker, clock: Mo
 
 def forget_session(talker: Talker) -> None:
     """What Redis does 24 hours after the last message."""
-    store = talker.app.extensions["whatsapp_bot"]._store
+    store = talker.store
     store._client.delete(store._keys.session(store.identify(talker.sender)))

@@ -1,4 +1,4 @@
-"""What is made of typed text before anybody judges it."""
+"""Text normalisation, before any rule reads a message."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onboarding_bot.conversation.text_normalization import one_line, plain, words
+from onboarding_bot.conversation.text_normalization import lowercase_words, normalize, single_line
 
 
 @pytest.mark.parametrize(
-    ("typed", "line"),
+    ("written", "line"),
     [
         pytest.param("  a \t b\n\nc ", "a b c", id="white space"),
         pytest.param("a\u2028b\u00a0c", "a b c", id="white space of Unicode"),
@@ -21,12 +21,12 @@ from onboarding_bot.conversation.text_normalization import one_line, plain, word
         pytest.param("", "", id="nothing"),
     ],
 )
-def test_one_line(typed: str, line: str) -> None:
-    assert one_line(typed) == line
+def test_single_line(written: str, line: str) -> None:
+    assert single_line(written) == line
 
 
 @pytest.mark.parametrize(
-    ("typed", "text"),
+    ("written", "normalized"),
     [
         pytest.param("५६० ००१", "560 001", id="Devanagari digits"),
         pytest.param("\uff15\uff16\uff10", "560", id="full-width digits"),
@@ -40,12 +40,12 @@ def test_one_line(typed: str, line: str) -> None:
         pytest.param("፩", "፩", id="numbers that do not count in tens stay"),
     ],
 )
-def test_plain(typed: str, text: str) -> None:
-    assert plain(typed) == text
+def test_normalize(written: str, normalized: str) -> None:
+    assert normalize(written) == normalized
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("written", "words"),
     [
         pytest.param("Hi!! 👋", "hi", id="marks and emoji"),
         pytest.param("*HELP*", "help", id="formatting"),
@@ -56,16 +56,16 @@ def test_plain(typed: str, text: str) -> None:
         pytest.param("?!", "", id="nothing said"),
     ],
 )
-def test_words(typed: str, said: str) -> None:
-    assert words(typed) == said
+def test_lowercase_words(written: str, words: str) -> None:
+    assert lowercase_words(written) == words
 
 
 @given(text=st.text(max_size=80))
 @settings(deadline=None, max_examples=200)
 def test_lines_stay_as_they_are_and_hold_no_white_space_but_single_spaces(text: str) -> None:
-    for make_plain in (one_line, plain, words):
-        line = make_plain(text)
+    for function in (single_line, normalize, lowercase_words):
+        line = function(text)
         assert " ".join(line.split()) == line
-    assert one_line(one_line(text)) == one_line(text)
-    assert all(character in "0123456789" for character in plain(text) if character.isdecimal())
-    assert words(text.upper()) == words(words(text.upper()))
+    assert single_line(single_line(text)) == single_line(text)
+    assert all(character in "0123456789" for character in normalize(text) if character.isdecimal())
+    assert lowercase_words(text.upper()) == lowercase_words(lowercase_words(text.upper()))

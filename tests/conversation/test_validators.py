@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.validators import (
-    SHOWN_BACK_MAX,
+    QUOTED_MAX,
     InvalidInput,
     indian_mobile,
-    shown_back,
+    quoted,
     validate_name,
     validate_phone,
     validate_pincode,
@@ -546,11 +546,11 @@ def test_the_number_behind_an_address(sender: str, mobile: str | None) -> None:
 
 
 def test_what_is_shown_back_is_one_short_line() -> None:
-    shown = shown_back("a\nb" * 100)
-    assert len(shown) == SHOWN_BACK_MAX
+    shown = quoted("a\nb" * 100)
+    assert len(shown) == QUOTED_MAX
     assert "\n" not in shown
     assert shown.endswith("…")
-    assert shown_back("x" * SHOWN_BACK_MAX) == "x" * SHOWN_BACK_MAX
+    assert quoted("x" * QUOTED_MAX) == "x" * QUOTED_MAX
 
 
 # --- any text at all -----------------------------------------------------------------------------------------------
@@ -577,7 +577,7 @@ def test_any_text_becomes_a_clean_value_or_a_fault_with_a_text_of_its_own(field:
     if isinstance(outcome, InvalidInput):
         assert outcome.values.keys() == CODES[outcome.code]
         assert outcome.code.startswith(f"{field}.")
-        assert len(str(outcome.values.get("typed", ""))) <= SHOWN_BACK_MAX
+        assert len(str(outcome.values.get("typed", ""))) <= QUOTED_MAX
     else:
         assert CLEAN[field].fullmatch(outcome)
         assert validate(outcome) == outcome

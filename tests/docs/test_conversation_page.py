@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from docs.generate_conversation import DOES, PAGE, page
+from docs.generate_conversation import PAGE, page
+from onboarding_bot.conversation.command_rules import COMMAND_RULES
 from onboarding_bot.conversation.commands import Command
 from tests.docs.pages import ROOT
 
@@ -14,8 +15,9 @@ def test_the_page_is_what_the_generator_writes() -> None:
     assert PAGE.read_text() == page(), "run: python docs/generate_conversation.py"
 
 
-def test_every_command_is_explained() -> None:
-    assert set(DOES) == set(Command)
+def test_every_command_has_a_rule_and_says_what_it_does() -> None:
+    assert set(COMMAND_RULES) == set(Command)
+    assert all(rule.does for rule in COMMAND_RULES.values())
 
 
 def test_the_generator_runs_from_anywhere() -> None:

@@ -7,9 +7,10 @@ from random import Random
 
 from redis import Redis
 
-from onboarding_bot.app import build_parts, create_app
+from onboarding_bot.app import create_app
 from onboarding_bot.storage.day_counters import day_at
 from onboarding_bot.storage.keys import day_of_all
+from onboarding_bot.wiring import build_parts
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
 from tests.talker import Talker
@@ -31,7 +32,7 @@ def let_them_sign_up(redis: Redis, per_day: int, seed: int = 7) -> None:
     number = 0
     for day in range(7):
         clock.moment = now - timedelta(days=6 - day, minutes=30)
-        parts.store.count_expired_sessions(clock.moment)
+        parts.storage.store.count_expired_sessions(clock.moment)
         for _ in range(per_day + chance.randint(-per_day // 3, per_day // 3)):
             number += 1
             talker = Talker(app, f"whatsapp:+9190000{number:05}")

@@ -8,10 +8,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from onboarding_bot.app import build_parts
-from onboarding_bot.bot import Clock
-from onboarding_bot.catch_up import Fate, Report
+from onboarding_bot.catch_up import CatchUpReport, CatchUpResult
+from onboarding_bot.clock import Clock
 from onboarding_bot.config import load_settings
+from onboarding_bot.wiring import build_parts
 from tests.e2e.world import PATIENCE_SECONDS, ROOT, World, eventually
 
 
@@ -28,10 +28,12 @@ def program(world: World, *arguments: str, **settings: str) -> subprocess.Comple
     )
 
 
-def catch_up_two_minutes_later(world: World) -> Report:
+def catch_up_two_minutes_later(world: World) -> CatchUpReport:
     """An operator's run, when Twilio has surely given up."""
     clock = Clock(now=lambda: datetime.now(UTC) + timedelta(minutes=2))
-    return build_parts(load_settings(world.environment), clock=clock).catch_up.run(timedelta(minutes=30), dry_run=False)
+    return build_parts(load_settings(world.environment), clock=clock).conversation.catch_up.run(
+        timedelta(minutes=30), dry_run=False
+    )
 
 
 def sent_by_itself(world: World) -> list[tuple[str, str]]:
@@ -67,8 +69,8 @@ def test_after_an_outage_everybody_hears_from_the_bot_once(world: World) -> None
 
     with ThreadPoolExecutor(2) as pool:
         runs = list(pool.map(lambda _: catch_up_two_minutes_later(world), range(2)))
-    people = runs[0].people + runs[1].people
-    assert (people[Fate.BACK], people[Fate.WELCOMED], people[Fate.STOPPED]) == (2, 1, 1)
+    results = runs[0].results + runs[1].results
+    assert (results[CatchUpResult.BACK], results[CatchUpResult.WELCOMED], results[CatchUpResult.STOPPED]) == (2, 1, 1)
     heard = dict(eventually(lambda: len(found := sent_by_itself(world)[before:]) >= 4 and found, "four messages"))
     assert Counter(person for person, _ in sent_by_itself(world)[before:]) == Counter(
         [named, finishing, leaving, newcomer]
@@ -82,8 +84,8 @@ def test_after_an_outage_everybody_hears_from_the_bot_once(world: World) -> None
     assert "Thank you" in world.converse("Ravi Kumar", newcomer)
     assert "pincode" in world.converse("7", named)
     assert "token=" in world.converse("YES", finishing)
-    later = catch_up_two_minutes_later(world).people
-    assert not later[Fate.BACK] + later[Fate.WELCOMED] + later[Fate.STOPPED]
+    later = catch_up_two_minutes_later(world).results
+    assert not later[CatchUpResult.BACK] + later[CatchUpResult.WELCOMED] + later[CatchUpResult.STOPPED]
 
 
 def is_given_up(world: World, sids: list[str]) -> bool:

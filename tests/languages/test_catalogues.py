@@ -21,12 +21,12 @@ from twilio.twiml.messaging_response import MessagingResponse
 from onboarding_bot.conversation.commands import SPELLINGS
 from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact, Draft, OptOut, OtpRequest
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.flow import FIELDS
-from onboarding_bot.conversation.reply import Link, Part
+from onboarding_bot.conversation.reply import Part, Url
 from onboarding_bot.conversation.sectors import SECTORS
-from onboarding_bot.conversation.session import Minute, OnboardingStep, RememberedReply, UserSession
+from onboarding_bot.conversation.session import OnboardingStep, RateLimitWindow, RememberedReply, UserSession
+from onboarding_bot.conversation.sign_up import FIELDS
 from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOutcome, OtpResult, Turn
-from onboarding_bot.conversation.unanswered import MissedMessage
+from onboarding_bot.conversation.unanswered import UnansweredMessage
 from onboarding_bot.conversation.validators import InvalidInput, validate_name
 from onboarding_bot.errors import CatalogueError
 from onboarding_bot.languages.catalogue import FOLDER, Texts, harmless
@@ -67,7 +67,7 @@ FAMILIES = {
     "sector.{self.name.lower()}": {f"sector.{sector.name.lower()}" for sector in SECTORS},
 }
 # The functions whose first argument is a text's code.
-NAMING_CALLS = {"Part", "TextRef", "InvalidInput", "_says", "render"}
+NAMING_CALLS = {"Part", "TextRef", "InvalidInput", "_reply_with", "render"}
 
 
 def codes_in(expression: ast.expr) -> Iterator[str]:
@@ -184,7 +184,7 @@ def test_values_are_filled_in_as_they_are() -> None:
 
 # As long as a name can be: eighty letters with two signs each.
 NAME = "काँ" * 80
-LINK = Link("https://app.msmebazaar.example.in/login?source=whatsapp&phone=%2B919876543210&token=" + "t" * 200)
+LINK = Url("https://app.msmebazaar.example.in/login?source=whatsapp&phone=%2B919876543210&token=" + "t" * 200)
 LONGEST: Mapping[str, str | int] = {
     "url": "https://" + "p" * (PAGE_MAX_LENGTH - len("https://")),
     "name": NAME,
@@ -215,7 +215,7 @@ def test_every_text_fits_into_a_message(language: str) -> None:
 
 
 WELCOME_MAX = 900
-PAGE = Link("https://" + "p" * (PAGE_MAX_LENGTH - len("https://")))
+PAGE = Url("https://" + "p" * (PAGE_MAX_LENGTH - len("https://")))
 
 
 @pytest.mark.parametrize("page", [PAGE.url, None], ids=["with a page", "without one"])
@@ -277,7 +277,7 @@ class Walk:
             yield replace(session, remembered=(asked,))
             if step is OnboardingStep.CONFIRMATION:
                 yield replace(session, choosing=True)
-                yield replace(session, minute=Minute(NOON, self.engine.messages_per_minute))
+                yield replace(session, rate_limit_window=RateLimitWindow(NOON, self.engine.messages_per_minute))
             elif step is not OnboardingStep.COMPLETED:
                 yield replace(session, data={})
             if step is OnboardingStep.NAME:
@@ -320,16 +320,16 @@ class Walk:
                 for message in self.messages():
                     self.visit(number, session, contact, message)
                 self.catch_up(number, session, contact)
-                for number_of_nudge in (1, 2) if session and contact else ():
-                    nudge = self.engine.nudge(session, contact, number_of_nudge, NOON)  # type: ignore[arg-type]
-                    self.note(f"contact {number}, {session.current_step}, reminder {number_of_nudge}", nudge)  # type: ignore[union-attr]
+                for reminder in (1, 2) if session and contact else ():
+                    turn = self.engine.remind(session, contact, reminder, NOON)  # type: ignore[arg-type]
+                    self.note(f"contact {number}, {session.current_step}, reminder {reminder}", turn)  # type: ignore[union-attr]
 
     def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
         for word in (NAME, "STOP", "START", "UPDATES", "stop promotions"):
-            missed = [MissedMessage(InboundMessage("SM-missed", "whatsapp:+919876543210", word), NOON)]
-            turn = self.engine.catch_up(session, contact, missed, is_answered=False, is_reachable=True)
+            unanswered = [UnansweredMessage(InboundMessage("SM-unanswered", "whatsapp:+919876543210", word), NOON)]
+            turn = self.engine.answer_unanswered(session, contact, unanswered, is_answered=False, is_reachable=True)
             if turn:
-                self.note(f"contact {number}, {session and session.current_step}, missed {word[:20]}", turn)
+                self.note(f"contact {number}, {session and session.current_step}, unanswered {word[:20]}", turn)
 
     def visit(self, number: int, session: UserSession | None, contact: Contact | None, message: InboundMessage) -> None:
         where = f"contact {number}, {session and session.current_step}, {message.kind} {message.text[:20]}"

@@ -20,10 +20,12 @@ import pytest
 import responses
 import structlog
 
-from onboarding_bot.app import BOT, create_app
+from onboarding_bot.app import create_app
+from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.observability.logs import configure_logs, describe, logger
 from onboarding_bot.observability.tracing import Trace, follow
 from tests.fakes import MovableClock
+from tests.inside import store_of
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker, new_sid, post_signed, webhook_form
 
@@ -240,17 +242,16 @@ def test_nothing_of_the_person_is_ever_logged(monkeypatch: pytest.MonkeyPatch) -
         client.post("/handoff", data=f'{{"token": "{CHATTER}', headers=handoff_key)
 
         # What breaks inside, with the person in its message.
-        bot = app.extensions[BOT]
         with monkeypatch.context() as broken:
-            broken.setattr(bot._engine.__class__, "advance", lambda *_: 1 / 0)
+            broken.setattr(Engine, "advance", lambda *_: 1 / 0)
             post_signed(client, webhook_form(CHATTER, SENDER))
         with monkeypatch.context() as broken:
 
             def crash(_id: str) -> None:
                 raise RuntimeError(f"{NAME} {SENDER} {token}")
 
-            broken.setattr(bot._store, "load", crash)
-            broken.setattr(bot._store, "add_up", crash)
+            broken.setattr(store_of(app), "load", crash)
+            broken.setattr(store_of(app), "add_up", crash)
             post_signed(client, webhook_form(CHATTER, SENDER))
             client.post("/handoff", json={"token": token}, headers=handoff_key)
             client.get("/stats", headers={"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"})
@@ -347,7 +348,10 @@ def test_lines_of_several_processes_are_never_mixed() -> None:
     """Without a buffer, as in a container: a line and its end are one write."""
     program = """
 import multiprocessing
+from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.observability.logs import audit_log, configure_logs, logger
+from onboarding_bot.conversation.engine import Engine
+from tests.inside import store_of
 
 def write():
     configure_logs("INFO")

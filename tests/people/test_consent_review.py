@@ -8,12 +8,12 @@ from dataclasses import replace
 import fakeredis
 import pytest
 
-from onboarding_bot import app
-from onboarding_bot.app import Parts, build_parts
+from onboarding_bot import wiring
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
+from onboarding_bot.wiring import Parts, build_parts
 from tests.broadcasts.people import sender_of
 from tests.command_line import run_command
 from tests.fakes import NOON, FakeOtpService, MovableClock
@@ -35,7 +35,7 @@ def here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(
-        app, "build_parts", lambda settings, **fakes: build_parts(settings, **fakes) if fakes else parts
+        wiring, "build_parts", lambda settings, **fakes: build_parts(settings, **fakes) if fakes else parts
     )
 
 
@@ -43,7 +43,7 @@ def left_by_the_release_before(
     parts: Parts, redis: fakeredis.FakeRedis, number: int, name: str, where: str = "session"
 ) -> str:
     """Somebody whose yes came with ``name``, as a release wrote it that knew of no rule; the person's id."""
-    store, sender = parts.store, sender_of(number)
+    store, sender = parts.storage.store, sender_of(number)
     data = {"name": name}
     is_registered = where == "registration"
     session = UserSession.start(OnboardingStep.SECTOR, NOON, data if where == "session" else {})
@@ -60,12 +60,12 @@ def left_by_the_release_before(
     )
     known = store.load(store.identify(sender))
     assert isinstance(store.commit(known, session, contact, {}, NOON), StoredPerson)
-    redis.hdel(parts.keys.permit(known.person_id), "service_rule")
+    redis.hdel(parts.storage.keys.permit(known.person_id), "service_rule")
     return known.person_id
 
 
 def consents_of(parts: Parts, person_id: str) -> set[str]:
-    contact = parts.store.load(person_id).contact
+    contact = parts.storage.store.load(person_id).contact
     assert contact is not None
     return set(contact.consents)
 
@@ -75,10 +75,10 @@ def test_a_consent_of_an_earlier_release_lets_nothing_out_until_it_was_reviewed(
 ) -> None:
     left_by_the_release_before(parts, redis, 1, "Asha Devi")
     left_by_the_release_before(parts, redis, 2, "Not interested")
-    counted = parts.audience.count(TEXT)
+    counted = parts.broadcasts.audience.count(TEXT)
     assert (counted.recipient_count, counted.skipped["no_consent"], counted.unreviewed) == (0, 2, 2)
     assert run_command("consent", "review") == 0
-    counted = parts.audience.count(TEXT)
+    counted = parts.broadcasts.audience.count(TEXT)
     assert (counted.recipient_count, counted.skipped["no_consent"], counted.unreviewed) == (1, 1, 0)
 
 
@@ -98,7 +98,7 @@ def test_a_yes_holds_with_a_name_wherever_that_is_stored(
     person_id = left_by_the_release_before(parts, redis, 1, name, where)
     assert run_command("consent", "review") == 0
     assert consents_of(parts, person_id) == ({SERVICE} if holds else set())
-    assert (redis.hget(parts.keys.permit(person_id), "service") is not None) == holds
+    assert (redis.hget(parts.storage.keys.permit(person_id), "service") is not None) == holds
 
 
 def test_a_doubtful_name_holds_only_when_its_owner_said_so(parts: Parts, redis: fakeredis.FakeRedis) -> None:
@@ -110,32 +110,32 @@ def test_a_doubtful_name_holds_only_when_its_owner_said_so(parts: Parts, redis: 
 
 def test_a_doubtful_name_that_was_confirmed_in_the_chat_needs_no_review(talker: Talker, parts: Parts) -> None:
     talker.says_all("Hi", "Start Up Services", "1")
-    assert parts.audience.count(TEXT).recipient_count == 1
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
     talker.says("7")
-    assert parts.audience.count(TEXT).recipient_count == 1
-    assert parts.consent_review.run(dry_run=False).kept == 0
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
+    assert parts.people.consent_review.run(dry_run=False).kept == 0
 
 
 def test_a_person_who_writes_again_with_a_name_counts_without_the_review(
     talker: Talker, parts: Parts, redis: fakeredis.FakeRedis
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
-    redis.hdel(parts.keys.permit(parts.store.identify(talker.sender)), "service_rule")
-    assert parts.audience.count(TEXT).recipient_count == 0
+    redis.hdel(parts.storage.keys.permit(parts.storage.store.identify(talker.sender)), "service_rule")
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 0
     talker.says("7")
-    assert parts.audience.count(TEXT).recipient_count == 1
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
 
 
 def test_an_admins_yes_needs_no_review(talker: Talker, parts: Parts) -> None:
     talker.says("Hi")
-    parts.people.record_consent(talker.sender, SERVICE, given=True, key_name="ops", note="by phone")
-    assert parts.audience.count(TEXT).recipient_count == 1
+    parts.people.service.record_consent(talker.sender, SERVICE, given=True, key_name="ops", note="by phone")
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
 
 
 def test_an_admins_yes_to_news_reviews_nothing_else(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     left_by_the_release_before(parts, redis, 1, "Not interested")
-    parts.people.record_consent(sender_of(1), "marketing", given=True, key_name="ops", note="")
-    assert next(parts.consent_review._unreviewed.person_ids(), None) is not None
+    parts.people.service.record_consent(sender_of(1), "marketing", given=True, key_name="ops", note="")
+    assert next(parts.people.consent_review._unreviewed.person_ids(), None) is not None
 
 
 def test_the_release_before_may_write_on_beside_this_one(
@@ -143,18 +143,18 @@ def test_the_release_before_may_write_on_beside_this_one(
 ) -> None:
     """It sets the time of the yes and leaves the note alone: the same yes goes on to count, another one does not."""
     talker.says_all("Hi", "Asha Devi")
-    permit = parts.keys.permit(parts.store.identify(talker.sender))
+    permit = parts.storage.keys.permit(parts.storage.store.identify(talker.sender))
     redis.hset(permit, "service", redis.hget(permit, "service"))
-    assert parts.audience.count(TEXT).recipient_count == 1
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
     redis.hset(permit, "service", int(NOON.timestamp() * 1000) + 5000)
-    assert parts.audience.count(TEXT).unreviewed == 1
+    assert parts.broadcasts.audience.count(TEXT).unreviewed == 1
 
 
 def test_a_review_tells_how_far_it_has_come(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     for number in (1, 2):
         left_by_the_release_before(parts, redis, number, "Asha Devi")
     told: list[tuple[str, int, int | None]] = []
-    parts.consent_review.run(dry_run=True, progress=lambda *progress: told.append(progress))
+    parts.people.consent_review.run(dry_run=True, progress=lambda *progress: told.append(progress))
     assert told == [("people reviewed", 1, None), ("people reviewed", 2, None)]
 
 
@@ -179,13 +179,13 @@ def test_an_audit_line_stands_before_the_change_and_a_second_run_finds_nobody(
     parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Not interested")
-    amend, noted = parts.store.amend, []
+    amend, noted = parts.storage.store.amend, []
 
     def watched(known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         noted.append(capsys.readouterr().out)
         return amend(known, contact, is_reviewed=is_reviewed)
 
-    monkeypatch.setattr(parts.store, "amend", watched)
+    monkeypatch.setattr(parts.storage.store, "amend", watched)
     assert run_command("consent", "review") == 0
     line = json.loads(noted[0].splitlines()[0])
     assert (line["event"], line["action"], line["person"]) == ("audit", "consent.review", person_id)
@@ -198,7 +198,7 @@ def test_a_person_who_gives_a_name_meanwhile_keeps_the_consent(
     parts: Parts, redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Not interested")
-    store, amend, once = parts.store, parts.store.amend, [True]
+    store, amend, once = parts.storage.store, parts.storage.store.amend, [True]
 
     def overtaken(known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         if once:
@@ -210,7 +210,7 @@ def test_a_person_who_gives_a_name_meanwhile_keeps_the_consent(
         return amend(known, contact, is_reviewed=is_reviewed)
 
     monkeypatch.setattr(store, "amend", overtaken)
-    report = parts.consent_review.run(dry_run=False)
+    report = parts.people.consent_review.run(dry_run=False)
     assert (report.kept, report.taken_back) == (1, [])
     assert consents_of(parts, person_id) == {SERVICE}
 
@@ -219,13 +219,13 @@ def test_records_that_nobody_can_read_go_on_counting_as_none(
     parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Asha Devi")
-    redis.set(parts.keys.contact(person_id), b"damaged", keepttl=True)
+    redis.set(parts.storage.keys.contact(person_id), b"damaged", keepttl=True)
     assert run_command("consent", "review") == 1
     assert "1  unreadable" in capsys.readouterr().out
-    assert parts.audience.count(TEXT).recipient_count == 0
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == 0
 
 
 def test_it_finds_all_people_in_every_shard(parts: Parts, redis: fakeredis.FakeRedis) -> None:
     people = [left_by_the_release_before(parts, redis, number, "Asha Devi") for number in range(150)]
-    assert parts.consent_review.run(dry_run=False).kept == len(people)
-    assert parts.audience.count(TEXT).recipient_count == len(people)
+    assert parts.people.consent_review.run(dry_run=False).kept == len(people)
+    assert parts.broadcasts.audience.count(TEXT).recipient_count == len(people)

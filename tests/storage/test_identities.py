@@ -13,18 +13,21 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT, Parts, build_parts, create_app
-from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import NEWS
 from onboarding_bot.conversation.turn import OtpResult
+from onboarding_bot.otp_retry import OtpRetry
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.reminders import Reminders
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
-from onboarding_bot.storage.address_holders import HolderCache
 from onboarding_bot.storage.connection import AnyRedis
+from onboarding_bot.turn_commit import TurnCommitter
+from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import forget_addresses
 from tests.settings import settings
 from tests.talker import Talker, post_signed, webhook_form
 
@@ -70,10 +73,14 @@ def ravi(app: Flask) -> Talker:
     return Talker(app, NUMBER, RAVI)
 
 
-def restart(app: Flask) -> None:
-    """Forget what the process remembers of addresses."""
-    bot: WhatsAppBot = app.extensions[BOT]
-    bot._identities._cache = HolderCache()
+def send_into(sent_to: list[str], sender: Reminders | OtpRetry) -> None:
+    """Let the worker's part send nothing, and write down to which address it would."""
+
+    def send(address: str, _text: str) -> Sent:
+        sent_to.append(address)
+        return Sent(SendResult.ACCEPTED)
+
+    sender._send = send
 
 
 # --- which addresses lead to one person ----------------------------------------------------------------------------
@@ -99,7 +106,7 @@ def test_every_address_leads_to_one_person(
         clock.pass_(seconds=1)
         talker.says(text)
         if restarts:
-            restart(app)
+            forget_addresses(app)
     talkers[0].says("7")
     assert len({talker.stored.person_id for talker in talkers}) == 1
     for talker in talkers:
@@ -151,7 +158,7 @@ def test_every_message_that_links_two_addresses_is_learnt_from(
     for text, fields in (("Hi", first), ("Asha Devi", link), ("STOP", then)):
         by_number.says(text, **fields)
         if restarts:
-            restart(app)
+            forget_addresses(app)
     by_number.says("7", **then).hears("")
     for fields in (link, then):
         by_number.says("STATUS", **fields).hears("Asha Devi", "Retail")
@@ -219,7 +226,7 @@ def test_a_copy_under_the_other_address_is_answered_once(
     by_both.answers_everything()
     reply = by_both.says("YES").hears("token=").reply
     if restarts:
-        restart(app)
+        forget_addresses(app)
     assert by_id.says("YES", sid=by_both.sid).reply == reply
     assert by_both.says("YES", sid=by_both.sid).reply == reply
     assert len(otp_service.requests) == 1
@@ -302,35 +309,37 @@ class Broadcast:
     """A broadcast to everybody, as the workers make and send it."""
 
     def __init__(self, parts: Parts, definition: Definition = TEXT) -> None:
-        self._parts, self._definition, now = parts, definition, parts.now()
-        self.id, _ = parts.broadcast_records.create(definition, now, None)
-        parts.audiences.fix(self.id, None, now)
-        parts.broadcast_records.transition(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
+        self._parts, self._definition, now = parts, definition, parts.clock.now()
+        self.id, _ = parts.storage.broadcast_records.create(definition, now, None)
+        parts.storage.audiences.fix(self.id, None, now)
+        parts.storage.broadcast_records.transition(self.id, BroadcastStatus.SENDING, [BroadcastStatus.COUNTING])
         for shard in range(keys.SHARDS):
-            if people := parts.audiences.people(self.id, shard, 0):
-                parts.recipients.add(self.id, shard, people, definition, now)
+            if people := parts.storage.audiences.people(self.id, shard, 0):
+                parts.storage.recipients.add(self.id, shard, people, definition, now)
 
     @property
     def rows(self) -> dict[str, str]:
         """Everybody's row: its state, and the reason."""
-        pages = self._parts.recipients.all(self.id)
+        pages = self._parts.storage.recipients.all(self.id)
         return {row.person_id: f"{row.state} {row.code}".strip() for page in pages for row in page}
 
     def claims(self, person_id: str) -> str | None:
         """Where the message goes that is about to be sent, if it may be."""
-        contact = self._parts.recipients.claim(self.id, person_id, self._definition, self._parts.now())
+        contact = self._parts.storage.recipients.claim(self.id, person_id, self._definition, self._parts.clock.now())
         return contact.address if contact else None
 
     def sends(self, person_id: str) -> str | None:
         """Where the message went, if it did."""
         address = self.claims(person_id)
         if address:
-            self._parts.recipients.record_send(self.id, person_id, RecipientState.SENT, message_sid=f"SM{person_id}")
+            self._parts.storage.recipients.record_send(
+                self.id, person_id, RecipientState.SENT, message_sid=f"SM{person_id}"
+            )
         return address
 
     def is_told(self, person_id: str, status: str, code: int = 0) -> None:
         """Twilio tells what became of the message."""
-        self._parts.callbacks.apply(self.id, person_id, f"SM{person_id}", status, code)
+        self._parts.broadcasts.status_callbacks.apply(self.id, person_id, f"SM{person_id}", status, code)
 
 
 def test_one_person_has_one_row_and_one_frequency_count(
@@ -372,7 +381,7 @@ def test_of_joined_records_only_one_is_sent_to(met_apart: tuple[str, str], by_bo
     assert broadcast.rows == {winner: "pending", loser: "skipped suppressed"}
     assert broadcast.claims(loser) is None
     assert broadcast.sends(winner) == NUMBER
-    assert parts.recipients.counts(broadcast.id)["skipped:suppressed"] == 1
+    assert parts.storage.recipients.counts(broadcast.id)["skipped:suppressed"] == 1
 
 
 @pytest.mark.parametrize("state", ["sending", "sent", "delivered"])
@@ -511,7 +520,7 @@ def test_a_hidden_record_is_not_used(after_silence: Talker, by_number: Talker, p
     assert by_number.stored.person_id == after_silence.stored.person_id
     for definition in (TEXT, NEWS_TEXT):
         assert Broadcast(parts, definition).rows[hidden] == "skipped suppressed"
-    assert parts.people.look_up(NUMBER).person_id == after_silence.stored.person_id
+    assert parts.people.service.look_up(NUMBER).person_id == after_silence.stored.person_id
 
 
 @pytest.mark.parametrize("proves", ["the number", "another number"])
@@ -547,15 +556,14 @@ def test_a_message_during_the_proof_loses_neither(
     after_silence.says_all("Hi", "Asha D", "6", "560002", "98765 43210")
     clock.pass_(minutes=1)
     token = after_silence.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
-    bot: WhatsAppBot = app.extensions[BOT]
-    commit, said = bot._commit_unchanged, []
+    commit, said = TurnCommitter.commit_joined, []
 
     def write_first(*what: Any) -> Any:
         if not said:
             said.append(by_id.says("STOP"))
         return commit(*what)
 
-    monkeypatch.setattr(bot, "_commit_unchanged", write_first)
+    monkeypatch.setattr(TurnCommitter, "commit_joined", write_first)
     headers = {"Authorization": "Bearer handoff-key-of-the-tests"}
     assert app.test_client().post("/handoff", json={"token": token}, headers=headers).status_code == 200
     contact = after_silence.stored.contact
@@ -583,11 +591,11 @@ def test_who_gets_a_number_sees_nothing_of_the_earlier_one(
     assert ravi.stored.contact.opt_out is None
     assert by_id.stored.contact.opt_out is not None
     assert by_id.stored.contact.address == f"whatsapp:{ASHA}"
-    restart(app)
+    forget_addresses(app)
     # The number alone means its present holder.
     by_number.says("Ravi Kumar").expects_step("sector")
-    assert parts.people.look_up(NUMBER).person_id == ravi.stored.person_id
-    assert parts.people.look_up(f"whatsapp:{ASHA}").person_id == by_id.stored.person_id
+    assert parts.people.service.look_up(NUMBER).person_id == ravi.stored.person_id
+    assert parts.people.service.look_up(f"whatsapp:{ASHA}").person_id == by_id.stored.person_id
     by_id.says("7").expects_data(name="Asha Devi", sector="Retail")
     ravi.hiding_the_number().expects_data(name="Ravi Kumar")
 
@@ -600,7 +608,7 @@ def test_a_number_goes_to_and_fro(app: Flask, asha: Talker, ravi: Talker, by_num
     third.says_all("Hi", names["IN.3"])
     for present in (asha, third, ravi, asha, ravi, third, asha):
         if restarts:
-            restart(app)
+            forget_addresses(app)
         present.says("STATUS").hears(names[present.user_id])
         by_number.says("STATUS").hears(names[present.user_id])
         for talker in (asha, ravi, third):
@@ -621,30 +629,23 @@ def test_an_admins_no_by_number_means_the_present_holder(
     asha: Talker, ravi: Talker, by_id: Talker, parts: Parts
 ) -> None:
     ravi.says_all("Hi", "Ravi Kumar")
-    parts.people.record_consent(NUMBER, "service", given=False, key_name="desk", note="")
+    parts.people.service.record_consent(NUMBER, "service", given=False, key_name="desk", note="")
     assert ravi.stored.contact.opt_out is not None
     assert by_id.stored.contact.opt_out is None
 
 
-def test_a_reminder_goes_to_the_user_id(
-    asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reminder_goes_to_the_user_id(asha: Talker, ravi: Talker, parts: Parts, clock: MovableClock) -> None:
     ravi.says("Hi")
     clock.pass_(hours=5)
     sent_to: list[str] = []
-
-    def send(to: str, _text: str) -> Sent:
-        sent_to.append(to)
-        return Sent(SendResult.ACCEPTED, message_sid="SM1")
-
-    monkeypatch.setattr(parts.reminders, "_send", send)
-    for work, person_id in parts.store.take_due(clock.moment, timedelta(minutes=1)):
+    send_into(sent_to, parts.conversation.reminders)
+    for work, person_id in parts.storage.store.take_due(clock.moment, timedelta(minutes=1)):
         assert work is DueWork.REMINDER
-        parts.reminders.remind(person_id)
+        parts.conversation.reminders.remind(person_id)
     assert sorted(sent_to) == [NUMBER, f"whatsapp:{ASHA}"], "the number is Ravi's by now"
 
 
-def test_late_news_of_an_otp_goes_where_the_person_is_by_then(
+def test_the_notification_of_an_otp_retry_goes_where_the_person_is_by_then(
     asha: Talker, ravi: Talker, by_id: Talker, parts: Parts, clock: MovableClock, otp_service: FakeOtpService
 ) -> None:
     asha.says_all("7", "560001", "98765 43210")
@@ -653,11 +654,13 @@ def test_late_news_of_an_otp_goes_where_the_person_is_by_then(
     clock.pass_(minutes=10)
     otp_service.result = OtpResult.SENT
     otp_service.during = lambda: ravi.says("Hi") and None
-    due = [person for work, person in parts.store.take_due(clock.moment, timedelta(minutes=1)) if work is DueWork.OTP]
+    taken = parts.storage.store.take_due(clock.moment, timedelta(minutes=1))
+    due = [person_id for work, person_id in taken if work is DueWork.OTP]
     assert due == [by_id.stored.person_id]
-    news = parts.bot.try_otp_again(due[0])
-    assert news is not None
-    assert news.address == f"whatsapp:{ASHA}"
+    sent_to: list[str] = []
+    send_into(sent_to, parts.conversation.otp_retry)
+    parts.conversation.otp_retry.retry(due[0])
+    assert sent_to == [f"whatsapp:{ASHA}"]
 
 
 def test_a_new_number_is_a_new_person(app: Flask, asha: Talker) -> None:
@@ -673,9 +676,9 @@ def test_the_stop_of_an_earlier_holder_outlives_the_record(
     asha.says("STOP")
     expire_records(client, asha)
     clock.pass_(days=200)
-    restart(app)
+    forget_addresses(app)
     ravi.says_all("Hi", "Ravi Kumar")
-    restart(app)
+    forget_addresses(app)
     assert by_id.stored.contact.opt_out is not None
     by_id.says("STATUS").does_not_hear("Ravi")
     assert by_id.stored.person_id != ravi.stored.person_id

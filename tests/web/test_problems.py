@@ -11,7 +11,8 @@ from flask import Flask, abort
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.test import TestResponse
 
-from onboarding_bot.app import BOT, create_app
+from onboarding_bot.app import create_app
+from onboarding_bot.stats import StatsService
 from tests.settings import ENVIRONMENT, settings
 
 ADMIN = {"Authorization": f"Bearer {ENVIRONMENT['ADMIN_API_KEY']}"}
@@ -92,10 +93,10 @@ def test_a_store_that_is_gone() -> None:
 
 
 def test_a_fault_of_ours_says_nothing_about_itself(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    def break_down(_days: int) -> None:
+    def break_down(_stats: StatsService, _days: int) -> None:
         raise RuntimeError("a word from inside")
 
-    monkeypatch.setattr(app.extensions[BOT], "figures", break_down)
+    monkeypatch.setattr(StatsService, "figures", break_down)
     with structlog.testing.capture_logs() as lines:
         response = app.test_client().get("/stats", headers=ADMIN)
     assert_problem(response, 500, "unexpected-error")

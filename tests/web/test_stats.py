@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from onboarding_bot.app import BOT
 from onboarding_bot.conversation.turn import OtpResult
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import store_of
 from tests.settings import ENVIRONMENT
 from tests.talker import Talker
 
@@ -159,7 +159,7 @@ def test_an_otp_that_a_limit_is_in_the_way_of(app: Flask, talker: Talker, clock:
 
 def count_expired_sessions(app: Flask, clock: MovableClock) -> None:
     """What the worker does once a minute."""
-    app.extensions[BOT]._store.count_expired_sessions(clock.moment)
+    store_of(app).count_expired_sessions(clock.moment)
 
 
 def test_who_is_silent_for_a_day_has_given_up_where_the_question_was(app: Flask, clock: MovableClock) -> None:

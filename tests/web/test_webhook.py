@@ -26,6 +26,7 @@ from onboarding_bot.errors import BusyError, StoreUnavailableError
 from onboarding_bot.observability import metrics
 from onboarding_bot.web.api.problems import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from tests.fakes import FakeOtpService, MovableClock
+from tests.inside import store_of
 from tests.settings import ENVIRONMENT, settings
 from tests.talker import OWNER, Talker, message_in, new_sid, post_signed, signature, webhook_form
 
@@ -332,7 +333,7 @@ def test_failures_count_once_the_store_is_back(frail: Flask, server: fakeredis.F
     "break_it",
     [
         pytest.param(lambda patch, _app: patch.setattr(Engine, "advance", broken), id="in the engine"),
-        pytest.param(lambda patch, app: patch.setattr(app.extensions[BOT]._store, "commit", broken), id="in the store"),
+        pytest.param(lambda patch, app: patch.setattr(store_of(app), "commit", broken), id="in the store"),
         pytest.param(break_next_reply, id="in the texts"),
     ],
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from onboarding_bot.bot import WhatsAppBot
 from onboarding_bot.errors import LoginLinkError, LoginLinkExpiredError
 from onboarding_bot.fields import InvalidFieldError
+from onboarding_bot.handoff import HandoffService
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.web.api.endpoints import Endpoints
 from onboarding_bot.web.api.operations.handoff import HAND_OFF, HandoffRequest, SignUpAnswers
@@ -15,13 +15,13 @@ from onboarding_bot.web.api.operations.problem_kinds import BAD_TOKEN, LINK_EXPI
 from onboarding_bot.web.api.problems import invalid_field, problem
 
 
-def handoff_routes(bot: WhatsAppBot, api_key: str) -> Blueprint:
+def handoff_routes(service: HandoffService, api_key: str) -> Blueprint:
     """``POST /handoff``; a token in a body stays out of access logs, and link previews send no POSTs."""
     routes = Blueprint("handoff", __name__)
 
     @Endpoints(routes, web_app_key=api_key).add(HAND_OFF)
     def hand_off(body: HandoffRequest) -> ResponseReturnValue:
-        answers = bot.hand_over(body.token)
+        answers = service.answers(body.token)
         shown: SignUpAnswers = {
             "name": answers["name"],
             "sector": answers["sector"],

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 
 from onboarding_bot import __version__
 from onboarding_bot.admin_keys import AdminKeys
-from onboarding_bot.bot import WhatsAppBot
+from onboarding_bot.stats import StatsService
 from onboarding_bot.web.api.endpoints import Endpoints
 from onboarding_bot.web.api.health import HealthCheck
 from onboarding_bot.web.api.operations import monitoring as operations
@@ -20,7 +20,7 @@ from onboarding_bot.web.api.operations.monitoring import Health, Liveness, Perio
 
 
 def monitoring_routes(
-    bot: WhatsAppBot, health: HealthCheck, admin_keys: AdminKeys, now: Callable[[], datetime]
+    service: StatsService, health: HealthCheck, admin_keys: AdminKeys, now: Callable[[], datetime]
 ) -> Blueprint:
     """``/health``, ``/health/live``, ``/health/ready`` (open) and ``/stats`` (for admins)."""
     routes = Blueprint("monitoring", __name__)
@@ -52,7 +52,7 @@ def monitoring_routes(
 
     @endpoints.add(operations.GET_STATS)
     def stats(query: StatsQuery) -> ResponseReturnValue:
-        current = bot.figures(query.days)
+        current = service.figures(query.days)
         shown: Stats = {
             "total_sessions": current.total_sessions,
             "step_distribution": dict(current.step_distribution),

@@ -108,7 +108,7 @@ def _consents(view: PersonView, now: datetime) -> ConsentState:
     return {
         "person": view.person_id,
         "consents": {
-            purpose: {"at": _time(consent.at), "source": consent.source, "wording": consent.wording}
+            purpose: {"at": _time(consent.at), "source": consent.source, "wording": consent.text_version}
             for purpose, consent in (contact.consents.items() if contact else ())
         },
         "news_ended": _no(contact.news_ended if contact else None),

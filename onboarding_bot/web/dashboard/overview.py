@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
-from onboarding_bot.analytics.figures import Figures
 from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.fields import whole_number
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus
+from onboarding_bot.stats import StatsService
 from onboarding_bot.web.api.health import HealthCheck
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.broadcast_card import BroadcastCard, card
@@ -25,16 +25,16 @@ USUAL_PERIOD = 7
 class Overview:
     """Collects what the page shows. Raises StoreUnavailableError when Redis does not answer."""
 
-    def __init__(self, figures: Callable[[int], Figures], service: BroadcastService, health: HealthCheck) -> None:
-        self._figures = figures
+    def __init__(self, stats: StatsService, service: BroadcastService, health: HealthCheck) -> None:
+        self._stats = stats
         self._service = service
         self._health = health
 
     def parts(self, days: int) -> dict[str, object]:
         """The names that the template uses; the figures are those of the last ``days`` days."""
-        figures = self._figures(days)
+        figures = self._stats.figures(days)
         # One day alone shows no course of anything.
-        charted = figures.period if days > 1 else self._figures(USUAL_PERIOD).period
+        charted = figures.period if days > 1 else self._stats.figures(USUAL_PERIOD).period
         current, recent = self._broadcasts()
         report = self._health.report()
         return {

@@ -50,7 +50,7 @@ def parse_inbound(form: MultiDict[str, str]) -> InboundMessage:
         text if is_text else "",
         kind,
         opt_out,
-        shown=shown if tapped and is_text else "",
+        button_text=shown if tapped and is_text else "",
         user_ids=tuple(address for address in given if address),
     )
 

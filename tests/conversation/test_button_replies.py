@@ -1,4 +1,4 @@
-"""Buttons and rows that people tap: what they saw counts beside the id, and neither is ever kept as a name."""
+"""Button replies and rows of lists: the words on them count beside the id, and neither is ever stored as a name."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ import pytest
 from tests.talker import Talker
 
 
-def taps(talker: Talker, shown: str, tapped: str) -> Talker:
-    """Tap a button that says ``shown`` and was sent with the id ``tapped``."""
-    return talker.says(shown, ButtonText=shown, ButtonPayload=tapped, MessageType="button")
+def taps(talker: Talker, button_text: str, button_id: str) -> Talker:
+    """Tap a button with these words and this id."""
+    return talker.says(button_text, ButtonText=button_text, ButtonPayload=button_id, MessageType="button")
 
 
-def chooses(talker: Talker, shown: str, tapped: str) -> Talker:
+def chooses(talker: Talker, button_text: str, button_id: str) -> Talker:
     """Choose a row of a list."""
-    return talker.says(shown, ListTitle=shown, ListId=tapped, MessageType="interactive")
+    return talker.says(button_text, ListTitle=button_text, ListId=button_id, MessageType="interactive")
 
 
 @pytest.mark.parametrize(
-    ("shown", "tapped"),
+    ("button_text", "button_id"),
     [
         pytest.param("STOP", "unsub_1", id="a strange id"),
         pytest.param("Stop messages", "STOP", id="our own template"),
-        pytest.param("Stop reminders", "STOP", id="our own nudge"),
+        pytest.param("Stop reminders", "STOP", id="our own reminder"),
         pytest.param("No thanks", "STOP", id="in the id alone"),
         pytest.param("🛑", "btn_2", id="a sign"),
         pytest.param("STOP", "HELP", id="beside another command"),
@@ -30,11 +30,11 @@ def chooses(talker: Talker, shown: str, tapped: str) -> Talker:
 )
 @pytest.mark.parametrize("answers", [(), ("Asha Devi",), ("Asha Devi", "7"), ("Asha Devi", "7", "560001", "1")])
 def test_a_stop_counts_in_the_words_and_in_the_id(
-    talker: Talker, answers: tuple[str, ...], shown: str, tapped: str
+    talker: Talker, answers: tuple[str, ...], button_text: str, button_id: str
 ) -> None:
     talker.says("Hi").says_all(*answers)
     before = talker.stored.session.data
-    taps(talker, shown, tapped).hears("no reminders and no news")
+    taps(talker, button_text, button_id).hears("no reminders and no news")
     assert talker.stored.contact.opt_out is not None
     assert talker.stored.session.data == before
 
@@ -45,10 +45,10 @@ def test_whatsapps_own_button_ends_news_alone(talker: Talker) -> None:
     assert talker.stored.contact.opt_out is None
 
 
-@pytest.mark.parametrize("tapped", ["sector_tech", "row_3", "7f3a", "x", "option-9", "यह"])
-def test_a_row_by_its_words(talker: Talker, tapped: str) -> None:
+@pytest.mark.parametrize("button_id", ["sector_tech", "row_3", "7f3a", "x", "option-9", "यह"])
+def test_a_row_by_its_words(talker: Talker, button_id: str) -> None:
     talker.says_all("Hi", "Asha Devi")
-    chooses(talker, "Technology", tapped).expects_data(name="Asha Devi", sector="Technology")
+    chooses(talker, "Technology", button_id).expects_data(name="Asha Devi", sector="Technology")
 
 
 def test_a_row_by_its_id(talker: Talker) -> None:
@@ -62,10 +62,10 @@ def test_what_was_seen_comes_before_an_id_that_means_another_answer(talker: Talk
 
 
 @pytest.mark.parametrize(
-    ("shown", "tapped"), [("YES", "confirm_yes"), ("Yes, correct", "btn"), ("Weiter", "YES"), ("हाँ", "1")]
+    ("button_text", "button_id"), [("YES", "confirm_yes"), ("Yes, correct", "btn"), ("Weiter", "YES"), ("हाँ", "1")]
 )
-def test_a_yes_by_its_words_or_its_id(talker: Talker, shown: str, tapped: str) -> None:
-    taps(talker.answers_everything(), shown, tapped).expects_step("completed")
+def test_a_yes_by_its_words_or_its_id(talker: Talker, button_text: str, button_id: str) -> None:
+    taps(talker.answers_everything(), button_text, button_id).expects_step("completed")
 
 
 def test_a_no_and_what_to_change(talker: Talker) -> None:
@@ -79,23 +79,23 @@ def test_the_own_number_by_a_button(talker: Talker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "tapped"),
+    ("button_text", "button_id"),
     [("Get started", "start_btn"), ("Continue now", "Asha"), ("Technology", "row"), ("Learn more", "learn more")],
 )
-def test_no_button_is_a_name(talker: Talker, shown: str, tapped: str) -> None:
-    taps(talker.says("Hi"), shown, tapped).expects_step("name").expects_data().hears("full name")
+def test_no_button_is_a_name(talker: Talker, button_text: str, button_id: str) -> None:
+    taps(talker.says("Hi"), button_text, button_id).expects_step("name").expects_data().hears("full name")
 
 
 @pytest.mark.parametrize(
-    ("shown", "tapped", "says"),
+    ("button_text", "button_id", "says"),
     [
         ("Continue", "HI", "Welcome back"),
         ("Talk to us", "SUPPORT", "glad to help"),
         ("New link", "LOGIN", "when your sign-up is finished"),
     ],
 )
-def test_the_ids_of_our_own_templates_are_commands(talker: Talker, shown: str, tapped: str, says: str) -> None:
-    taps(talker.says_all("Hi", "Asha Devi"), shown, tapped).expects_step("sector").hears(says)
+def test_the_ids_of_our_own_templates_are_commands(talker: Talker, button_text: str, button_id: str, says: str) -> None:
+    taps(talker.says_all("Hi", "Asha Devi"), button_text, button_id).expects_step("sector").hears(says)
 
 
 def test_a_newcomers_first_tap_gets_the_welcome(talker: Talker) -> None:

@@ -1,4 +1,4 @@
-"""STOP is heard however it is said; news end without anything else; and no answer is mistaken for either."""
+"""A STOP counts in whatever words it comes; news end without anything else; and no answer is mistaken for either."""
 
 from __future__ import annotations
 
