@@ -28,6 +28,7 @@ from onboarding_bot.web.api.problems import register_problems
 from onboarding_bot.web.dashboard.access import Access
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
+from onboarding_bot.web.dashboard.same_origin import SameOrigin
 from onboarding_bot.web.path_middleware import add_path_prefix, merge_doubled_slashes
 from onboarding_bot.web.request_log import log_requests
 from onboarding_bot.web.webhooks.signature import SignatureVerifier
@@ -49,8 +50,7 @@ def create_app(
 ) -> Flask:
     """A Flask app with its bot in ``app.extensions["whatsapp_bot"]``; the keywords put fakes in a part's place."""
     parts = build_parts(settings, redis=redis, otp_service=otp_service, clock=clock)
-    is_https = settings.public_base_url.startswith("https:")
-    access = Access(parts.storage.sign_ins, settings.admin_keys, is_https=is_https)
+    access = Access(parts.storage.sign_ins, settings.admin_keys, SameOrigin(settings.public_base_url))
     app = Flask(__name__, static_folder=None)
     app.debug = settings.debug
     app.request_class = WholeBodyRequest

@@ -400,3 +400,24 @@ def test_a_link_in_a_chat_leads_in(opens: Open, broadcasts: Broadcasts, world: W
     page.goto(f"{world.simulator_url}/sim/faults")
     page.evaluate("url => { location.href = url }", f"{world.bot_url}/dashboard/broadcasts")
     expect(page.get_by_role("heading", level=1)).to_have_text("Broadcasts")
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        pytest.param("http://another.example/", id="another site"),
+        pytest.param("http://127.0.0.1:59999/", id="another port, which the browser sends the cookie from"),
+    ],
+)
+def test_a_form_on_another_site_does_nothing(opens: Open, broadcasts: Broadcasts, world: World, elsewhere: str) -> None:
+    """Neither as somebody who is signed in, nor to have them work under a key that its owner knows."""
+    page = sign_in(opens())
+    form = '<form method="post" action="{url}"><input name="key" value="{key}"><button>Win</button></form>'
+    for path in ("/dashboard/sign-out", "/dashboard/sign-in"):
+        html = form.format(url=world.bot_url + path, key=KEY)
+        page.route(elsewhere, lambda route, _request, html=html: route.fulfill(body=html, content_type="text/html"))
+        page.goto(elsewhere)
+        page.get_by_role("button", name="Win").click()
+        expect(page.get_by_role("heading", name="This is not allowed")).to_be_visible()
+    page.goto(f"{world.bot_url}/dashboard")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()

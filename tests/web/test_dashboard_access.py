@@ -7,9 +7,11 @@ from http.cookies import SimpleCookie
 
 import fakeredis
 import pytest
-from flask import Flask
+from flask import Flask, Request
+from werkzeug.test import EnvironBuilder
 
 from onboarding_bot.app import create_app
+from onboarding_bot.web.dashboard.same_origin import SameOrigin
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.web.visitor import KEY, Visitor
@@ -224,17 +226,83 @@ def test_a_link_in_a_chat_does_not_sign_anybody_out(visitor: Visitor) -> None:
 # --- forms ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("token", [None, "", "0" * 64, "é"], ids=["none", "empty", "another", "no token"])
-@pytest.mark.parametrize("action", ["/dashboard/sign-in", "/dashboard/sign-out"])
-def test_a_form_that_was_not_made_here_does_nothing(visitor: Visitor, action: str, token: str | None) -> None:
-    if action == "/dashboard/sign-out":
-        visitor.signs_in()
-    else:
-        visitor.opens("/dashboard")
-    before = cookie_of(visitor)
-    visitor.submits(action, {"key": KEY, "csrf_token": token}, status=403)
-    assert "Open the page again" in visitor.text
-    assert cookie_of(visitor) == before
+URL = ENVIRONMENT["PUBLIC_BASE_URL"]
+# What a browser says of the page that sent a form, and whether that was a page of the dashboard.
+SENDERS = [
+    pytest.param({"Sec-Fetch-Site": "same-origin"}, True, id="a page of the dashboard"),
+    pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": URL}, True, id="a page of the dashboard, said twice"),
+    pytest.param({"Sec-Fetch-Site": "same-origin", "Origin": "null"}, True, id="a page whose origin is kept back"),
+    pytest.param({"Sec-Fetch-Site": "none"}, True, id="the person, by the reload button"),
+    pytest.param({"Sec-Fetch-Site": "cross-site"}, False, id="another site"),
+    pytest.param({"Sec-Fetch-Site": "cross-site", "Origin": URL}, False, id="another site, whatever origin is named"),
+    pytest.param({"Sec-Fetch-Site": "same-site", "Origin": "https://blog.example.in"}, False, id="a sister domain"),
+    pytest.param({"Sec-Fetch-Site": ""}, False, id="nothing under the name"),
+    pytest.param({"Sec-Fetch-Site": "same-origin,cross-site"}, False, id="two words"),
+    pytest.param({"Sec-Fetch-Site": "Same-Origin"}, False, id="no word of the standard"),
+    pytest.param({"Origin": URL}, True, id="an old browser, a page of the dashboard"),
+    pytest.param({"Origin": "https://evil.example"}, False, id="an old browser, another site"),
+    pytest.param({"Origin": f"{URL}.evil.example"}, False, id="an old browser, a longer name"),
+    pytest.param({"Origin": URL.replace("https:", "http:")}, False, id="an old browser, the same name without TLS"),
+    pytest.param({"Origin": f"{URL}:8443"}, False, id="an old browser, another port"),
+    pytest.param({"Origin": "null"}, False, id="an old browser, a page in a frame without an origin"),
+    pytest.param({"Origin": ""}, False, id="an old browser, an empty origin"),
+    pytest.param({"Origin": "http://localhost"}, False, id="an old browser, the name that the proxy calls"),
+    pytest.param({}, False, id="a browser that says nothing"),
+    pytest.param({"Referer": f"{URL}/dashboard"}, False, id="a browser that names the page alone"),
+]
+
+
+def says(visitor: Visitor, headers: dict[str, str]) -> Visitor:
+    """The same visitor, whose browser says this of every form from now on."""
+    visitor.client.environ_base.pop("HTTP_SEC_FETCH_SITE", None)
+    for name, value in headers.items():
+        visitor.client.environ_base[f"HTTP_{name.upper().replace('-', '_')}"] = value
+    return visitor
+
+
+@pytest.mark.parametrize(("headers", "is_own"), SENDERS)
+def test_only_a_page_of_the_dashboard_signs_in(visitor: Visitor, headers: dict[str, str], is_own: bool) -> None:
+    """A page elsewhere could have somebody work under a key that it knows."""
+    before = cookie_of(visitor.opens("/dashboard"))
+    says(visitor, headers).submits("/dashboard/sign-in", {"key": KEY}, status=200 if is_own else 403)
+    assert ("Where people are" if is_own else "Open the page again, and repeat it there") in visitor.text
+    assert (cookie_of(visitor) != before) is is_own
+
+
+@pytest.mark.parametrize(("headers", "is_own"), SENDERS)
+def test_only_a_page_of_the_dashboard_signs_out(visitor: Visitor, headers: dict[str, str], is_own: bool) -> None:
+    visitor.signs_in()
+    says(visitor, headers).submits("/dashboard/sign-out", status=200 if is_own else 403)
+    visitor.client.environ_base.clear()
+    visitor.opens("/dashboard")
+    assert ("Admin key" if is_own else "Where people are") in visitor.text
+
+
+@pytest.mark.parametrize(
+    ("base", "host", "origin", "is_own"),
+    [
+        ("https://bot.example.in:443", "bot:5000", "https://bot.example.in", True),
+        ("https://Bot.example.in/whatsapp", "bot:5000", "https://bot.example.in", True),
+        ("https://bot.example.in:8443", "bot:5000", "https://bot.example.in:8443", True),
+        ("https://bot.example.in", "bot:5000", "http://bot:5000", False),
+        ("http://127.0.0.1:5000", "127.0.0.1:5000", "http://127.0.0.1:5000", True),
+        ("http://127.0.0.1:5000", "192.168.1.7:5000", "http://192.168.1.7:5000", True),
+        ("http://127.0.0.1:5000", "[fd00::7]:5000", "http://[fd00::7]:5000", True),
+        ("http://127.0.0.1:80", "127.0.0.1", "http://127.0.0.1", True),
+        ("http://127.0.0.1:5000", "192.168.1.7:5000", "http://192.168.1.8:5000", False),
+        ("http://127.0.0.1:5000", "192.168.1.7:5000", "http://evil.example", False),
+    ],
+)
+def test_where_sec_fetch_site_is_not_sent_the_origin_decides(base: str, host: str, origin: str, is_own: bool) -> None:
+    """Over plain http no browser sends it but to its own machine; the demo is opened from a phone that way."""
+    builder = EnvironBuilder(base_url=f"http://{host}/", method="POST", headers={"Origin": origin})
+    assert SameOrigin(base).sent(Request(builder.get_environ())) is is_own
+
+
+def test_a_page_of_an_earlier_release_is_still_taken(visitor: Visitor) -> None:
+    """While a new release is rolled out; its token is passed over."""
+    visitor.opens("/dashboard").submits("/dashboard/sign-in", {"key": KEY, "csrf_token": "0" * 64})
+    assert "Where people are" in visitor.text
 
 
 def test_a_browser_that_keeps_no_cookies_is_told_so(visitor: Visitor) -> None:
@@ -243,19 +311,6 @@ def test_a_browser_that_keeps_no_cookies_is_told_so(visitor: Visitor) -> None:
     visitor._shows(visitor.client.post("/dashboard/sign-in", data=form | {"key": KEY}), 403)
     assert "Your browser sent no cookie" in visitor.text
     assert "https" in visitor.text
-
-
-def test_the_form_of_one_visitor_is_no_use_to_another(app: Flask, visitor: Visitor) -> None:
-    theirs = Visitor(app).opens("/dashboard").form("/dashboard/sign-in").fields["csrf_token"]
-    visitor.opens("/dashboard").submits("/dashboard/sign-in", {"key": KEY, "csrf_token": theirs}, status=403)
-
-
-def test_every_form_of_every_page_carries_its_token(visitor: Visitor) -> None:
-    visitor.signs_in()
-    for path in ("/dashboard", "/dashboard/broadcasts", "/dashboard/broadcasts/new"):
-        visitor.opens(path)
-        assert visitor.page.forms
-        assert all(re.fullmatch(r"[0-9a-f]{64}", form.fields["csrf_token"]) for form in visitor.page.forms)
 
 
 # --- what a page lets in -------------------------------------------------------------------------------------------
@@ -282,10 +337,11 @@ def test_behind_a_path_prefix_links_lead_back_through_it(redis: fakeredis.FakeRe
     assert sent_on == "/whatsapp/dashboard/sign-in?next=/whatsapp/dashboard?days%3D30"
     page = client.get("/dashboard/sign-in?next=/whatsapp/dashboard?days%3D30").get_data(as_text=True)
     assert not re.search(r'(?:href|src|action|value)="/(?!whatsapp/)', page)
-    token = re.search(r'name="csrf_token" value="(\w+)"', page)
-    assert token
-    form = {"csrf_token": token[1], "key": KEY, "next": "/whatsapp/dashboard?days=30"}
-    assert client.post("/dashboard/sign-in", data=form).headers["Location"] == "/whatsapp/dashboard?days=30"
+    form = {"key": KEY, "next": "/whatsapp/dashboard?days=30"}
+    own = {"Origin": "https://example.in"}
+    assert (
+        client.post("/dashboard/sign-in", data=form, headers=own).headers["Location"] == "/whatsapp/dashboard?days=30"
+    )
     page = client.get("/dashboard?days=30").get_data(as_text=True)
     assert "in 30 days" in page
     assert not re.search(r'(?:href|src|action)="/(?!whatsapp/)', page)

@@ -322,9 +322,8 @@ def test_a_reader_is_offered_nothing_that_steers(reader: Visitor, world: World) 
 
 def test_a_reader_steers_nothing(reader: Visitor, world: World) -> None:
     broadcast_id = world.create()
-    token = reader.form("/dashboard/sign-out").fields["csrf_token"]
     for method, path in STEERING:
-        response = reader.client.open(path.format(id=broadcast_id), method=method, data={"csrf_token": token})
+        response = reader.client.open(path.format(id=broadcast_id), method=method)
         assert response.status_code == 403, path
         assert "lacks the role send" in response.get_data(as_text=True)
     assert world.status(broadcast_id) is BroadcastStatus.COUNTING
@@ -334,10 +333,10 @@ def test_a_form_from_elsewhere_steers_nothing(admin: Visitor, world: World) -> N
     broadcast_id = world.create()
     for method, path in STEERING:
         if method == "POST":
-            for token in ("", "0" * 64):
-                response = admin.client.post(path.format(id=broadcast_id), data={"csrf_token": token})
+            for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": ""}):
+                response = admin.client.post(path.format(id=broadcast_id), headers=headers)
                 assert response.status_code == 403, path
-                assert "made for an earlier visit" in response.get_data(as_text=True)
+                assert "No page of the dashboard sent this" in response.get_data(as_text=True)
     assert world.status(broadcast_id) is BroadcastStatus.COUNTING
 
 
@@ -393,9 +392,18 @@ def test_an_unexpected_error_is_a_page_with_a_reference(
     assert KEY not in admin.html + line
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 404), ("HEAD", 404), ("POST", 403), ("DELETE", 403)])
-def test_an_unknown_page_is_a_page(admin: Visitor, method: str, status: int) -> None:
-    response = admin.client.open("/dashboard/no/such/page", method=method)
+@pytest.mark.parametrize(
+    ("method", "site", "status"),
+    [
+        ("GET", "cross-site", 404),
+        ("HEAD", "cross-site", 404),
+        ("POST", "same-origin", 404),
+        ("POST", "cross-site", 403),
+        ("DELETE", "cross-site", 403),
+    ],
+)
+def test_an_unknown_page_is_a_page(admin: Visitor, method: str, site: str, status: int) -> None:
+    response = admin.client.open("/dashboard/no/such/page", method=method, headers={"Sec-Fetch-Site": site})
     assert (response.status_code, response.mimetype) == (status, "text/html")
 
 

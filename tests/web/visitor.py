@@ -82,6 +82,8 @@ class Visitor:
 
     def __init__(self, app: Flask) -> None:
         self.client: FlaskClient = app.test_client()
+        # As browsers say it of the forms of a page.
+        self.client.environ_base["HTTP_SEC_FETCH_SITE"] = "same-origin"
         self.response: TestResponse | None = None
         self.page = _Page("")
 

@@ -15,9 +15,9 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.admin_keys import AdminKey, AdminKeys, Role
 from onboarding_bot.storage.sign_ins import SIGN_IN_LIFE, SignIns
 from onboarding_bot.web.api.audit import begin_audit
+from onboarding_bot.web.dashboard.same_origin import SameOrigin
 
 View = Callable[..., ResponseReturnValue]
-CSRF_FIELD = "csrf_token"
 _READS = frozenset({"GET", "HEAD"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -30,12 +30,12 @@ class Access:
     was taken out of the settings opens nothing any more. What a form carries is a MAC under the same token.
     """
 
-    def __init__(self, sign_ins: SignIns, admin_keys: AdminKeys, *, is_https: bool) -> None:
+    def __init__(self, sign_ins: SignIns, admin_keys: AdminKeys, same_origin: SameOrigin) -> None:
         self._sign_ins = sign_ins
         self._admin_keys = admin_keys
-        self._is_https = is_https
+        self._same_origin = same_origin
         # With this prefix a browser takes the cookie from this very host only, and over TLS only.
-        self._cookie = "__Host-dashboard" if is_https else "dashboard"
+        self._cookie = "__Host-dashboard" if same_origin.is_https else "dashboard"
 
     def find_key(self, given: str) -> AdminKey | None:
         """The admin key that somebody typed, when it may read."""
@@ -52,7 +52,7 @@ class Access:
     def sign_out(self, response: Response) -> None:
         """End it here and in the browser."""
         self._end(self._token())
-        response.delete_cookie(self._cookie, secure=self._is_https, httponly=True, samesite="Strict")
+        response.delete_cookie(self._cookie, secure=self._same_origin.is_https, httponly=True, samesite="Strict")
 
     def must_come_again(self) -> bool:
         """Whether a link elsewhere led here, in a chat perhaps: browsers then keep a strict cookie back.
@@ -79,26 +79,27 @@ class Access:
                 found = key
         return found
 
-    def form_token(self) -> str:
-        """What the forms of this visitor carry."""
-        return _mac(self._token() or self._new_token(), "form")
-
-    def from_own_form(self, view: View) -> View:
-        """Let a view take what comes from a form that was made for this visitor, and nothing else: 403."""
+    def same_origin_only(self, view: View) -> View:
+        """Let a view take what a page of the dashboard sends, and nothing else: 403."""
 
         @wraps(view)
         def guarded(**path: str) -> ResponseReturnValue:
-            self._check_form()
+            self._refuse_other_origins()
             return view(**path)
 
-        guarded.guarded_by = "form"  # type: ignore[attr-defined]
+        guarded.guarded_by = "same origin"  # type: ignore[attr-defined]
         return guarded
 
-    def give_cookie(self, response: Response) -> Response:
-        """Let a new visitor's browser keep the token that the page's forms were made with."""
-        if new := g.pop("new_token", None):
-            self._give(response, new)
-        return response
+    def try_cookie(self, response: Response) -> None:
+        """Give a new visitor a token that stands for nobody: whether it comes back tells whether cookies are kept."""
+        if self._token() is None:
+            self._give(response, secrets.token_urlsafe(32))
+
+    def check_cookie(self) -> None:
+        """Refuse a browser that did not keep the cookie of the sign-in page: it would be asked for its key for ever."""
+        if self._token() is None:
+            secure = ", and open it at its https address" if self._same_origin.is_https else ""
+            abort(HTTPStatus.FORBIDDEN, f"Your browser sent no cookie. Let it keep those of the dashboard{secure}.")
 
     def signed_in(self, role: Role = Role.READ, *, audit: str = "") -> Callable[[View], View]:
         """Let a view be seen by those who signed in with a key that has ``role``; the others are sent to sign in.
@@ -110,7 +111,7 @@ class Access:
             @wraps(view)
             def guarded(**path: str) -> ResponseReturnValue:
                 if request.method not in _READS:
-                    self._check_form()
+                    self._refuse_other_origins()
                 visitor = self.visitor()
                 if visitor is None:
                     return self._ask_to_sign_in()
@@ -126,14 +127,9 @@ class Access:
 
         return guard
 
-    def _check_form(self) -> None:
-        token = self._token()
-        if token is None:
-            secure = ", and open it at its https address" if self._is_https else ""
-            abort(HTTPStatus.FORBIDDEN, f"Your browser sent no cookie. Let it keep those of the dashboard{secure}.")
-        given = request.form.get(CSRF_FIELD, "")
-        if not hmac.compare_digest(given.encode(), _mac(token, "form").encode()):
-            abort(HTTPStatus.FORBIDDEN, "This form was made for an earlier visit. Open the page again, and repeat it.")
+    def _refuse_other_origins(self) -> None:
+        if not self._same_origin.sent(request):
+            abort(HTTPStatus.FORBIDDEN, "No page of the dashboard sent this. Open the page again, and repeat it there.")
 
     def _ask_to_sign_in(self) -> ResponseReturnValue:
         if request.method not in _READS:
@@ -146,18 +142,18 @@ class Access:
         given = request.cookies.get(self._cookie, "")
         return given if _TOKEN.fullmatch(given) else None
 
-    def _new_token(self) -> str:
-        if "new_token" not in g:
-            g.new_token = secrets.token_urlsafe(32)
-        return str(g.new_token)
-
     def _end(self, token: str | None) -> None:
         if token:
             self._sign_ins.end(token)
 
     def _give(self, response: Response, token: str) -> None:
         response.set_cookie(
-            self._cookie, token, max_age=SIGN_IN_LIFE, secure=self._is_https, httponly=True, samesite="Strict"
+            self._cookie,
+            token,
+            max_age=SIGN_IN_LIFE,
+            secure=self._same_origin.is_https,
+            httponly=True,
+            samesite="Strict",
         )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import request
 
 from onboarding_bot.web.api.request_fields import refuse_unknown_and_repeated, refuse_unknown_query
-from onboarding_bot.web.dashboard.access import CSRF_FIELD
 
+# The field of a page that an earlier release made, and that is sent while this one is rolled out.
+_FIELD_OF_EARLIER_PAGES = "csrf_token"
 _DETAIL = "is no field of this form"
 
 
@@ -16,5 +17,5 @@ def check_form(*known: str) -> None:
     Of two values the first would count, and nobody could say which of them was meant.
     """
     refuse_unknown_query()
-    refuse_unknown_and_repeated(request.form.to_dict(flat=False), (CSRF_FIELD, *known), _DETAIL)
+    refuse_unknown_and_repeated(request.form.to_dict(flat=False), (_FIELD_OF_EARLIER_PAGES, *known), _DETAIL)
     refuse_unknown_and_repeated(request.files.to_dict(flat=False), (), _DETAIL)

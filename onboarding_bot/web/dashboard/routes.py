@@ -16,7 +16,7 @@ from onboarding_bot.broadcasts.audience import Audience
 from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.services.twilio_content_api import Content
 from onboarding_bot.web.dashboard import display_formats
-from onboarding_bot.web.dashboard.access import CSRF_FIELD, Access, this_page
+from onboarding_bot.web.dashboard.access import Access, this_page
 from onboarding_bot.web.dashboard.assets import add_assets
 from onboarding_bot.web.dashboard.broadcast_pages import add_broadcast_pages
 from onboarding_bot.web.dashboard.compose_pages import add_compose_pages
@@ -73,8 +73,6 @@ def dashboard_routes(
             "visitor": visitor,
             "may_send": visitor is not None and Role.SEND in visitor.roles,
             "this_page": this_page,
-            "csrf_field": CSRF_FIELD,
-            "csrf_token": access.form_token,
         }
 
     @routes.after_request
@@ -83,7 +81,7 @@ def dashboard_routes(
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
-        return access.give_cookie(response)
+        return response
 
     @routes.record_once
     def be_strict(state: BlueprintSetupState) -> None:

@@ -23,11 +23,14 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
         target = safe_target(request.args.get("next"), url_for(".overview"))
         if access.visitor():
             return redirect(target, HTTPStatus.SEE_OTHER)
-        return render_template("dashboard/sign_in.html", target=target, fault=None)
+        page = make_response(render_template("dashboard/sign_in.html", target=target, fault=None))
+        access.try_cookie(page)
+        return page
 
     @routes.post("/sign-in")
-    @access.from_own_form
+    @access.same_origin_only
     def take_key() -> ResponseReturnValue:
+        access.check_cookie()
         check_form("next", "key")
         target = safe_target(request.form.get("next"), url_for(".overview"))
         key = access.find_key(request.form.get("key", "").strip())
@@ -41,7 +44,7 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
         return response
 
     @routes.post("/sign-out")
-    @access.from_own_form
+    @access.same_origin_only
     def sign_out() -> ResponseReturnValue:
         check_form()
         response = make_response(redirect(url_for(".sign_in"), HTTPStatus.SEE_OTHER))
