@@ -62,6 +62,12 @@ def record_advanced_opt_out(context: Context) -> Turn:
             return context.turn(TurnResult.COMMAND)
 
 
+def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:
+    """The contact with this opt-out, if it has none yet; a contact with nothing else where none is stored."""
+    known = contact or Contact("", None, opt_out.at, opt_out.at)
+    return replace(known, opt_out=known.opt_out or opt_out)
+
+
 def without_opt_out(context: Context) -> Contact:
     """The contact after START or UPDATES, which alone take back a STOP and a suppression by Twilio."""
     return replace(context.contact, opt_out=None, asked_for_messages_at=context.now)

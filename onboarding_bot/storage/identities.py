@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from onboarding_bot.conversation.addresses import Link, is_silent
+from onboarding_bot.conversation.consent import with_opt_out
 from onboarding_bot.conversation.contact import OptOut
 from onboarding_bot.errors import BusyError
 from onboarding_bot.storage.address_holders import AddressHolder, ErasedSinceError, HolderCache, LoadedPeople
 from onboarding_bot.storage.aliases import ASSIGNED, OWN_RECORD, Alias, Aliases, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
-from onboarding_bot.storage.joins import Commit, Joins, with_opt_out
+from onboarding_bot.storage.joins import Commit, Joins
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.plain_records import opt_out_to_store
 from onboarding_bot.storage.records import Sealer

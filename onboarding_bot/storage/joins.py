@@ -229,9 +229,3 @@ def _precedence(person: StoredPerson) -> tuple[bool, bool, bool, float, str]:
     is_needed = bool(person.joined_records) or (alias is not None and not alias.is_same_person)
     first = person.contact.first_inbound_at.timestamp() if person.contact else math.inf
     return is_joined, not is_needed, person.contact is None, first, person.person_id
-
-
-def with_opt_out(contact: Contact | None, opt_out: OptOut) -> Contact:
-    """The contact with this no to messages, if it has none yet."""
-    known = contact or Contact("", None, opt_out.at, opt_out.at)
-    return replace(known, opt_out=known.opt_out or opt_out)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from onboarding_bot.conversation.consent import with_opt_out
 from onboarding_bot.observability.logs import logger
 from onboarding_bot.storage.address_holders import AddressHolder
 from onboarding_bot.storage.aliases import Alias, Aliases, AliasKind, ConcurrentChangeError
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.encryption import HEAD_BYTES
-from onboarding_bot.storage.joins import with_opt_out
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_errors import unavailable_on_error
