@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -58,9 +58,12 @@ class HangingAuthApi:
 
 
 @contextmanager
-def process(*command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A child that ends with the block."""
-    child = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+def process(
+    *command: str, log: Path = Path(os.devnull), environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child that ends with the block; what it prints goes into ``log``."""
+    with log.open("wb") as printed:
+        child = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=printed)
     try:
         yield child
     finally:
@@ -103,7 +106,7 @@ def bench(options: list[str], redis_port: int) -> tuple[Measured, Measured]:
         "LOG_LEVEL": "WARNING",
     }
     gunicorn = (sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py", *options, "main:app")
-    with process(*gunicorn, **environment):
+    with process(*gunicorn, environment=environment):
         wait_for(f"{url}/health/live")
         writers = [Owner(url, TOKEN, f"whatsapp:+9198{port:05}{number:03}") for number in range(WRITING)]
         for writer in writers:
