@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
@@ -52,6 +54,17 @@ def test_what_twilio_signed_is_genuine(path: str, query: str, fields: Fields) ->
     url = f"{BASE}{path}" + (f"?{query}" if query else "")
     assert verifier.signed_url(url.removeprefix(BASE)) == url
     assert verifier.is_genuine(url, MultiDict(fields), signed(url, fields))
+
+
+characters = st.characters(codec="utf-8") | st.sampled_from("ab=&?+ ")
+names = st.text(characters, max_size=4)
+
+
+@given(fields=st.lists(st.tuples(names, names), max_size=6), query=st.text("ab=&%20", max_size=6))
+def test_whatever_the_sdk_signs_is_genuine_and_nothing_else(fields: Fields, query: str) -> None:
+    verifier, url = SignatureVerifier([PREVIOUS_TOKEN, TOKEN], BASE), f"{BASE}/webhook?{query}"
+    assert verifier.is_genuine(url, MultiDict(fields), signed(url, fields))
+    assert not verifier.is_genuine(url, MultiDict(fields), signed(url, fields, "token-of-somebody-else"))
 
 
 @pytest.mark.parametrize(

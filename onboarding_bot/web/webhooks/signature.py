@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from functools import wraps
+from hashlib import sha1
 from http import HTTPStatus
 
 from flask import Response, request
-from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
 from onboarding_bot.observability.logs import logger
@@ -26,7 +27,8 @@ class SignatureVerifier:
     """
 
     def __init__(self, auth_tokens: Sequence[str], public_base_url: str) -> None:
-        self._validators = [RequestValidator(token) for token in auth_tokens]
+        # A copy of a keyed hash costs half of a new one.
+        self._keyed = [hmac.new(token.encode(), digestmod=sha1) for token in auth_tokens]
         self._base = public_base_url
         self._bases = _with_and_without_port(public_base_url)
 
@@ -37,15 +39,33 @@ class SignatureVerifier:
     def is_genuine(self, url: str, form: MultiDict[str, str], signature: str) -> bool:
         """Whether one of the auth tokens signed this URL, in one of its spellings, with exactly these fields.
 
-        RequestValidator's own ``validate`` takes a URL apart and loses a trailing ``?`` when it puts it together.
+        The SDK's ``RequestValidator`` signs alike (a test compares them), but takes a URL apart, loses a trailing ``?``
+        when it puts it together, and computes two signatures for each token.
         """
-        given, path_and_query = signature.encode(), url.removeprefix(self._base)
+        try:
+            given = b64decode(signature, validate=True)
+        except ValueError:
+            return False
+        path_and_query, fields = url.removeprefix(self._base), _signed_fields(form)
         return any(
-            hmac.compare_digest(validator.compute_signature(base + spelling, form).encode(), given)
+            hmac.compare_digest(_signature(keyed, base + spelling, fields), given)
             for spelling in _spellings(path_and_query)
             for base in self._bases
-            for validator in self._validators
+            for keyed in self._keyed
         )
+
+
+def _signed_fields(form: MultiDict[str, str]) -> bytes:
+    """The fields as Twilio signs them: names in order, each before each of its different values."""
+    return "".join(f"{name}{value}" for name in sorted(form) for value in sorted(set(form.getlist(name)))).encode(
+        "utf-8", "surrogatepass"
+    )
+
+
+def _signature(keyed: hmac.HMAC, url: str, fields: bytes) -> bytes:
+    signing = keyed.copy()
+    signing.update(url.encode("utf-8", "surrogatepass") + fields)
+    return signing.digest()
 
 
 def _with_and_without_port(base: str) -> tuple[str, str]:

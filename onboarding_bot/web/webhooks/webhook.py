@@ -7,7 +7,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from flask import Blueprint, Response, g, request
-from twilio.twiml.messaging_response import MessagingResponse
 from werkzeug.exceptions import HTTPException
 
 from onboarding_bot.bot import WhatsAppBot
@@ -18,6 +17,7 @@ from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.web.api.problems import new_reference
 from onboarding_bot.web.webhooks.inbound_message import parse_inbound
 from onboarding_bot.web.webhooks.signature import SignatureVerifier, signed
+from onboarding_bot.web.webhooks.twiml import twiml
 from onboarding_bot.whatsapp_address import is_whatsapp
 
 _OUTCOMES: dict[int, str] = {
@@ -105,10 +105,7 @@ def _not_whatsapp(message: InboundMessage) -> Response:
 
 
 def _twiml(text: str) -> Response:
-    response = MessagingResponse()
-    if text:
-        response.message(text)
-    return Response(str(response), mimetype="text/xml")
+    return Response(twiml(text), mimetype="text/xml")
 
 
 def _plain(status: int, text: str) -> Response:
