@@ -11,7 +11,7 @@ from onboarding_bot.conversation.turn import Milestone, Turn, TurnResult
 
 WEBHOOKS = "webhooks"
 FAILURES = "failures"
-NUDGES = "nudges"
+REMINDERS = "nudges"
 STARTED = Milestone.STARTED.value
 COMPLETED = Milestone.COMPLETED.value
 
@@ -27,7 +27,7 @@ def counters_of(turn: Turn, failures: int) -> dict[str, int]:
     """
     counted = {milestone.value: 1 for milestone in turn.milestones}
     if turn.result is TurnResult.REMINDER:
-        counted[NUDGES] = 1
+        counted[REMINDERS] = 1
     if _answers_a_webhook(turn):
         counted[WEBHOOKS] = 1
     if failures:
