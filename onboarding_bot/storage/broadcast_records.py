@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec.structs import replace
 
 from onboarding_bot.outbound.broadcast_definition import BROADCAST_ID, Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus

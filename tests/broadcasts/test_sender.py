@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from onboarding_bot.broadcasts.sender import SEND_LEASE
 from onboarding_bot.conversation.contact import Contact

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from onboarding_bot.outbound.broadcast_definition import Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
