@@ -1,4 +1,4 @@
-"""The way in from this folder: ``gunicorn -c gunicorn.conf.py main:app``, or ``python main.py`` while developing."""
+"""Starts the bot from this folder: ``gunicorn -c gunicorn.conf.py main:app``, or ``python main.py`` to develop."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from onboarding_bot.languages.catalogue import available_languages
+from onboarding_bot.languages import languages_with_catalogue
 from onboarding_bot.web.api.openapi import openapi_document
 from onboarding_bot.web.api.operations.problem_kinds import PROBLEM_JSON
 
@@ -28,7 +28,7 @@ Schema = Mapping[str, Any]
 
 def page() -> str:
     """The whole page."""
-    document = openapi_document("https://bot.example.in", available_languages())
+    document = openapi_document("https://bot.example.in", languages_with_catalogue())
     return (
         "\n\n".join([_HEAD, document["info"]["description"].strip(), *_operations(document), *_schemas(document)])
         + "\n"

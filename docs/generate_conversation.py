@@ -14,7 +14,16 @@ import polib
 
 from onboarding_bot.conversation.answer_rules import SUPPORT_AFTER_VOICE_NOTES, SUPPORT_AFTER_WRONG_ANSWERS
 from onboarding_bot.conversation.command_rules import COMMAND_RULES
-from onboarding_bot.conversation.commands import CONTINUE, NO, NO_SIGNS, SPELLINGS, YES, YES_SIGNS, Command
+from onboarding_bot.conversation.commands import (
+    CONTINUE,
+    NO,
+    NO_SIGNS,
+    SPELLINGS,
+    YES,
+    YES_SIGNS,
+    Command,
+    language_name,
+)
 from onboarding_bot.conversation.contact import OTP_DAY, OTP_PAUSE, OTP_REQUESTS_A_DAY
 from onboarding_bot.conversation.otp import LEASE
 from onboarding_bot.conversation.sectors import SECTORS
@@ -25,10 +34,10 @@ from onboarding_bot.conversation.session import (
     OnboardingStep,
 )
 from onboarding_bot.conversation.sign_up import FIELDS, SIGN_UP, first_unanswered, step_before
-from onboarding_bot.languages.catalogue import FOLDER
+from onboarding_bot.languages import CATALOGUE, FOLDER, REFERENCE_LANGUAGE, languages_with_catalogue
 
 PAGE = Path(__file__).with_name("conversation.md")
-LANGUAGES = {"en": "English", "hi": "Hindi"}
+LANGUAGES = {code: language_name(code) for code in languages_with_catalogue()}
 
 
 def page() -> str:
@@ -145,13 +154,13 @@ def _choices() -> str:
 def _all_texts(catalogues: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
     """Every text in every language, grouped by the word before the dot."""
     yield "## Every text\n\n`{…}` is filled in; where a text has two forms, the number in it chooses."
-    for group, codes in groupby(catalogues["en"], key=lambda code: code.partition(".")[0]):
+    for group, codes in groupby(catalogues[REFERENCE_LANGUAGE], key=lambda code: code.partition(".")[0]):
         rows = [(f"`{code}`", *(texts[code] for texts in catalogues.values())) for code in codes]
         yield f"### {group}\n\n" + _table(("code", *LANGUAGES.values()), rows)
 
 
 def _texts(language: str) -> dict[str, str]:
-    entries = polib.pofile(str(FOLDER / language / "messages.po"))
+    entries = polib.pofile(str(FOLDER / language / CATALOGUE))
     return {entry.msgid: "\n\n".join(_forms(entry)) for entry in entries}
 
 

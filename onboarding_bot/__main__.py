@@ -1,4 +1,4 @@
-"""The way in for ``python -m onboarding_bot``."""
+"""Runs the command line for ``python -m onboarding_bot``."""
 
 from __future__ import annotations
 

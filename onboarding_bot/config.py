@@ -19,6 +19,7 @@ from onboarding_bot.admin_keys import AdminKeys, looks_mistyped, parse_admin_key
 from onboarding_bot.demo_secrets import DEMO_ENV_FILE, demo_env_file, read_demo_secrets
 from onboarding_bot.environment import FoundEnvironment, find_environment
 from onboarding_bot.errors import SettingsError
+from onboarding_bot.languages import REFERENCE_LANGUAGE, languages_with_catalogue
 from onboarding_bot.quiet_hours import QuietHours
 from onboarding_bot.renamed_commands import become
 from onboarding_bot.setting_rules import (
@@ -298,7 +299,7 @@ class Settings:
 
     support_contact: str = _setting("SUPPORT_CONTACT", _text(120), needed_in=_PRODUCTION)
     verify_url: str | None = _setting("VERIFY_URL", _page)
-    default_language: str = _setting("DEFAULT_LANGUAGE", _choice("en", "hi"), "en")
+    default_language: str = _setting("DEFAULT_LANGUAGE", _choice(*languages_with_catalogue()), REFERENCE_LANGUAGE)
 
     @property
     def queue_url(self) -> str:

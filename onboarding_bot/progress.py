@@ -1,4 +1,4 @@
-"""How far long work has come: told by whoever does it, and shown to somebody at a terminal."""
+"""The progress of long work: reported by the work itself, and shown on a terminal."""
 
 from __future__ import annotations
 

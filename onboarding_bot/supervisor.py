@@ -1,4 +1,4 @@
-"""The bot and its worker on one host, without Docker: two processes that live and end together."""
+"""Runs the bot and its worker on one host, without Docker: two processes that start and end together."""
 
 from __future__ import annotations
 

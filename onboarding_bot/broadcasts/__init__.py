@@ -1,1 +1,1 @@
-"""Broadcasts: who gets one, how it goes out, and who looks after it."""
+"""Broadcasts: what admins do with them, their audiences, the scheduler, the sender, and status callbacks."""

@@ -1,4 +1,4 @@
-"""``backup``: all that Redis holds, and who was erased, written down while everything runs."""
+"""``backup``: writes a snapshot of Redis and the list of who was erased, while everything runs."""
 
 from __future__ import annotations
 

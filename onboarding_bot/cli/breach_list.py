@@ -1,4 +1,4 @@
-"""``breach-list``: everybody whose data are kept, as CSV on standard output, for telling them of a breach."""
+"""``breach-list``: writes everybody whose data are kept as CSV to standard output, for telling them of a breach."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``consent``: what people have agreed to, reviewed by the rules of this release."""
+"""``consent``: reviews by the rules of this release what people have agreed to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``doctor``: the whole way from Twilio to the bot, asked step by step."""
+"""``doctor``: checks the way from Twilio to the bot, step by step."""
 
 from __future__ import annotations
 

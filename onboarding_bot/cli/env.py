@@ -1,4 +1,4 @@
-"""``env``: the settings as this machine has them, and every fault in them."""
+"""``env``: lists the settings as this machine has them, and every fault in them."""
 
 from __future__ import annotations
 

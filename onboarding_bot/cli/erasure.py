@@ -1,4 +1,4 @@
-"""``erasure``: who was erased, for the list beside a backup that was not made by ``backup``."""
+"""``erasure``: lists who was erased, for the list beside a backup that was not made by ``backup``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``health``: what the bot that runs here says of itself."""
+"""``health``: prints the health of the bot that runs here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``restore``: a backup brought into an empty Redis, without the people who were erased since."""
+"""``restore``: brings a backup into an empty Redis, without the people who were erased since."""
 
 from __future__ import annotations
 

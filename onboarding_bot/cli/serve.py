@@ -1,4 +1,4 @@
-"""``serve``: the bot and its worker on this host, without Docker."""
+"""``serve``: runs the bot and its worker on this host, without Docker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``stats``: the figures of the bot that runs here."""
+"""``stats``: prints the figures of the bot that runs here."""
 
 from __future__ import annotations
 

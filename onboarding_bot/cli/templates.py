@@ -1,4 +1,4 @@
-"""``templates``: WhatsApp's templates, from the files of this release to Twilio."""
+"""``templates``: brings the WhatsApp templates of this release to Twilio."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``worker``: the process that sends what is not a reply."""
+"""``worker``: runs the process that sends what is not a reply."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from onboarding_bot.conversation import otp
-from onboarding_bot.conversation.commands import Command
+from onboarding_bot.conversation.commands import LANGUAGE_COMMANDS, Command, language_name
 from onboarding_bot.conversation.consent import (
     record_news_consent,
     record_news_opt_out,
@@ -143,6 +143,8 @@ COMMAND_RULES: Mapping[Command, CommandRule] = {
     Command.LOGIN: CommandRule(_log_in, "once registered: a new OTP and a fresh link"),
     Command.RESEND: CommandRule(_log_in, "the same as LOGIN"),
     Command.LANGUAGE: CommandRule(_reply_with("language.choice"), "how to choose a language"),
-    Command.ENGLISH: CommandRule(_switch_language("en"), "goes on in English"),
-    Command.HINDI: CommandRule(_switch_language("hi"), "goes on in Hindi"),
+    **{
+        command: CommandRule(_switch_language(language), f"goes on in {language_name(language)}")
+        for language, command in LANGUAGE_COMMANDS.items()
+    },
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 
 from onboarding_bot.conversation.opt_out_phrases import OptOutScope, opt_out_request
@@ -34,6 +35,9 @@ class Command(StrEnum):
     HINDI = "hindi"
 
 
+# The command that goes on in a language; it is called as the language is in English.
+LANGUAGE_COMMANDS: Mapping[str, Command] = {"en": Command.ENGLISH, "hi": Command.HINDI}
+
 SPELLINGS: dict[Command, Spellings] = {command: spellings("commands", command.name.lower()) for command in Command}
 YES = spellings("commands", "yes")
 NO = spellings("commands", "no")
@@ -61,6 +65,11 @@ _ANSWERS = Phrases(
     }
 )
 _SIGNS = re.compile(f"([{''.join(sorted(YES_SIGNS | NO_SIGNS))}])")
+
+
+def language_name(language: str) -> str:
+    """The name of a language in English; of one without a command, its code."""
+    return LANGUAGE_COMMANDS[language].title() if language in LANGUAGE_COMMANDS else language
 
 
 def find_command(text: str) -> Command | None:

@@ -14,10 +14,8 @@ from pathlib import Path
 import polib
 
 from onboarding_bot.errors import CatalogueError
+from onboarding_bot.languages import CATALOGUE, FOLDER, REFERENCE_LANGUAGE, languages_with_catalogue
 
-FOLDER = Path(__file__).parent
-CATALOGUE = "messages.po"
-REFERENCE_LANGUAGE = "en"
 # The value that chooses the plural form of a text.
 COUNT = "count"
 _PLURAL_FORMS = re.compile(r"nplurals *= *(\d+)")
@@ -65,7 +63,7 @@ class Texts:
         self._default = default_language
         self._catalogues = {
             language: _parse(language, (folder / language / CATALOGUE).read_text(encoding="utf-8"))
-            for language in available_languages(folder)
+            for language in languages_with_catalogue(folder)
         }
         faults = _differences(self._catalogues)
         if default_language not in self._catalogues:
@@ -89,11 +87,6 @@ class Texts:
             return text.format_map({**self._standing, **values})
         except KeyError as missing:
             raise CatalogueError(f"{catalogue.language}: {code} lacks the value {missing}") from None
-
-
-def available_languages(folder: Path = FOLDER) -> list[str]:
-    """The languages that have a catalogue, in the alphabet's order."""
-    return sorted(path.parent.name for path in folder.glob(f"*/{CATALOGUE}"))
 
 
 @cache

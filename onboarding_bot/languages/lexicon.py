@@ -12,9 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-LANGUAGES = Path(__file__).parent
-# The order in which languages are searched; no word means different things in two of them.
-ORDER = ("en", "hi_Latn", "hi")
+from onboarding_bot.languages import FOLDER, LEXICON, languages_with_lexicon
 
 Spellings = tuple[str, ...]
 
@@ -36,10 +34,10 @@ class Lexicon:
 
 @cache
 def lexicons() -> tuple[Lexicon, ...]:
-    """The lexicons of all languages, in the order in which they are searched."""
+    """The lexicons of all languages, in the order in which they are searched; no word means two things in them."""
     return tuple(
-        Lexicon(language, tomllib.loads((LANGUAGES / language / "lexicon.toml").read_text(encoding="utf-8")))
-        for language in ORDER
+        Lexicon(language, tomllib.loads((FOLDER / language / LEXICON).read_text(encoding="utf-8")))
+        for language in languages_with_lexicon()
     )
 
 
@@ -51,13 +49,13 @@ def spellings(*path: str) -> Spellings:
 @cache
 def known_names() -> frozenset[str]:
     """Given names and surnames in Latin letters, in lower case; they count as names in every language."""
-    return frozenset(_lines(LANGUAGES / "known_names.txt"))
+    return frozenset(_lines(FOLDER / "known_names.txt"))
 
 
 @cache
 def common_words() -> frozenset[str]:
     """Words that are nobody's name, of all languages that have a ``common_words.txt``."""
-    lists = (LANGUAGES / language / "common_words.txt" for language in ORDER)
+    lists = (FOLDER / language / "common_words.txt" for language in languages_with_lexicon())
     return frozenset(word for path in lists if path.is_file() for word in _lines(path))
 
 

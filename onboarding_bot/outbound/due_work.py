@@ -31,10 +31,17 @@ class DueWork(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueTimes:
-    """When each kind is due for a person; None: not at all."""
+    """When the work that follows from a person's state is due, as each turn writes it; None: not at all."""
 
     reminder: datetime | None = None
     otp: datetime | None = None
+
+    def by_kind(self) -> dict[DueWork, datetime | None]:
+        """The times by the kind of work."""
+        return {DueWork.REMINDER: self.reminder, DueWork.OTP: self.otp}
+
+
+WORK_OF_A_PERSON = tuple(DueTimes().by_kind())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""When a message that failed is tried again, and when not any more."""
+"""The retry schedule: when a message that failed is tried again, and when no more."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What is done with people's data beside the chat: looked up, erased, and let go of when its time is over."""
+"""What is done with people's data beside the chat: looked up, erased, and deleted after its retention period."""

@@ -1,1 +1,1 @@
-"""Where sessions, contact records and counters live: one atomic step for each turn."""
+"""What is kept in Redis: how it is named, encrypted, read, written and erased, each turn in one atomic call."""

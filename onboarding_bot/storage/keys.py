@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from onboarding_bot.conversation.session import OnboardingStep
-from onboarding_bot.outbound.due_work import DueWork
+from onboarding_bot.outbound.due_work import WORK_OF_A_PERSON, DueWork
 
 SHARDS = 64
 _ID_BYTES = 16
@@ -177,7 +177,7 @@ def due_member(work: DueWork, subject_id: str) -> str:
 
 def due_members_of(person_id: str) -> list[str]:
     """All members that a due set may have for one person."""
-    return [due_member(work, person_id) for work in (DueWork.REMINDER, DueWork.OTP)]
+    return [due_member(work, person_id) for work in WORK_OF_A_PERSON]
 
 
 def due_for(broadcast_id: str) -> str:

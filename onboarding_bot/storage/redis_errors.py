@@ -1,4 +1,4 @@
-"""What redis-py raises, as the one error that the bot's other rooms know."""
+"""Turns what redis-py raises into StoreUnavailableError, the one error that the other rooms know."""
 
 from __future__ import annotations
 

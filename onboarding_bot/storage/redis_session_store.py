@@ -406,9 +406,8 @@ def _is_new_service_consent(known: StoredPerson, contact: Contact) -> bool:
 
 def _due_arguments(due: DueTimes, person_id: str) -> list[str | int]:
     """Members of the due set, each with its time or "", in turn."""
-    times = {DueWork.REMINDER: due.reminder, DueWork.OTP: due.otp}
     return [
         item
-        for work, moment in times.items()
+        for work, moment in due.by_kind().items()
         for item in (due_member(work, person_id), unix_milliseconds(moment) if moment else "")
     ]

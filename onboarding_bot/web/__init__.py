@@ -1,1 +1,1 @@
-"""HTTP and nothing else: parse, authenticate, call the bot, answer."""
+"""HTTP and nothing else: parse, authenticate, call a use case, answer."""

@@ -16,7 +16,7 @@ from onboarding_bot.conversation import validators
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.conversation.turn import OtpResult
-from onboarding_bot.languages.catalogue import FOLDER
+from onboarding_bot.languages import FOLDER
 
 # So many counters have been released, in this order. Append to the table, and then move this on.
 RELEASED, DIGEST = 261, "87f8e5a181dfd65e35f539708edea987ee75400f927acb689b4946935a9c8121"

@@ -7,11 +7,12 @@ from collections import defaultdict
 import pytest
 
 from onboarding_bot.conversation.choices import LINES_MAX
-from onboarding_bot.conversation.commands import Command
+from onboarding_bot.conversation.commands import LANGUAGE_COMMANDS, Command
 from onboarding_bot.conversation.opt_out_phrases import KINDS, OptOutScope, opt_out_request
 from onboarding_bot.conversation.sectors import SECTORS
 from onboarding_bot.conversation.text_normalization import lowercase_words
-from onboarding_bot.languages.lexicon import LANGUAGES, Lexicon, lexicons, spellings
+from onboarding_bot.languages import languages_with_catalogue
+from onboarding_bot.languages.lexicon import Lexicon, lexicons, spellings
 
 TABLES = {
     "auto_replies",
@@ -36,9 +37,14 @@ def by_language(lexicon: Lexicon) -> str:
     return lexicon.language
 
 
-def test_every_folder_is_a_language_that_is_tried() -> None:
-    folders = {file.parent.name for file in LANGUAGES.glob("*/lexicon.toml")}
-    assert folders == {lexicon.language for lexicon in lexicons()}
+def test_every_language_that_is_written_is_understood_and_has_its_command() -> None:
+    written = languages_with_catalogue()
+    assert set(written) <= {lexicon.language for lexicon in lexicons()}
+    assert list(LANGUAGE_COMMANDS) == written, "give it a Command and its row in LANGUAGE_COMMANDS"
+
+
+def test_english_is_searched_first_and_then_what_is_written_in_latin_letters() -> None:
+    assert [lexicon.language for lexicon in lexicons()] == ["en", "hi_Latn", "hi"]
 
 
 @pytest.mark.parametrize("lexicon", lexicons(), ids=by_language)

@@ -29,7 +29,8 @@ from onboarding_bot.conversation.turn import InboundMessage, MessageKind, OtpOut
 from onboarding_bot.conversation.unanswered import UnansweredMessage
 from onboarding_bot.conversation.validators import InvalidInput, validate_name
 from onboarding_bot.errors import CatalogueError
-from onboarding_bot.languages.catalogue import FOLDER, Texts, harmless
+from onboarding_bot.languages import FOLDER
+from onboarding_bot.languages.catalogue import Texts, harmless
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.setting_rules import PAGE_MAX_LENGTH
 from tests.fakes import NOON

@@ -6,7 +6,8 @@ import string
 
 import polib
 
-from onboarding_bot.languages.catalogue import COUNT, FOLDER, REFERENCE_LANGUAGE
+from onboarding_bot.languages import FOLDER, REFERENCE_LANGUAGE
+from onboarding_bot.languages.catalogue import COUNT
 
 
 def placeholders_by_code() -> dict[str, frozenset[str]]:

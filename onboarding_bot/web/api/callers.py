@@ -1,4 +1,4 @@
-"""Who calls: the name of a valid key, or the address of somebody without one."""
+"""The caller of a JSON endpoint: the name of a valid key, or the client's address without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The address that a request came from, as far as it can be believed."""
+"""The address of a request's client: the peer's own, or the one that a trusted proxy names."""
 
 from __future__ import annotations
 

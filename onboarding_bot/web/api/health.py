@@ -1,4 +1,4 @@
-"""How the bot and what it depends on are doing, answered within two seconds even when a part hangs."""
+"""Health checks of the bot and of what it depends on, answered within two seconds even when a part hangs."""
 
 from __future__ import annotations
 

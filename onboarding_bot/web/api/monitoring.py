@@ -1,4 +1,4 @@
-"""The endpoints that operators and their machines watch: health, readiness, and how far people get."""
+"""The endpoints for operators and monitoring: health, readiness and figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file that proves who got what: one line for each recipient of a broadcast, sent as it is read."""
+"""The CSV of a broadcast's recipients: one line for each, sent as it is read."""
 
 from __future__ import annotations
 

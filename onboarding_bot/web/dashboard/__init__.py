@@ -1,1 +1,1 @@
-"""The operators' pages: what goes on, and the broadcasts, in a browser."""
+"""The operators' pages in a browser: sign-ups, health and broadcasts."""

@@ -1,4 +1,4 @@
-"""The pages of the broadcasts that there are: the list, one with all its figures, its file, and what steers it."""
+"""The pages of existing broadcasts: the list, one with all its figures, its recipients' file, and its buttons."""
 
 from __future__ import annotations
 

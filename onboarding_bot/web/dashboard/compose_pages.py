@@ -1,4 +1,4 @@
-"""Writing a broadcast: the form, the people it would reach, the second look, and the word that sends it."""
+"""The pages that write a broadcast: the form, the count of recipients, the confirmation, and the request to send."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from onboarding_bot.conversation.commands import language_name
 from onboarding_bot.time_zone import INDIA
 
 NOTHING = "–"
@@ -94,7 +95,7 @@ def people(count: int) -> str:
 
 def language(code: str) -> str:
     """The name of a language."""
-    return {"en": "English", "hi": "Hindi"}.get(code, code)
+    return language_name(code)
 
 
 def skipped(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""What somebody in a browser reads when a page cannot be shown: what happened, and what to do."""
+"""The dashboard's error pages: what happened, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The health of the parts as the page shows it: a name, a state, and what there is to say of it."""
+"""The health of the parts as the page shows it: a name, a state, and details."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything under /dashboard, put together: pages, their guard, their headers, and what all templates may use."""
+"""Assembles everything under /dashboard: pages, their guard, their headers, and what all templates may use."""
 
 from __future__ import annotations
 
