@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import sys
 import threading
 from typing import Any
 
@@ -18,12 +16,12 @@ from dramatiq.cli import main as dramatiq_main
 from dramatiq.cli import make_argument_parser
 from dramatiq.middleware import Middleware
 
-from onboarding_bot.config import METRICS_FOLDER, Settings, load_settings, metrics_folder, read_environment
+from onboarding_bot.config import Settings, load_settings, metrics_folder, read_environment
 from onboarding_bot.jobs import declare_jobs
 from onboarding_bot.metrics_server import MetricsPort, show_metrics
 from onboarding_bot.observability.line_output import protect_standard_streams
 from onboarding_bot.observability.logs import configure_logs, describe, logger
-from onboarding_bot.observability.metrics_folder import folder_of_this_process, make_anew, remove
+from onboarding_bot.observability.metrics_folder import remove
 from onboarding_bot.renamed_commands import become
 from onboarding_bot.scheduler import Scheduler, TickEverySecond
 from onboarding_bot.storage.connection import AnyRedis, connect
@@ -55,16 +53,16 @@ class OwnLines(Middleware):
 
 
 def main() -> int:
-    """Run the worker until a signal ends it; its exit code. Raises SettingsError."""
-    settings = load_settings(read_environment())
-    _write_own_lines(settings.log_level)
-    folder = metrics_folder()
-    if folder is None:
-        _begin_again_with_metrics()
+    """Run the worker until a signal ends it; its exit code. Raises SettingsError.
+
+    The metrics of all its processes add up when ``keep_metrics_in`` was called before this module was imported.
+    """
     try:
+        settings = load_settings(read_environment())
+        _write_own_lines(settings.log_level)
         return _run_processes() if _may_share_locks() else _run_alone(settings)
     finally:
-        if folder:
+        if folder := metrics_folder():
             remove(folder)
 
 
@@ -129,17 +127,6 @@ def _run_alone(settings: Settings) -> int:
 def _write_own_lines(log_level: str) -> None:
     protect_standard_streams()
     configure_logs(log_level)
-
-
-def _begin_again_with_metrics() -> None:
-    """Replace this process by itself: only what knows the folder from its first import on adds its metrics up there."""
-    folder = folder_of_this_process("worker")
-    make_anew(folder)
-    os.execve(  # noqa: S606 - no shell is wanted
-        sys.executable,
-        [sys.executable, "-m", "onboarding_bot", "worker"],
-        read_environment() | {METRICS_FOLDER: str(folder)},
-    )
 
 
 if __name__ == "__main__":

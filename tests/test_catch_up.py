@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.catch_up import CatchUp, CatchUpResult
 from onboarding_bot.conversation.reply import Part
@@ -74,7 +74,7 @@ def twilio(clock: MovableClock) -> Twilio:
 
 
 @pytest.fixture
-def operator(redis: fakeredis.FakeRedis, clock: MovableClock, twilio: Twilio) -> CatchUp:
+def operator(redis: Redis, clock: MovableClock, twilio: Twilio) -> CatchUp:
     parts = build_parts(settings(), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
     parts.conversation.catch_up._message_log = twilio  # type: ignore[assignment]
     parts.conversation.catch_up._send = twilio.send
@@ -194,7 +194,7 @@ def test_somebody_who_comes_back_goes_on_from_there(
     twilio: Twilio,
     operator: CatchUp,
     clock: MovableClock,
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     before: tuple[str, ...],
     later: dict[str, float],
     hears: str,
@@ -277,7 +277,7 @@ def test_whoever_was_answered_hears_nothing(
 
 
 def test_whoever_wrote_an_sms_is_left_alone(
-    twilio: Twilio, operator: CatchUp, clock: MovableClock, redis: fakeredis.FakeRedis
+    twilio: Twilio, operator: CatchUp, clock: MovableClock, redis: Redis
 ) -> None:
     """The sender takes SMS too, and Twilio lists both."""
     for sender in ("+919876543210", "messenger:1234", "whatsapp:"):

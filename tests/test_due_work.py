@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import MessageKind, OtpResult
@@ -64,7 +64,7 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def worker(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Worker:
+def worker(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Worker:
     return Worker(build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock()), clock)
 
 
@@ -191,7 +191,7 @@ def test_whoever_comes_back_at_the_very_moment_is_reminded_again(
     assert len(worker.works()) == 1
 
 
-def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker, redis: fakeredis.FakeRedis) -> None:
+def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker, redis: Redis) -> None:
     talker.says("Hi")
     before = talker.stored.session
     worker.clock.pass_(hours=2)
@@ -324,7 +324,7 @@ def test_whoever_began_with_such_a_word_is_still_shown_the_notice(app: Flask, ta
 
 @pytest.mark.parametrize("word", ["START", "UPDATES"])
 def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
-    talker: Talker, worker: Worker, redis: fakeredis.FakeRedis, clock: MovableClock, word: str
+    talker: Talker, worker: Worker, redis: Redis, clock: MovableClock, word: str
 ) -> None:
     talker.says("Hi")
     store = worker.parts.storage.store

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onboarding_bot.app import create_app
@@ -62,7 +63,7 @@ def test_sixty_four_messages_are_remembered(talker: Talker, clock: MovableClock)
 
 
 def test_a_copy_in_another_process_gets_the_same_reply(
-    redis: fakeredis.FakeRedis, app: Flask, otp_service: FakeOtpService, clock: MovableClock
+    redis: Redis, app: Flask, otp_service: FakeOtpService, clock: MovableClock
 ) -> None:
     here = Talker(app).answers_everything().says("YES")
     other_process = create_app(settings(), redis=redis, otp_service=otp_service, clock=clock.clock())
@@ -85,7 +86,7 @@ class HangingOtpService:
         return OtpResult.SENT
 
 
-def test_a_copy_waits_for_the_reply_of_the_turn_that_is_running(redis: fakeredis.FakeRedis) -> None:
+def test_a_copy_waits_for_the_reply_of_the_turn_that_is_running(redis: Redis) -> None:
     otp_service = HangingOtpService()
     app = create_app(settings(), redis=redis, otp_service=otp_service)
     Talker(app).answers_everything()

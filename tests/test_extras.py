@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError
 from werkzeug.test import TestResponse
 
@@ -52,7 +52,7 @@ def post(app: Flask, path: str, body: dict[str, Any] | None = None) -> TestRespo
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     return World(redis, clock)
 
 
@@ -169,7 +169,7 @@ def test_an_owner_s_wishes_need_no_line(app: Flask, talker: Talker) -> None:
     "fault", [ReadOnlyError("READONLY"), OutOfMemoryError("OOM"), RedisError("?"), RuntimeError("?")]
 )
 def test_limits_that_cannot_be_counted_refuse_nobody(
-    redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch, fault: Exception
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def fail(*_arguments: object, **_named: object) -> bool:
         raise fault
@@ -181,7 +181,7 @@ def test_limits_that_cannot_be_counted_refuse_nobody(
 
 
 def test_a_sign_without_a_thread_waits_for_the_next_one(
-    redis: fakeredis.FakeRedis, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     signs = Heartbeats(redis, redis)
     keeper = HeartbeatRecorder(signs, clock.clock().now)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from tests.fakes import MovableClock
 from tests.inside import forget_addresses, identities_of
@@ -125,9 +125,7 @@ def test_a_repeated_message_gets_its_reply_after_the_join(app: Flask, talker: Ta
     asha.expects_step("sector")
 
 
-def test_a_stop_stands_where_the_release_before_looks_for_it(
-    app: Flask, asha: Talker, redis: fakeredis.FakeRedis
-) -> None:
+def test_a_stop_stands_where_the_release_before_looks_for_it(app: Flask, asha: Talker, redis: Redis) -> None:
     asha.hiding_the_number().says("Hi")
     asha.says("Asha Devi")
     asha.hiding_the_number().says("STOP")

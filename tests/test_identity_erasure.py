@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.storage.aliases import Alias
 from onboarding_bot.storage.erasure import Erasures
@@ -145,7 +145,7 @@ def test_the_erasure_is_listed_and_audited_and_goes_on_at_twilio_for_each_addres
     clock: MovableClock,
     keys: Keys,
     erasures: Erasures,
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     capsys: pytest.CaptureFixture[str],
     met: Callable[..., None],
     asked: Callable[[Talker], None],
@@ -188,7 +188,7 @@ def test_copies_under_every_address_are_answered_with_the_erasure_reply(
 
 @pytest.mark.parametrize("met", MET)
 def test_aliases_end_a_quarter_of_an_hour_later(
-    app: Flask, asha: Talker, clock: MovableClock, redis: fakeredis.FakeRedis, keys: Keys, met: Callable[..., None]
+    app: Flask, asha: Talker, clock: MovableClock, redis: Redis, keys: Keys, met: Callable[..., None]
 ) -> None:
     make(met, asha, clock)
     sid, person = asha.sid, asha.stored.person_id
@@ -209,7 +209,7 @@ def test_a_person_who_writes_again_begins_anew(
     app: Flask,
     asha: Talker,
     clock: MovableClock,
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     met: Callable[..., None],
     late: bool,
     back_under: int,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import fakeredis
 import pytest
+from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import NEWS
 from onboarding_bot.storage.session_store import StoredPerson
+from tests.databases import empty_database
 from tests.fakes import NOON, FakeOtpService, MovableClock
 from tests.inside import forget_addresses, identities_of
 from tests.settings import settings
@@ -44,12 +45,12 @@ class Death:
         raise RedisConnectionError("the process died")
 
 
-class MortalRedis(fakeredis.FakeRedis):
+class MortalRedis(Redis):
     """A connection of a process that may die."""
 
     def __init__(self, death: Death) -> None:
-        super().__init__(server=fakeredis.FakeServer())
         self._death = death
+        super().__init__(**empty_database())
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         return self._death.meets(lambda: super(MortalRedis, self).execute_command(*args, **options))
@@ -67,7 +68,7 @@ class World:
     def begin_again(self) -> None:
         """Nobody has ever written."""
         self._death.spare()
-        self._redis.flushall()
+        self._redis.flushdb()
         self.clock.moment = NOON
         self.restart()
 

@@ -6,11 +6,11 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import fakeredis
 from flask import Flask
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from redis import Redis
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.session import REMEMBERED_FOR
@@ -19,6 +19,7 @@ from onboarding_bot.outbound.broadcast_states import BroadcastStatus
 from onboarding_bot.storage import keys
 from onboarding_bot.wiring import Parts, build_parts
 from tests import settings as tests_settings
+from tests.databases import empty_database
 from tests.fakes import FakeOtpService, MovableClock
 from tests.inside import forget_addresses, identities_of
 from tests.talker import Talker
@@ -133,7 +134,7 @@ class ManyPeople(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock, self.redis = MovableClock(), fakeredis.FakeRedis()
+        self.clock, self.redis = MovableClock(), Redis(**empty_database())
         made = {"redis": self.redis, "otp_service": FakeOtpService(), "clock": self.clock.clock()}
         self.app: Flask = create_app(tests_settings.settings(), **made)  # type: ignore[arg-type]
         self.parts: Parts = build_parts(tests_settings.settings(), **made)  # type: ignore[arg-type]

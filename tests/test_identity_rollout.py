@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.conversation.contact import Contact
 from onboarding_bot.conversation.turn import InboundMessage
@@ -64,7 +64,7 @@ class ReleaseBefore:
 
 
 @pytest.fixture
-def before(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> ReleaseBefore:
+def before(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> ReleaseBefore:
     return ReleaseBefore(
         build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock()),
         clock,

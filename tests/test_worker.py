@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import dramatiq
-import fakeredis
 import pytest
 import structlog
 from dramatiq.cli import import_broker
+from redis import Redis
 
 from onboarding_bot import jobs, scheduler, worker
 from onboarding_bot.analytics.counter_layout import counters_in
@@ -70,7 +70,7 @@ def declared(
     return declare
 
 
-def queued(redis: fakeredis.FakeRedis, name: str) -> list[dict[str, Any]]:
+def queued(redis: Redis, name: str) -> list[dict[str, Any]]:
     """The jobs of this name that wait."""
     messages = [json.loads(message) for message in redis.hvals("{dramatiq}:outbound.msgs")]
     return [message for message in messages if message["actor_name"] == name]
@@ -82,9 +82,7 @@ def tick(broker: Any) -> None:
     ticking._tick()
 
 
-def test_replies_and_reminders_go_before_bulk(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
-) -> None:
+def test_replies_and_reminders_go_before_bulk(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis) -> None:
     broker, _ = declared(redis)
     jobs = {name: broker.get_actor(name) for name in broker.get_declared_actors()}
     assert jobs["nudge"].priority == jobs["otp"].priority < jobs["pump"].priority
@@ -93,9 +91,7 @@ def test_replies_and_reminders_go_before_bulk(
     assert {job.options["max_retries"] for job in jobs.values()} == {0}, "the scheduler tries again, and nobody else"
 
 
-def test_the_queue_has_one_slot_of_a_cluster(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
-) -> None:
+def test_the_queue_has_one_slot_of_a_cluster(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis) -> None:
     broker, parts = declared(redis)
     add_many(parts.storage.store, 3)
     parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
@@ -110,7 +106,7 @@ def test_the_queue_has_one_slot_of_a_cluster(
 
 
 def test_every_kind_of_due_work_has_its_job(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, clock: MovableClock
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis, clock: MovableClock
 ) -> None:
     broker, _ = declared(redis)
     for work in DueWork:
@@ -121,7 +117,7 @@ def test_every_kind_of_due_work_has_its_job(
 
 
 def test_due_work_of_a_later_release_keeps_nobody_waiting(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, clock: MovableClock
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis, clock: MovableClock
 ) -> None:
     """Two releases run side by side while one takes the other's place, and may be for long."""
     broker, parts = declared(redis)
@@ -137,7 +133,7 @@ def test_due_work_of_a_later_release_keeps_nobody_waiting(
 
 
 def test_the_round_of_retention_is_made_once_in_a_while(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis
 ) -> None:
     broker, _ = declared(redis)
     for _ in range(3):
@@ -145,7 +141,7 @@ def test_the_round_of_retention_is_made_once_in_a_while(
     assert len(queued(redis, "retention")) == 1
 
 
-def test_only_one_worker_schedules(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis) -> None:
+def test_only_one_worker_schedules(declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis) -> None:
     first, parts = declared(redis)
     second, _ = declared(redis)
     broadcast_id, _ = parts.storage.broadcast_records.create(Definition(message="Hi"), parts.clock.now(), None)
@@ -158,7 +154,7 @@ def test_only_one_worker_schedules(declared: Callable[[AnyRedis], tuple[Any, Any
 
 
 def test_the_scheduler_counts_ended_sessions_once_a_minute(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis
 ) -> None:
     broker, parts = declared(redis)
     now = parts.clock.now()
@@ -177,7 +173,7 @@ def test_the_scheduler_counts_ended_sessions_once_a_minute(
 )
 def test_a_reminder_waits_for_twilio_s_pause_outside_the_queue(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     clock: MovableClock,
     pause_seconds: int,
     jobs: int,
@@ -226,7 +222,7 @@ def test_a_broadcast_goes_through_the_queue_from_its_first_row_to_its_last(
 )
 def test_a_shard_has_one_job_however_long_the_queue_is(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
     waited_seconds: int,
     successor: bool,
@@ -277,7 +273,7 @@ def test_the_scheduler_goes_on_whatever_breaks(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_a_job_that_finds_no_redis_is_put_off(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker, parts = declared(redis)
 
@@ -317,7 +313,7 @@ def test_it_is_dramatiqs_own_supervisor_that_runs(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("part", ["the shards", "the queue"])
 def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
     declared: Callable[[AnyRedis], tuple[Any, Parts]],
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     monkeypatch: pytest.MonkeyPatch,
     part: str,
 ) -> None:
@@ -342,7 +338,7 @@ def test_a_scheduler_that_sends_nothing_is_no_sign_of_a_worker(
 
 def test_the_scheduler_writes_missing_audit_lines(
     declared: Callable[[AnyRedis], tuple[Any, Any]],
-    redis: fakeredis.FakeRedis,
+    redis: Redis,
     clock: MovableClock,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -357,7 +353,7 @@ def test_the_scheduler_writes_missing_audit_lines(
 
 
 def test_a_heartbeat_that_cannot_be_written_keeps_nothing_waiting(
-    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+    declared: Callable[[AnyRedis], tuple[Any, Any]], redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise StoreUnavailableError("WRONGTYPE")

@@ -139,7 +139,7 @@ class Scripts:
 
     def __init__(self, client: AnyRedis) -> None:
         self._client = client
-        self._texts = _all_sources()
+        self._texts = dict(_all_sources())
         # Those that have run: a process builds a dozen of these, and each of them needs a few scripts only.
         self._scripts: dict[str, Script] = {}
 
@@ -147,7 +147,7 @@ class Scripts:
         """The script's answer. Raises RedisError, and KeyError or TypeError for values that it does not take."""
         sent_keys, sent = signature_of(name).values(keys, arguments)
         if name not in self._scripts:
-            self._scripts[name] = self._client.register_script(self._texts[name])
+            self._scripts[name] = self._client.register_script(source_of(name))
         return self._scripts[name](keys=sent_keys, args=sent)
 
     def run_in_all(self, name: str, calls: Sequence[Call]) -> list[Any]:

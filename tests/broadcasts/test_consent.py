@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import fakeredis
 import pytest
+from redis import Redis
 
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.wiring import Parts, build_parts
@@ -16,7 +16,7 @@ NEWS_TEXT = Definition(message="A fair opens on Monday", purpose=Purpose.MARKETI
 
 
 @pytest.fixture
-def parts(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
+def parts(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
     return build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock())
 
 

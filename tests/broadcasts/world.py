@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import fakeredis
+from redis import Redis
 
 from onboarding_bot.broadcasts.audience import Audience
 from onboarding_bot.broadcasts.scheduler import BroadcastScheduler
@@ -29,6 +29,7 @@ from onboarding_bot.storage.records import Sealer
 from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.send_slots import SendSlots
 from onboarding_bot.storage.suppressions import Suppressions
+from tests.databases import empty_database
 from tests.fakes import MovableClock
 
 TEXT = Definition(message="The fair opens on Monday.")
@@ -69,7 +70,7 @@ class FakeTwilio:
 class World:
     """The worker's parts, run by hand: ``tick`` is one second of the scheduler with all the jobs that it starts."""
 
-    redis: fakeredis.FakeRedis = field(default_factory=fakeredis.FakeRedis)
+    redis: Redis = field(default_factory=lambda: Redis(**empty_database()))
     clock: MovableClock = field(default_factory=MovableClock)
     twilio: FakeTwilio = field(default_factory=FakeTwilio)
     rate: int = 10_000

@@ -8,9 +8,9 @@ import json
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot import wiring
 from onboarding_bot.cli import breach_list
@@ -30,7 +30,7 @@ ASHA, RAVI, NOOR, HIDDEN = (
 
 
 @pytest.fixture(autouse=True)
-def on_this_redis(redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch) -> None:
+def on_this_redis(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(wiring, "connect", lambda *_, **__: redis)
@@ -101,7 +101,7 @@ def test_nobody_is_shown_when_the_audit_line_cannot_be_written(app: Flask) -> No
     assert lines.getvalue() == ""
 
 
-def test_a_record_that_cannot_be_read_is_told(app: Flask, redis: fakeredis.FakeRedis) -> None:
+def test_a_record_that_cannot_be_read_is_told(app: Flask, redis: Redis) -> None:
     talker = Talker(app, ASHA).says("Hi")
     Talker(app, RAVI).says("Hi")
     redis.set(talker.store._keys.contact(talker.store.identify(ASHA)), b"damaged")
@@ -111,7 +111,7 @@ def test_a_record_that_cannot_be_read_is_told(app: Flask, redis: fakeredis.FakeR
     assert "not whole: 1 records cannot be read" in run.log
 
 
-def test_whose_record_has_expired_is_not_listed(app: Flask, redis: fakeredis.FakeRedis) -> None:
+def test_whose_record_has_expired_is_not_listed(app: Flask, redis: Redis) -> None:
     talker = Talker(app, ASHA).says("Hi")
     redis.delete(talker.store._keys.contact(talker.store.identify(ASHA)))
     assert redis.zcard(keys.contacts_of(keys.shard_of(talker.store.identify(ASHA)))) == 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.conversation.turn import InboundMessage
 from onboarding_bot.conversation.unanswered import UnansweredMessage
@@ -21,7 +21,7 @@ NEWS_TEXT = Definition(message="A fair opens on Monday", purpose=Purpose.MARKETI
 
 
 @pytest.fixture
-def parts(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
+def parts(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
     return build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock())
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.contact import Contact, Draft
@@ -41,7 +41,7 @@ def version_of(talker: Talker) -> str | None:
 # --- who we are ----------------------------------------------------------------------------------------------------
 
 
-def test_the_welcome_leads_to_the_page_that_names_the_number(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_the_welcome_leads_to_the_page_that_names_the_number(redis: Redis, clock: MovableClock) -> None:
     page = "https://www.msmebazaar.in/whatsapp_number"
     app = create_app(settings(VERIFY_URL=page), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
     Talker(app).says("Hi").hears(
@@ -170,9 +170,7 @@ def test_a_copy_gets_the_same_reply_and_the_next_message_no_second_notice(
     assert registered.says("Hi", sid).reply == first
 
 
-def test_who_writes_too_fast_reads_it_later(
-    redis: fakeredis.FakeRedis, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_writes_too_fast_reads_it_later(redis: Redis, clock: MovableClock, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(settings(MESSAGES_PER_MINUTE="2"), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
     talker = Talker(app)
     talker.says_all("Hi", "Asha Devi")

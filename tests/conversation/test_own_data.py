@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.conversation.turn import OtpResult
 from onboarding_bot.errors import StoreUnavailableError
@@ -55,7 +55,7 @@ def test_dates_are_those_of_indias_clock(talker: Talker, clock: MovableClock) ->
 
 
 def test_unfinished_answers_of_earlier_days_are_counted_and_not_shown(
-    talker: Talker, clock: MovableClock, redis: fakeredis.FakeRedis
+    talker: Talker, clock: MovableClock, redis: Redis
 ) -> None:
     """Whoever has the phone by now chooses before they are shown."""
     talker.says_all("Hi", "Asha Devi", "7")
@@ -203,9 +203,7 @@ def test_a_new_message_is_no_copy(talker: Talker) -> None:
     talker.says("Asha Devi").hears("Welcome to MSMEBazaar").expects_step("name")
 
 
-def test_after_a_quarter_of_an_hour_nothing_is_known_of_the_messages(
-    talker: Talker, redis: fakeredis.FakeRedis
-) -> None:
+def test_after_a_quarter_of_an_hour_nothing_is_known_of_the_messages(talker: Talker, redis: Redis) -> None:
     said = has_said(talker)
     talker.says("YES")
     kept = list(redis.scan_iter("*:goodbye:*"))
@@ -290,9 +288,7 @@ def test_two_copies_of_the_yes_at_once_end_in_one_erasure_reply(
     assert is_unknown(talker)
 
 
-def test_an_outage_leaves_no_wish_behind(
-    talker: Talker, otp_service: FakeOtpService, redis: fakeredis.FakeRedis
-) -> None:
+def test_an_outage_leaves_no_wish_behind(talker: Talker, otp_service: FakeOtpService, redis: Redis) -> None:
     otp_service.result = OtpResult.NOT_SENT
     talker.answers_everything().says("YES").hears("cannot be reached")
     talker.says("DELETE MY DATA").says("YES").hears(ERASED)
@@ -300,7 +296,7 @@ def test_an_outage_leaves_no_wish_behind(
     assert [member.split(b":")[0] for member in due] == [b"messages"]
 
 
-def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: fakeredis.FakeRedis) -> None:
+def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: Redis) -> None:
     registered.says_all("UPDATES", "RESTART", "Ravi Kumar", "DELETE MY DATA", "YES")
     left = {name.decode().split(":", 1)[1] for name in redis.scan_iter("{s[0-9]*}:*")}
     person = registered.store.identify(registered.sender)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation import rate_limit
@@ -29,7 +29,7 @@ SILENCE = '<?xml version="1.0" encoding="UTF-8"?><Response />'
 
 
 @pytest.fixture
-def app(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Flask:
+def app(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Flask:
     changed = settings(MESSAGES_PER_MINUTE=str(LIMIT))
     return create_app(changed, redis=redis, otp_service=otp_service, clock=clock.clock())
 
@@ -48,7 +48,7 @@ def flooding(talker: Talker) -> Talker:
     return talker.says("Retail").hears("slow down", "have not read", "60 seconds")
 
 
-def test_sixty_messages_a_minute_are_read(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_sixty_messages_a_minute_are_read(redis: Redis, clock: MovableClock) -> None:
     talker = Talker(create_app(settings(), redis=redis, clock=clock.clock())).says("Hi")
     for number in range(58):
         talker.says(f"STATUS{'.' * number}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.app import create_app
 from tests.conversation.test_story import forget_session
@@ -128,7 +128,7 @@ def test_a_stop_below_a_picture_or_a_document_counts(talker: Talker) -> None:
 
 @pytest.mark.parametrize("text", ["msg mat bhejo", "S T O P", "🛑", "please stop sending messages"])
 def test_a_stop_is_heard_of_whoever_writes_too_fast(
-    redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock, text: str
+    redis: Redis, otp_service: FakeOtpService, clock: MovableClock, text: str
 ) -> None:
     app = create_app(settings(MESSAGES_PER_MINUTE="2"), redis=redis, otp_service=otp_service, clock=clock.clock())
     talker = Talker(app).says_all("Hi", "HELP", "HELP").hears("slow down")

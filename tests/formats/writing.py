@@ -17,6 +17,7 @@ from typing import Any
 
 import fakeredis
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot import __version__
 from onboarding_bot.app import create_app
@@ -59,12 +60,12 @@ EXAMPLES = (
 
 
 @contextmanager
-def bot_with(redis: fakeredis.FakeRedis, clock: MovableClock) -> Iterator[Flask]:
+def bot_with(redis: Redis, clock: MovableClock) -> Iterator[Flask]:
     """This release's bot on that Redis."""
     yield create_app(settings(), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
 
 
-def stored_by(redis: fakeredis.FakeRedis, person_id: str) -> dict[str, str]:
+def stored_by(redis: Redis, person_id: str) -> dict[str, str]:
     """Every value that is kept of one person, as it lies in Redis, in base64."""
     names = sorted(name for name in redis.keys(f"*:{person_id}") if redis.type(name) == b"string")
     return {name.decode(): base64.b64encode(redis.get(name) or b"").decode() for name in names}
@@ -158,7 +159,7 @@ def _committed(example: Example, session: UserSession, contact: Contact) -> dict
         return _person(example, redis, talker, clock)
 
 
-def _person(example: Example, redis: fakeredis.FakeRedis, talker: Talker, clock: MovableClock) -> dict[str, Any]:
+def _person(example: Example, redis: Redis, talker: Talker, clock: MovableClock) -> dict[str, Any]:
     stored = talker.stored
     return {
         "name": example.name,

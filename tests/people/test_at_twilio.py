@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import fakeredis
 import pytest
 import requests
+from redis import Redis
 
 from onboarding_bot.people.message_deletions import MessageDeletions
 from onboarding_bot.services import twilio_message_log
@@ -42,9 +42,7 @@ def write(simulator: RunningSimulator, person: str, **what: str) -> None:
     assert answer.ok, answer.text
 
 
-def test_nothing_of_the_person_is_left_at_twilio(
-    simulator: RunningSimulator, log: MessageLog, redis: fakeredis.FakeRedis
-) -> None:
+def test_nothing_of_the_person_is_left_at_twilio(simulator: RunningSimulator, log: MessageLog, redis: Redis) -> None:
     for text in ("Hi", "Asha Devi", "7"):
         write(simulator, ASHA, text=text)
     write(simulator, ASHA, type="image")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-import fakeredis
 import pytest
+from redis import Redis
 
 from onboarding_bot import wiring
 from onboarding_bot.conversation.contact import SERVICE, Consent, Contact, Draft
@@ -25,7 +25,7 @@ YES = {SERVICE: Consent(NOON, "SM1", "2026-11.2")}
 
 
 @pytest.fixture
-def parts(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
+def parts(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Parts:
     return build_parts(settings(), redis=redis, otp_service=otp_service, clock=clock.clock())
 
 
@@ -39,9 +39,7 @@ def here(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def left_by_the_release_before(
-    parts: Parts, redis: fakeredis.FakeRedis, number: int, name: str, where: str = "session"
-) -> str:
+def left_by_the_release_before(parts: Parts, redis: Redis, number: int, name: str, where: str = "session") -> str:
     """Somebody whose yes came with ``name``, as a release wrote it that knew of no rule; the person's id."""
     store, sender = parts.storage.store, sender_of(number)
     data = {"name": name}
@@ -70,9 +68,7 @@ def consents_of(parts: Parts, person_id: str) -> set[str]:
     return set(contact.consents)
 
 
-def test_a_consent_of_an_earlier_release_lets_nothing_out_until_it_was_reviewed(
-    parts: Parts, redis: fakeredis.FakeRedis
-) -> None:
+def test_a_consent_of_an_earlier_release_lets_nothing_out_until_it_was_reviewed(parts: Parts, redis: Redis) -> None:
     left_by_the_release_before(parts, redis, 1, "Asha Devi")
     left_by_the_release_before(parts, redis, 2, "Not interested")
     counted = parts.broadcasts.audience.count(TEXT)
@@ -93,7 +89,7 @@ def test_a_consent_of_an_earlier_release_lets_nothing_out_until_it_was_reviewed(
     ],
 )
 def test_a_yes_holds_with_a_name_wherever_that_is_stored(
-    parts: Parts, redis: fakeredis.FakeRedis, where: str, name: str, holds: bool
+    parts: Parts, redis: Redis, where: str, name: str, holds: bool
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, name, where)
     assert run_command("consent", "review") == 0
@@ -101,7 +97,7 @@ def test_a_yes_holds_with_a_name_wherever_that_is_stored(
     assert (redis.hget(parts.storage.keys.permit(person_id), "service") is not None) == holds
 
 
-def test_a_doubtful_name_holds_only_when_its_owner_said_so(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+def test_a_doubtful_name_holds_only_when_its_owner_said_so(parts: Parts, redis: Redis) -> None:
     unfinished = left_by_the_release_before(parts, redis, 1, "Start Up Services")
     registered = left_by_the_release_before(parts, redis, 2, "Start Up Services", "registration")
     run_command("consent", "review")
@@ -117,7 +113,7 @@ def test_a_doubtful_name_that_was_confirmed_in_the_chat_needs_no_review(talker: 
 
 
 def test_a_person_who_writes_again_with_a_name_counts_without_the_review(
-    talker: Talker, parts: Parts, redis: fakeredis.FakeRedis
+    talker: Talker, parts: Parts, redis: Redis
 ) -> None:
     talker.says_all("Hi", "Asha Devi")
     redis.hdel(parts.storage.keys.permit(parts.storage.store.identify(talker.sender)), "service_rule")
@@ -132,15 +128,13 @@ def test_an_admins_yes_needs_no_review(talker: Talker, parts: Parts) -> None:
     assert parts.broadcasts.audience.count(TEXT).recipient_count == 1
 
 
-def test_an_admins_yes_to_news_reviews_nothing_else(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+def test_an_admins_yes_to_news_reviews_nothing_else(parts: Parts, redis: Redis) -> None:
     left_by_the_release_before(parts, redis, 1, "Not interested")
     parts.people.service.record_consent(sender_of(1), "marketing", given=True, key_name="ops", note="")
     assert next(parts.people.consent_review._unreviewed.person_ids(), None) is not None
 
 
-def test_the_release_before_may_write_on_beside_this_one(
-    talker: Talker, parts: Parts, redis: fakeredis.FakeRedis
-) -> None:
+def test_the_release_before_may_write_on_beside_this_one(talker: Talker, parts: Parts, redis: Redis) -> None:
     """It sets the time of the yes and leaves the note alone: the same yes goes on to count, another one does not."""
     talker.says_all("Hi", "Asha Devi")
     permit = parts.storage.keys.permit(parts.storage.store.identify(talker.sender))
@@ -150,7 +144,7 @@ def test_the_release_before_may_write_on_beside_this_one(
     assert parts.broadcasts.audience.count(TEXT).unreviewed == 1
 
 
-def test_a_review_tells_how_far_it_has_come(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+def test_a_review_tells_how_far_it_has_come(parts: Parts, redis: Redis) -> None:
     for number in (1, 2):
         left_by_the_release_before(parts, redis, number, "Asha Devi")
     told: list[tuple[str, int, int | None]] = []
@@ -159,7 +153,7 @@ def test_a_review_tells_how_far_it_has_come(parts: Parts, redis: fakeredis.FakeR
 
 
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
-    parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str]
+    parts: Parts, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = left_by_the_release_before(parts, redis, 1, "Asha Devi")
     refused = left_by_the_release_before(parts, redis, 2, "Not interested")
@@ -176,7 +170,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(
 
 
 def test_an_audit_line_stands_before_the_change_and_a_second_run_finds_nobody(
-    parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    parts: Parts, redis: Redis, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Not interested")
     amend, noted = parts.storage.store.amend, []
@@ -195,7 +189,7 @@ def test_an_audit_line_stands_before_the_change_and_a_second_run_finds_nobody(
 
 
 def test_a_person_who_gives_a_name_meanwhile_keeps_the_consent(
-    parts: Parts, redis: fakeredis.FakeRedis, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Not interested")
     store, amend, once = parts.storage.store, parts.storage.store.amend, [True]
@@ -216,7 +210,7 @@ def test_a_person_who_gives_a_name_meanwhile_keeps_the_consent(
 
 
 def test_records_that_nobody_can_read_go_on_counting_as_none(
-    parts: Parts, redis: fakeredis.FakeRedis, capsys: pytest.CaptureFixture[str]
+    parts: Parts, redis: Redis, capsys: pytest.CaptureFixture[str]
 ) -> None:
     person_id = left_by_the_release_before(parts, redis, 1, "Asha Devi")
     redis.set(parts.storage.keys.contact(person_id), b"damaged", keepttl=True)
@@ -225,7 +219,7 @@ def test_records_that_nobody_can_read_go_on_counting_as_none(
     assert parts.broadcasts.audience.count(TEXT).recipient_count == 0
 
 
-def test_it_finds_all_people_in_every_shard(parts: Parts, redis: fakeredis.FakeRedis) -> None:
+def test_it_finds_all_people_in_every_shard(parts: Parts, redis: Redis) -> None:
     people = [left_by_the_release_before(parts, redis, number, "Asha Devi") for number in range(150)]
     assert parts.people.consent_review.run(dry_run=False).kept == len(people)
     assert parts.broadcasts.audience.count(TEXT).recipient_count == len(people)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-import fakeredis
 import pytest
 import structlog
+from redis import Redis
 
 from onboarding_bot.people.message_deletions import BATCH, MessageDeletions
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLogError
@@ -57,7 +57,7 @@ class FakeLog:
 class Work:
     """The job and all that it leans on."""
 
-    redis: fakeredis.FakeRedis
+    redis: Redis
     store: RedisSessionStore
     deletions: MessageDeletions
     log: FakeLog
@@ -77,7 +77,7 @@ class Work:
 
 
 @pytest.fixture
-def work(redis: fakeredis.FakeRedis, clock: MovableClock) -> Work:
+def work(redis: Redis, clock: MovableClock) -> Work:
     keys, sealer, log = Keys("person-key-of-the-tests"), Sealer(Cipher([b"k" * 32])), FakeLog()
     store = RedisSessionStore(redis, keys, sealer, timedelta(days=180), timedelta(days=7))
     erasures = Erasures(redis, keys, sealer, store)
@@ -167,7 +167,7 @@ def test_the_end_stands_in_the_audit_lines(work: Work, capsys: pytest.CaptureFix
     assert (line["event"], line["action"], line["outcome"]) == ("audit", "delete messages at Twilio", "done")
 
 
-def test_one_that_nobody_can_read_any_more_ends(work: Work, redis: fakeredis.FakeRedis) -> None:
+def test_one_that_nobody_can_read_any_more_ends(work: Work, redis: Redis) -> None:
     """Its key was taken away too early, or a second job had it done already."""
     (name,) = redis.scan_iter("*:messages:*")
     redis.set(name, b"damaged")

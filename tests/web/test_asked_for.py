@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
@@ -48,7 +48,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     return World(redis=redis, clock=clock)
 
 
@@ -98,9 +98,7 @@ def test_the_good_bodies_are_good(client: FlaskClient, path: str) -> None:
         pytest.param('"other": 1, "other": 2', "other", id="unknown and twice"),
     ],
 )
-def test_a_field_that_is_not_known_is_named(
-    client: FlaskClient, redis: fakeredis.FakeRedis, more: str, field: str
-) -> None:
+def test_a_field_that_is_not_known_is_named(client: FlaskClient, redis: Redis, more: str, field: str) -> None:
     for path in BODIES:
         expect_fault(post(client, path, body_of(path, more)), field)
     assert stored(redis) == {}
@@ -110,7 +108,7 @@ def test_a_field_that_is_not_known_is_named(
     "value",
     ["null", "5", "1e999", "NaN", "-Infinity", "9" * 5000, "[]", "{}", "[null]", "true", '"a\\u0000"', '"\\udc00"'],
 )
-def test_a_first_field_that_is_no_text_is_named(client: FlaskClient, redis: fakeredis.FakeRedis, value: str) -> None:
+def test_a_first_field_that_is_no_text_is_named(client: FlaskClient, redis: Redis, value: str) -> None:
     for path in WITH_FIELDS:
         field = first_field(path)
         rest = BODIES[path].partition(", ")[2]
@@ -119,7 +117,7 @@ def test_a_first_field_that_is_no_text_is_named(client: FlaskClient, redis: fake
 
 
 @pytest.mark.parametrize("path", WITH_FIELDS)
-def test_a_field_that_is_there_twice_is_named(client: FlaskClient, redis: fakeredis.FakeRedis, path: str) -> None:
+def test_a_field_that_is_there_twice_is_named(client: FlaskClient, redis: Redis, path: str) -> None:
     field = first_field(path)
     for again in (f'"{field}": "x"', BODIES[path].partition(", ")[0], f'"\\u{ord(field[0]):04x}{field[1:]}": null'):
         expect_fault(post(client, path, body_of(path, again)), field)
@@ -156,14 +154,14 @@ def test_a_field_that_is_there_twice_is_named(client: FlaskClient, redis: fakere
     ],
 )
 def test_what_would_have_been_guessed_is_named(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, more: str, field: str
+    client: FlaskClient, redis: Redis, path: str, more: str, field: str
 ) -> None:
     expect_fault(post(client, path, body_of(path, more)), field)
     assert stored(redis) == {}
 
 
 @pytest.mark.parametrize("given", ["null", "0", "1", '"true"', '"false"', "[]", '""', "0.0"])
-def test_a_consent_is_true_or_false(client: FlaskClient, redis: fakeredis.FakeRedis, given: str) -> None:
+def test_a_consent_is_true_or_false(client: FlaskClient, redis: Redis, given: str) -> None:
     body = f'{{"address": "{OWNER}", "purpose": "service", "given": {given}}}'
     expect_fault(post(client, "/people/consent", body), "given")
     assert stored(redis) == {}
@@ -191,7 +189,7 @@ def test_a_consent_is_true_or_false(client: FlaskClient, redis: fakeredis.FakeRe
     ],
 )
 def test_what_is_no_json_object_in_utf_8_does_nothing(
-    client: FlaskClient, redis: fakeredis.FakeRedis, make: Any, content_type: str
+    client: FlaskClient, redis: Redis, make: Any, content_type: str
 ) -> None:
     for path in BODIES:
         response = post(client, path, make(body_of(path)), content_type)
@@ -215,9 +213,7 @@ def test_json_is_taken_however_it_is_labelled(client: FlaskClient, front: str, c
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_what_stands_in_the_url_is_named_and_not_passed_over(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str
-) -> None:
+def test_what_stands_in_the_url_is_named_and_not_passed_over(client: FlaskClient, redis: Redis, path: str) -> None:
     for query, field in (("dry_run=true", "dry_run"), ("dry_run", "dry_run"), ("%64ry_run=1", "dry_run"), ("=1", "")):
         response = post(client, f"{path}?{query}", body_of(path))
         assert expect_problem(response, 400, "invalid-field")["field"] == field

@@ -16,6 +16,7 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
@@ -43,7 +44,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     """The worker's side of the same Redis."""
     return World(redis=redis, clock=clock)
 
@@ -73,7 +74,7 @@ def act(client: FlaskClient, broadcast_id: str, action: str) -> TestResponse:
     return client.post(f"/broadcasts/{broadcast_id}/{action}", headers=KEY)
 
 
-def stored(redis: fakeredis.FakeRedis) -> dict[bytes, bytes]:
+def stored(redis: Redis) -> dict[bytes, bytes]:
     """What there is in Redis, except for the count of requests."""
     return {key: redis.dump(key) for key in redis.scan_iter() if not key.startswith(b"limits:")}
 
@@ -111,7 +112,7 @@ PLACES = [
     ],
 )
 def test_only_admins_come_in(
-    client: FlaskClient, redis: fakeredis.FakeRedis, method: str, path: str, headers: dict[str, str], status: int
+    client: FlaskClient, redis: Redis, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
     response = client.open(path, method=method, json={"message": "Hi"}, headers=headers)
     assert response.status_code == status
@@ -152,9 +153,7 @@ def test_a_scheduled_one_says_so(client: FlaskClient) -> None:
     FAULTS,
     ids=[f"{field}: {str(body)[:50]!a}" for field, body in FAULTS],
 )
-def test_what_cannot_be_taken_names_the_field(
-    client: FlaskClient, redis: fakeredis.FakeRedis, field: str, body: Any
-) -> None:
+def test_what_cannot_be_taken_names_the_field(client: FlaskClient, redis: Redis, field: str, body: Any) -> None:
     response = client.post("/send-broadcast", json=body, headers=KEY)
     problem = expect_problem(response, 400, "invalid-field")
     assert problem["field"] == field
@@ -180,9 +179,7 @@ def test_what_is_no_json_is_a_bad_request(client: FlaskClient, body: dict[str, A
 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("seconds", [-3600, 0])
-def test_a_schedule_in_the_past_is_refused(
-    client: FlaskClient, redis: fakeredis.FakeRedis, seconds: int, dry_run: bool
-) -> None:
+def test_a_schedule_in_the_past_is_refused(client: FlaskClient, redis: Redis, seconds: int, dry_run: bool) -> None:
     past = (NOON + timedelta(seconds=seconds)).isoformat()
     problem = expect_problem(send(client, message="Hi", schedule_at=past, dry_run=dry_run), 400, "invalid-field")
     assert problem["field"] == "schedule_at"
@@ -240,7 +237,7 @@ def test_values_in_another_order_are_the_same_broadcast(client: FlaskClient) -> 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(("days", "status"), [(364, 200), (367, 400), (100_000, 400)])
 def test_a_schedule_is_at_most_a_year_ahead(
-    client: FlaskClient, redis: fakeredis.FakeRedis, days: int, status: int, dry_run: bool
+    client: FlaskClient, redis: Redis, days: int, status: int, dry_run: bool
 ) -> None:
     response = send(client, message="Hi", schedule_at=(NOON + timedelta(days=days)).isoformat(), dry_run=dry_run)
     if status == 400:
@@ -251,7 +248,7 @@ def test_a_schedule_is_at_most_a_year_ahead(
 
 
 def test_what_an_earlier_release_took_under_a_key_is_still_that_broadcast(
-    client: FlaskClient, world: World, redis: fakeredis.FakeRedis
+    client: FlaskClient, world: World, redis: Redis
 ) -> None:
     """It remembered the definition with the offset that was given."""
     body = {"message": "Hi", "schedule_at": "2026-12-01T10:00:00+05:30"}
@@ -260,7 +257,7 @@ def test_what_an_earlier_release_took_under_a_key_is_still_that_broadcast(
     assert send(client, "key-1", **body).get_json()["broadcast_id"] == first
 
 
-def test_an_earlier_release_finds_what_this_one_took(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+def test_an_earlier_release_finds_what_this_one_took(client: FlaskClient, redis: Redis) -> None:
     send(client, "key-1", message="Hi", schedule_at="2026-12-01T10:00:00+05:30")
     as_it_was_given = {
         "content_sid": None,
@@ -314,7 +311,7 @@ def internet() -> Iterator[responses.RequestsMock]:
 
 
 def test_a_dry_run_counts_and_sends_and_keeps_nothing(
-    redis: fakeredis.FakeRedis, clock: MovableClock, world: World, internet: responses.RequestsMock
+    redis: Redis, clock: MovableClock, world: World, internet: responses.RequestsMock
 ) -> None:
     internet.get(CONTENTS, json={"contents": [], "meta": {"next_page_url": None}})
     client = create_app(
@@ -340,7 +337,7 @@ def test_a_dry_run_counts_and_sends_and_keeps_nothing(
 
 
 def test_a_dry_run_says_how_many_wait_for_the_review_of_their_consent(
-    client: FlaskClient, redis: fakeredis.FakeRedis, world: World
+    client: FlaskClient, redis: Redis, world: World
 ) -> None:
     person_id = add(world.store)
     assert "consent_review_due" not in send(client, message="Hi", dry_run=True).get_json()
@@ -538,7 +535,7 @@ def test_the_file_is_sent_as_it_is_read(client: FlaskClient, world: World, monke
     response.close()
 
 
-def test_in_the_quiet_hours_it_says_until_when(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+def test_in_the_quiet_hours_it_says_until_when(client: FlaskClient, redis: Redis) -> None:
     rests_until = "2026-11-23T09:00:00+05:30"
     broadcast_id = begin(client)
     redis.hset(f"{{outbound}}:broadcast:{broadcast_id}", mapping={"status": "sending", "rests_until": rests_until})
@@ -554,9 +551,7 @@ def test_in_the_quiet_hours_it_says_until_when(client: FlaskClient, redis: faker
     "path", ["", "/recipients.csv", *(f"/{action}" for action in ACTIONS)], ids=["itself", "its file", *ACTIONS]
 )
 @pytest.mark.parametrize("broadcast_id", [UNKNOWN, "x", "%7Bs1%7D", "é"])
-def test_what_there_is_not_is_404(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, broadcast_id: str
-) -> None:
+def test_what_there_is_not_is_404(client: FlaskClient, redis: Redis, path: str, broadcast_id: str) -> None:
     method = "POST" if path.strip("/") in ACTIONS else "GET"
     response = client.open(f"/broadcasts/{broadcast_id}{path}", method=method, headers=KEY)
     expect_problem(response, 404, "unknown-broadcast")
@@ -649,7 +644,7 @@ def test_uncertain_ones_are_seen_and_sent_again(client: FlaskClient, world: Worl
     assert len(world.twilio.sent) == 1
 
 
-def test_without_redis_every_answer_is_503(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_without_redis_every_answer_is_503(redis: Redis, clock: MovableClock) -> None:
     server = fakeredis.FakeServer()
     client = create_app(
         settings(), redis=fakeredis.FakeRedis(server=server), otp_service=FakeOtpService(), clock=clock.clock()
@@ -661,7 +656,7 @@ def test_without_redis_every_answer_is_503(redis: fakeredis.FakeRedis, clock: Mo
         expect_problem(response, 503, "store-unavailable")
 
 
-def test_half_a_character_is_never_stored(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
+def test_half_a_character_is_never_stored(client: FlaskClient, redis: Redis) -> None:
     body = b'{"message": "Hi \\ud800"}'
     response = client.post("/send-broadcast", data=body, content_type="application/json", headers=KEY)
     assert expect_problem(response, 400, "invalid-field")["field"] == "message"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from http.cookies import SimpleCookie
 
-import fakeredis
 import pytest
 from flask import Flask, Request
+from redis import Redis
 from werkzeug.test import EnvironBuilder
 
 from onboarding_bot.app import create_app
@@ -25,7 +25,7 @@ def visitor(app: Flask) -> Visitor:
     return Visitor(app)
 
 
-def app_with(redis: fakeredis.FakeRedis, clock: MovableClock, **changes: str) -> Flask:
+def app_with(redis: Redis, clock: MovableClock, **changes: str) -> Flask:
     return create_app(settings(**changes), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
 
 
@@ -75,7 +75,7 @@ def test_nobody_is_led_elsewhere_by_a_sign_in(visitor: Visitor, target: str) -> 
 
 
 @pytest.mark.parametrize("key", ["wrong-key-of-the-tests", "", " ", "é", "a" * 10_000, ENVIRONMENT["HANDOFF_API_KEY"]])
-def test_a_wrong_key_opens_nothing(visitor: Visitor, redis: fakeredis.FakeRedis, key: str) -> None:
+def test_a_wrong_key_opens_nothing(visitor: Visitor, redis: Redis, key: str) -> None:
     visitor.signs_in(key, status=403)
     assert "This key does not open the dashboard" in visitor.text
     assert visitor.form("/dashboard/sign-in").fields["key"] == ""
@@ -92,7 +92,7 @@ def test_a_wrong_key_is_logged_without_the_key(visitor: Visitor, capsys: pytest.
 
 
 def test_who_signs_in_stands_in_the_log_by_name(
-    redis: fakeredis.FakeRedis, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+    redis: Redis, clock: MovableClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in(READER)
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "dashboard.sign-in" in line]
@@ -100,7 +100,7 @@ def test_who_signs_in_stands_in_the_log_by_name(
     assert READER not in line
 
 
-def test_a_key_that_may_not_read_does_not_open_it(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_a_key_that_may_not_read_does_not_open_it(redis: Redis, clock: MovableClock) -> None:
     Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in("sender-key-of-the-tests", status=403)
 
 
@@ -109,7 +109,7 @@ def test_who_is_signed_in_needs_no_second_sign_in(visitor: Visitor) -> None:
     assert "Where people are" in visitor.text
 
 
-def test_a_sign_out_ends_it_in_the_browser_and_here(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+def test_a_sign_out_ends_it_in_the_browser_and_here(visitor: Visitor, redis: Redis) -> None:
     visitor.signs_in()
     stolen = cookie_of(visitor)
     visitor.submits("/dashboard/sign-out")
@@ -121,7 +121,7 @@ def test_a_sign_out_ends_it_in_the_browser_and_here(visitor: Visitor, redis: fak
     assert "Admin key" in visitor.text
 
 
-def test_after_eight_hours_it_is_over(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+def test_after_eight_hours_it_is_over(visitor: Visitor, redis: Redis) -> None:
     visitor.signs_in()
     (name,) = redis.keys("*sign-in*")
     assert 8 * 3600 - 60 < redis.ttl(name) <= 8 * 3600
@@ -130,7 +130,7 @@ def test_after_eight_hours_it_is_over(visitor: Visitor, redis: fakeredis.FakeRed
     assert "Admin key" in visitor.text
 
 
-def test_a_key_that_was_removed_opens_nothing_any_more(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_a_key_that_was_removed_opens_nothing_any_more(redis: Redis, clock: MovableClock) -> None:
     visitor = Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in(READER)
     cookie = cookie_of(visitor)
     assert cookie is not None
@@ -141,7 +141,7 @@ def test_a_key_that_was_removed_opens_nothing_any_more(redis: fakeredis.FakeRedi
         assert heading in later.text
 
 
-def test_a_role_that_was_taken_away_is_gone_at_once(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_a_role_that_was_taken_away_is_gone_at_once(redis: Redis, clock: MovableClock) -> None:
     visitor = Visitor(app_with(redis, clock, ADMIN_API_KEY=NAMED)).signs_in()
     cookie = cookie_of(visitor)
     assert cookie is not None
@@ -185,7 +185,7 @@ def test_a_page_that_renews_itself_is_no_flood(visitor: Visitor) -> None:
     [("https://bot.example.in", "__Host-dashboard", True), ("http://127.0.0.1:5000", "dashboard", False)],
 )
 def test_the_cookie_keeps_itself_to_itself(
-    redis: fakeredis.FakeRedis, clock: MovableClock, base: str, name: str, is_secure: bool
+    redis: Redis, clock: MovableClock, base: str, name: str, is_secure: bool
 ) -> None:
     visitor = Visitor(app_with(redis, clock, PUBLIC_BASE_URL=base)).opens("/dashboard")
     form = visitor.form("/dashboard/sign-in").fields | {"key": KEY}
@@ -198,7 +198,7 @@ def test_the_cookie_keeps_itself_to_itself(
     assert list(given) == [name]
 
 
-def test_neither_cookie_nor_redis_nor_page_holds_the_key(visitor: Visitor, redis: fakeredis.FakeRedis) -> None:
+def test_neither_cookie_nor_redis_nor_page_holds_the_key(visitor: Visitor, redis: Redis) -> None:
     before = cookie_of(visitor.opens("/dashboard"))
     visitor.signs_in()
     cookie = cookie_of(visitor)
@@ -331,7 +331,7 @@ def test_a_page_takes_nothing_from_elsewhere(visitor: Visitor, path: str, status
     assert not re.search(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", visitor.html)
 
 
-def test_behind_a_path_prefix_links_lead_back_through_it(redis: fakeredis.FakeRedis, clock: MovableClock) -> None:
+def test_behind_a_path_prefix_links_lead_back_through_it(redis: Redis, clock: MovableClock) -> None:
     client = app_with(redis, clock, PUBLIC_BASE_URL="https://example.in/whatsapp").test_client()
     sent_on = client.get("/dashboard?days=30").headers["Location"]
     assert sent_on == "/whatsapp/dashboard/sign-in?next=/whatsapp/dashboard?days%3D30"

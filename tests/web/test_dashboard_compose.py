@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
@@ -23,7 +23,7 @@ TEXT = {"message": "The fair opens."}
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     return World(redis=redis, clock=clock)
 
 

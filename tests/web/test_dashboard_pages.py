@@ -12,6 +12,7 @@ from pathlib import Path
 import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation import validators
@@ -35,12 +36,12 @@ EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 
 @pytest.fixture
-def app(redis: fakeredis.FakeRedis, otp_service: FakeOtpService, clock: MovableClock) -> Flask:
+def app(redis: Redis, otp_service: FakeOtpService, clock: MovableClock) -> Flask:
     return create_app(settings(ADMIN_API_KEY=KEYS), redis=redis, otp_service=otp_service, clock=clock.clock())
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     return World(redis=redis, clock=clock)
 
 

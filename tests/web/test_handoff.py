@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 import time_machine
 from flask import Flask
+from redis import Redis
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
@@ -155,15 +156,13 @@ def test_a_new_sign_up_ends_the_link(app: Flask, registered: Talker) -> None:
     assert "Asha" not in response.get_data(as_text=True)
 
 
-def test_a_session_that_is_gone_ends_the_link(app: Flask, registered: Talker, redis: fakeredis.FakeRedis) -> None:
+def test_a_session_that_is_gone_ends_the_link(app: Flask, registered: Talker, redis: Redis) -> None:
     token = token_in(registered.reply)
     redis.flushall()
     assert hand_over(app, token).status_code == 410
 
 
-def test_keys_are_rotated_without_breaking_links(
-    redis: fakeredis.FakeRedis, registered: Talker, clock: MovableClock
-) -> None:
+def test_keys_are_rotated_without_breaking_links(redis: Redis, registered: Talker, clock: MovableClock) -> None:
     keys = f"eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHh4eHg=,{ENVIRONMENT['SESSION_ENCRYPTION_KEYS']}"
     rotated = create_app(
         settings(SESSION_ENCRYPTION_KEYS=keys), redis=redis, otp_service=FakeOtpService(), clock=clock.clock()

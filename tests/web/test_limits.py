@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app, create_metrics_app
@@ -31,7 +32,7 @@ def build(redis: AnyRedis, **changes: str) -> Flask:
 
 
 @pytest.fixture
-def client(redis: fakeredis.FakeRedis) -> FlaskClient:
+def client(redis: Redis) -> FlaskClient:
     return build(redis).test_client()
 
 
@@ -76,7 +77,7 @@ def test_an_address_without_a_key_has_60_calls_a_minute(client: FlaskClient, min
 
 
 def test_a_key_has_600_calls_a_minute_wherever_they_come_from(
-    redis: fakeredis.FakeRedis, client: FlaskClient, minute: time_machine.Coordinates
+    redis: Redis, client: FlaskClient, minute: time_machine.Coordinates
 ) -> None:
     assert {refused_page(client, OPS) for _ in range(PER_KEY - 1)} == {400}
     # Another process, another endpoint, another address: the same key.
@@ -86,7 +87,7 @@ def test_a_key_has_600_calls_a_minute_wherever_they_come_from(
     assert stats(client, MARKETING).status_code == 200
 
 
-def test_a_name_is_counted_not_its_keys(redis: fakeredis.FakeRedis, minute: time_machine.Coordinates) -> None:
+def test_a_name_is_counted_not_its_keys(redis: Redis, minute: time_machine.Coordinates) -> None:
     app = create_app(settings(ADMIN_API_KEY=f"ops:read:{OPS},ops:read:{MARKETING}"), redis=redis)
     client = app.test_client()
     assert {refused_page(client, OPS) for _ in range(PER_KEY)} == {400}
@@ -133,7 +134,7 @@ def test_a_valid_key_in_the_wrong_place_is_no_guess(client: FlaskClient) -> None
     assert set(statuses(client, GUESSES + 1, ENVIRONMENT["HANDOFF_API_KEY"])) == {403}
 
 
-def test_guesses_are_logged_without_the_key(redis: fakeredis.FakeRedis) -> None:
+def test_guesses_are_logged_without_the_key(redis: Redis) -> None:
     with recorded() as lines:
         statuses(build(redis).test_client(), GUESSES + 1, GUESS)
         logged = lines()
@@ -147,14 +148,14 @@ def test_guesses_are_logged_without_the_key(redis: fakeredis.FakeRedis) -> None:
 
 
 @pytest.mark.parametrize("trusted", ["off", "127.0.0.1"])
-def test_a_made_up_header_escapes_nothing(redis: fakeredis.FakeRedis, trusted: str) -> None:
+def test_a_made_up_header_escapes_nothing(redis: Redis, trusted: str) -> None:
     client = build(redis, TRUSTED_PROXIES=trusted).test_client()
     # What the proxy adds stands at the end, behind whatever its caller wrote.
     answers = [stats(client, forwarded_for=f"10.0.0.{n}, 203.0.113.9") for n in range(PER_ADDRESS + 1)]
     assert [answer.status_code for answer in answers[-2:]] == [401, 429]
 
 
-def test_callers_behind_a_trusted_proxy_are_told_apart(redis: fakeredis.FakeRedis) -> None:
+def test_callers_behind_a_trusted_proxy_are_told_apart(redis: Redis) -> None:
     client = build(redis, TRUSTED_PROXIES="127.0.0.1").test_client()
     for _ in range(PER_ADDRESS + 1):
         last = stats(client, forwarded_for="203.0.113.9")
@@ -162,14 +163,14 @@ def test_callers_behind_a_trusted_proxy_are_told_apart(redis: fakeredis.FakeRedi
     assert stats(client, forwarded_for="203.0.113.10").status_code == 401
 
 
-def test_a_network_of_ipv6_is_one_caller(redis: fakeredis.FakeRedis) -> None:
+def test_a_network_of_ipv6_is_one_caller(redis: Redis) -> None:
     client = build(redis).test_client()
     answers = [stats(client, REMOTE_ADDR=f"2001:db8::{n:x}") for n in range(PER_ADDRESS + 1)]
     assert answers[-1].status_code == 429
     assert stats(client, REMOTE_ADDR="2001:db8:0:1::1").status_code == 401
 
 
-def test_no_key_and_no_address_can_be_read_in_redis(redis: fakeredis.FakeRedis, client: FlaskClient) -> None:
+def test_no_key_and_no_address_can_be_read_in_redis(redis: Redis, client: FlaskClient) -> None:
     for key in (OPS, GUESS, ENVIRONMENT["HANDOFF_API_KEY"], ""):
         stats(client, key, **ELSEWHERE)
     stored = b" ".join(
@@ -194,7 +195,7 @@ def test_signed_webhooks_have_no_limit(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("path", ["/webhook", "/webhook/fallback", "/status-callback"])
-def test_unsigned_ones_cost_no_round_trip_to_redis(redis: fakeredis.FakeRedis, client: FlaskClient, path: str) -> None:
+def test_unsigned_ones_cost_no_round_trip_to_redis(redis: Redis, client: FlaskClient, path: str) -> None:
     assert {client.post(path).status_code for _ in range(PER_ADDRESS + 5)} == {403}
     assert list(redis.scan_iter()) == []
 
@@ -216,7 +217,7 @@ def test_without_redis_the_process_counts_alone_and_comes_back(minute: time_mach
     assert list(redis.scan_iter("limits:*")) != []
 
 
-def test_a_body_that_cannot_be_read_does_not_pass_for_a_redis_that_is_gone(redis: fakeredis.FakeRedis) -> None:
+def test_a_body_that_cannot_be_read_does_not_pass_for_a_redis_that_is_gone(redis: Redis) -> None:
     clients = [build(redis).test_client() for _ in range(2)]
     for client in clients:
         assert client.get("/dashboard/sign-in").status_code == 200

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import fakeredis
 import pytest
 from flask import Flask
+from redis import Redis
 from werkzeug.test import TestResponse
 
 from tests.conversation.test_own_data import is_unknown
@@ -87,7 +87,7 @@ def test_whoever_was_erased_and_comes_back_begins_anew(app: Flask, talker: Talke
 # --- erase ---------------------------------------------------------------------------------------------------------
 
 
-def test_somebody_is_erased(app: Flask, talker: Talker, redis: fakeredis.FakeRedis) -> None:
+def test_somebody_is_erased(app: Flask, talker: Talker, redis: Redis) -> None:
     talker.answers_everything()
     answer = told(app, "/people/erase", address="9876543210")
     assert (answer["erased"], answer["was_known"]) == (True, True)
@@ -137,7 +137,7 @@ def test_a_no_to_news_alone_is_shown(app: Flask, talker: Talker) -> None:
     assert call(app, "/people/consent", address=OWNER, purpose="marketing", given=True).status_code == 409
 
 
-def test_a_stranger_has_their_messages_at_twilio_deleted(app: Flask, redis: fakeredis.FakeRedis) -> None:
+def test_a_stranger_has_their_messages_at_twilio_deleted(app: Flask, redis: Redis) -> None:
     """The record may have expired long ago."""
     assert told(app, "/people/erase", address=OWNER)["was_known"] is False
     assert len(list(redis.scan_iter("*:messages:*"))) == 1
@@ -159,7 +159,7 @@ def test_a_yes_given_at_a_fair_is_recorded(app: Flask, talker: Talker, clock: Mo
     talker.says("7").expects_step("pincode").says("MY DATA").hears("On 22-11-2026 you agreed to news")
 
 
-def test_a_yes_is_what_broadcasts_go_by(app: Flask, talker: Talker, redis: fakeredis.FakeRedis) -> None:
+def test_a_yes_is_what_broadcasts_go_by(app: Flask, talker: Talker, redis: Redis) -> None:
     talker.says_all("Hi", "Asha Devi")
     (permit,) = redis.scan_iter("*:permit:*")
     assert redis.hget(permit, "updates") is None
@@ -184,7 +184,7 @@ def test_a_no_to_both_is_an_opt_out(app: Flask, talker: Talker) -> None:
     assert talker.stored.contact.opt_out.source == "admin admin"
 
 
-def test_a_no_of_somebody_unknown_is_kept_alone(app: Flask, talker: Talker, redis: fakeredis.FakeRedis) -> None:
+def test_a_no_of_somebody_unknown_is_kept_alone(app: Flask, talker: Talker, redis: Redis) -> None:
     assert consent(app, "marketing", given=False)["opt_out"]["source"] == "admin admin"
     assert [name.split(b":")[1] for name in redis.scan_iter("{s*")] == [b"optout"]
     assert talker.says("Hi").stored.contact.opt_out.source == "admin admin"
@@ -206,7 +206,7 @@ def test_only_the_person_takes_back_a_stop(app: Flask, talker: Talker, said: tup
     assert talker.stored.contact.opt_out is not None
 
 
-def test_a_yes_of_somebody_who_never_wrote_has_no_place(app: Flask, redis: fakeredis.FakeRedis) -> None:
+def test_a_yes_of_somebody_who_never_wrote_has_no_place(app: Flask, redis: Redis) -> None:
     response = call(app, "/people/consent", address=OWNER, purpose="marketing", given=True)
     assert response.status_code == 404
     assert response.get_json()["type"] == "urn:msmebazaar:problem:unknown-person"

@@ -11,6 +11,7 @@ import pytest
 import responses
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from werkzeug.test import TestResponse
 
 from onboarding_bot.app import create_app
@@ -34,7 +35,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def world(redis: fakeredis.FakeRedis, clock: MovableClock) -> World:
+def world(redis: Redis, clock: MovableClock) -> World:
     return World(redis=redis, clock=clock)
 
 
@@ -139,9 +140,7 @@ PERSON = "0" * 32
     ],
 )
 @pytest.mark.parametrize("status", ["delivered", "failed"])
-def test_what_we_know_nothing_of_changes_nothing(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, status: str
-) -> None:
+def test_what_we_know_nothing_of_changes_nothing(client: FlaskClient, redis: Redis, path: str, status: str) -> None:
     assert tell(client, path, MessageStatus=status, ErrorCode="21610").status_code == 204
     assert set(redis.keys()) <= {HEARTBEATS.encode()}, "only that Twilio called"
 

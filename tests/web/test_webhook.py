@@ -14,6 +14,7 @@ import pytest
 import structlog
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
@@ -82,7 +83,7 @@ def break_next_reply(patch: pytest.MonkeyPatch, app: Flask) -> None:
     ],
 )
 def test_who_is_not_twilio_is_refused_and_changes_nothing(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, headers: dict[str, str]
+    client: FlaskClient, redis: Redis, path: str, headers: dict[str, str]
 ) -> None:
     with structlog.testing.capture_logs() as lines:
         response = client.post(path, data=webhook_form("Hi"), headers=headers)
@@ -134,7 +135,7 @@ OTHERS = [
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("sender", OTHERS)
 def test_whoever_does_not_write_on_whatsapp_is_answered_with_nothing(
-    client: FlaskClient, redis: fakeredis.FakeRedis, path: str, sender: str
+    client: FlaskClient, redis: Redis, path: str, sender: str
 ) -> None:
     before = webhooks_that_ended("not_whatsapp")
     with structlog.testing.capture_logs() as lines:
