@@ -1,1 +1,1 @@
-"""The operators' pages: what goes on, and the broadcasts, in a browser."""
+"""The dashboard: pages on which operators and admins watch the bot, and write and watch broadcasts."""
