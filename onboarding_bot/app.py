@@ -16,25 +16,24 @@ from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.heartbeats import Heartbeat
 from onboarding_bot.storage.keys import Keys
 from onboarding_bot.web.api.broadcasts import broadcast_routes
-from onboarding_bot.web.api.callers import Callers
 from onboarding_bot.web.api.handoff import handoff_routes
 from onboarding_bot.web.api.health import health_metric, observability_parts
-from onboarding_bot.web.api.limits import limit_requests
-from onboarding_bot.web.api.metrics_page import metrics_routes
+from onboarding_bot.web.api.metrics_endpoint import metrics_routes
 from onboarding_bot.web.api.monitoring import monitoring_routes
 from onboarding_bot.web.api.openapi import openapi_routes
 from onboarding_bot.web.api.people import people_routes
 from onboarding_bot.web.api.problems import register_problems
+from onboarding_bot.web.api.rate_limits import Callers, limit_requests
 from onboarding_bot.web.dashboard.access import Access
+from onboarding_bot.web.dashboard.forms import SameOrigin
 from onboarding_bot.web.dashboard.overview import Overview
 from onboarding_bot.web.dashboard.routes import dashboard_routes
-from onboarding_bot.web.dashboard.same_origin import SameOrigin
 from onboarding_bot.web.path_middleware import add_path_prefix, merge_doubled_slashes
+from onboarding_bot.web.request_class import CompleteBodyRequest
 from onboarding_bot.web.request_log import log_requests
 from onboarding_bot.web.webhooks.signature import SignatureVerifier
 from onboarding_bot.web.webhooks.status_callback import status_callback_routes
 from onboarding_bot.web.webhooks.webhook import webhook_routes
-from onboarding_bot.web.whole_body import WholeBodyRequest
 from onboarding_bot.wiring import Parts, build_parts
 
 LARGEST_BODY = 64 * 1024
@@ -53,7 +52,7 @@ def create_app(
     access = Access(parts.storage.sign_ins, settings.admin_keys, SameOrigin(settings.public_base_url))
     app = Flask(__name__, static_folder=None)
     app.debug = settings.debug
-    app.request_class = WholeBodyRequest
+    app.request_class = CompleteBodyRequest
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.extensions[BOT] = parts.conversation.bot
     for routes in (*_webhooks(settings, parts), *_json_endpoints(settings, parts), _dashboard(parts, access)):

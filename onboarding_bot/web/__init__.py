@@ -1,1 +1,1 @@
-"""HTTP and nothing else: parse, authenticate, call a use case, answer."""
+"""Everything that is called over HTTP: Twilio's webhooks, the JSON endpoints, and the dashboard."""

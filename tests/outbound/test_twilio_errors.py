@@ -18,7 +18,7 @@ from onboarding_bot.outbound.twilio_errors import (
     verdict_on,
 )
 from onboarding_bot.storage.scripts import FOLDER
-from onboarding_bot.web.dashboard.explanations import error_meaning
+from onboarding_bot.web.dashboard.code_meanings import error_meaning
 
 UNKNOWN = 99999
 

@@ -11,7 +11,7 @@ from redis import Redis
 from werkzeug.test import EnvironBuilder
 
 from onboarding_bot.app import create_app
-from onboarding_bot.web.dashboard.same_origin import SameOrigin
+from onboarding_bot.web.dashboard.forms import SameOrigin
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import ENVIRONMENT, settings
 from tests.web.visitor import KEY, Visitor

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from onboarding_bot.web.dashboard.broadcast_card import progress
 from onboarding_bot.web.dashboard.charts import columns, lines
-from onboarding_bot.web.dashboard.progress import progress
 
 LABELS = ["20 Nov", "21 Nov", "Today"]
 

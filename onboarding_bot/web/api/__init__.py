@@ -1,1 +1,1 @@
-"""The JSON endpoints for operators, admins and the web app, and what they have in common."""
+"""The JSON endpoints for operators, admins and the web app: guards, rate limits, problems, views, OpenAPI document."""

@@ -1,6 +1,6 @@
-"""Who changed something or read people's data: lines of the log for each such call, under the name of its key.
+"""The audit lines of calls that change something or show people's data: who called, under the name of the key.
 
-One is written before the deed, and the deed is refused without it; a second one tells how the call ended.
+``audit_begun`` is written before the call does anything, and nothing is done without it; ``audit`` tells how it ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onboarding_bot.outbound.broadcast_definition import BROADCAST_ID
 
 
 def begin_audit(action: str, key: AdminKey) -> None:
-    """Write how this call ended when it is answered, whatever the answer is."""
+    """Have the line ``audit`` written with this request's answer, whatever it is."""
     g.audit = {"action": action, "key": key.name}
 
     @after_this_request
@@ -27,24 +27,24 @@ def begin_audit(action: str, key: AdminKey) -> None:
 
 
 def audit_detail(**details: Any) -> None:
-    """Add to this request's lines what it was about: ids and counts, and nothing that names a person."""
+    """Add fields to this request's audit lines: ids and counts, and nothing that names a person."""
     g.audit.update(details)
 
 
 def audit_broadcast(broadcast_id: str) -> None:
-    """Add which broadcast it was about; anything may stand in a path, and only an id goes into the log."""
+    """Add the broadcast to this request's audit lines, unless the path has something else in the id's place."""
     if BROADCAST_ID.fullmatch(broadcast_id):
         audit_detail(broadcast_id=broadcast_id)
 
 
-def audit_deed() -> None:
-    """Write who is about to do what. Raises AuditUnavailableError when that cannot be written: it is not done then."""
+def require_audit_line() -> None:
+    """Write the line ``audit_begun``. Raises AuditUnavailableError when the log does not take it."""
     if not audit("audit_begun", may_wait=True, **g.audit):
         raise AuditUnavailableError("the audit line cannot be written")
 
 
 def outcome_of(status: int) -> str:
-    """Done, refused (4xx) or failed (5xx), for the log."""
+    """How the log names a status: done, refused (4xx) or failed (5xx)."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return "failed"
     return "refused" if status >= HTTPStatus.BAD_REQUEST else "done"

@@ -1,4 +1,4 @@
-"""Who may call a JSON endpoint: the bearer of a key that has the endpoint's role, compared in constant time."""
+"""Guards of the JSON endpoints: an admin key with a role, or the web app's key, compared in constant time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Guard = Callable[[View], View]
 def admin_only(keys: AdminKeys, role: Role, *, audit: str = "") -> Guard:
     """Let a view be called with an admin's key: 401 without one, 403 with a wrong one or one that lacks the role.
 
-    ``audit`` names the action in a line of the log, for what changes something or shows people's data.
+    ``audit`` names the action in the audit log, where a call changes something or shows people's data.
     """
 
     def guard(view: View) -> View:
@@ -76,7 +76,7 @@ def current_admin() -> AdminKey:
 
 
 def given_key() -> str:
-    """The key of the request's Authorization header, or nothing."""
+    """The key of the request's Authorization header, empty without one."""
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     return given.strip() if scheme.lower() == "bearer" else ""
 

@@ -24,7 +24,7 @@ from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.broadcast_definition import BroadcastRequest, parse_request
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState, SkipReason
 from onboarding_bot.services.twilio_content_api import ContentApiError
-from onboarding_bot.web.api.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_detail, require_audit_line
 from onboarding_bot.web.api.authentication import current_admin
 from onboarding_bot.web.api.endpoints import Endpoints
 from onboarding_bot.web.api.operations import broadcasts as operations
@@ -45,7 +45,7 @@ from onboarding_bot.web.api.operations.problem_kinds import (
     WRONG_STATUS,
 )
 from onboarding_bot.web.api.problems import problem
-from onboarding_bot.web.api.recipients_file import recipients_file
+from onboarding_bot.web.api.recipients_csv import recipients_csv
 
 
 def broadcast_routes(
@@ -65,7 +65,7 @@ def broadcast_routes(
         audit_detail(dry_run=body.dry_run)
         if body.dry_run:
             return jsonify(_dry_run(audience.count(body.definition), now()))
-        audit_deed()
+        require_audit_line()
         view = service.create(body.definition, headers.idempotency_key)
         audit_detail(broadcast_id=view.record.id)
         return jsonify(_summary(view, public_base_url, now())), HTTPStatus.ACCEPTED
@@ -96,13 +96,13 @@ def broadcast_routes(
 
     @endpoints.add(operations.LIST_RECIPIENTS)
     def recipients(broadcast_id: str) -> ResponseReturnValue:
-        return recipients_file(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
+        return recipients_csv(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
     def add_action(operation: Operation, act: Callable[[str], Any]) -> None:
         @endpoints.add(operation)
         def run(broadcast_id: str) -> ResponseReturnValue:
             if operation.needs_audit_line:
-                audit_deed()
+                require_audit_line()
             act(broadcast_id)
             return jsonify(_details(service.view(broadcast_id), public_base_url, now()))
 

@@ -1,4 +1,4 @@
-"""The address of a request's client: the peer's own, or the one that a trusted proxy names."""
+"""The address that a request came from: the peer's, or the one that a trusted proxy names."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 def client_address(peer: str, forwarded_for: str, trusted_proxies: Networks) -> Address | None:
-    """Who is calling: ``peer``, or whom a trusted proxy names in ``X-Forwarded-For``.
+    """The address of the caller: ``peer``, or the one that a trusted proxy names in ``X-Forwarded-For``.
 
-    Each proxy adds its caller at the end of that header, so it is read backwards, and only as long as the one who wrote
-    is trusted: what a caller puts there itself stands before that, and is never reached. None for a peer without an
+    Each proxy adds its caller at the end of that header. So it is read backwards, as long as the address that wrote an
+    entry is trusted; what a caller puts there itself stands before that, and is not read. None for a peer without an
     address (a Unix socket).
     """
     address = _parsed(peer)

@@ -13,7 +13,7 @@ from onboarding_bot.admin_keys import AdminKeys
 from onboarding_bot.conversation.contact import Contact, OptOut
 from onboarding_bot.people.address_parser import InvalidAddressError, parse_address
 from onboarding_bot.people.service import PeopleService, PersonView, StoppedError, UnknownPersonError
-from onboarding_bot.web.api.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_detail, require_audit_line
 from onboarding_bot.web.api.authentication import current_admin
 from onboarding_bot.web.api.endpoints import Endpoints
 from onboarding_bot.web.api.operations import people as operations
@@ -44,7 +44,7 @@ def people_routes(service: PeopleService, admin_keys: AdminKeys, now: Callable[[
     @endpoints.add(operations.LOOK_UP)
     def look_up(body: PersonRequest) -> ResponseReturnValue:
         address = address_of(body)
-        audit_deed()
+        require_audit_line()
         return jsonify(_details(service.look_up(address), now()))
 
     @endpoints.add(operations.ERASE)
@@ -52,7 +52,7 @@ def people_routes(service: PeopleService, admin_keys: AdminKeys, now: Callable[[
         address = address_of(body)
         # Afterwards the address may lead to nobody.
         person = service.person_id(address)
-        audit_deed()
+        require_audit_line()
         was_known = service.erase(address)
         audit_detail(was_known=was_known)
         shown: Erasure = {"person": person, "erased": was_known, "was_known": was_known, "timestamp": _time(now())}
@@ -62,7 +62,7 @@ def people_routes(service: PeopleService, admin_keys: AdminKeys, now: Callable[[
     def record_consent(body: ConsentRequest) -> ResponseReturnValue:
         address, purpose = address_of(body), body.purpose.value
         audit_detail(purpose=purpose, given=body.given)
-        audit_deed()
+        require_audit_line()
         view = service.record_consent(
             address, purpose, given=body.given, key_name=current_admin().name, note=body.note or ""
         )

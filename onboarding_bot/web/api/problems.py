@@ -1,4 +1,4 @@
-"""RFC 9457 problem details: what every JSON endpoint answers when it cannot do what was asked."""
+"""Problem details (RFC 9457): the answers of JSON endpoints to what they cannot do, and the handlers that make them."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def invalid_field(error: InvalidFieldError) -> Response:
 
 
 def register_problems(app: Flask) -> None:
-    """Every error that no route answers itself becomes a problem document."""
+    """Answer every error that no route handles itself with a problem document."""
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

@@ -43,7 +43,7 @@ def read_body(record: type[Record], parse: Callable[[Mapping[str, Any]], Record]
 def refuse_body() -> NoFields:
     """For what takes no fields: a body may be missing or an empty object. Raises InvalidFieldError for any other.
 
-    Whoever sends a field means something by it, a dry run perhaps.
+    A caller who sends a field expects something of it, a dry run perhaps.
     """
     if not request.get_data():
         return NoFields()
@@ -59,13 +59,13 @@ def read_query(record: type[Record]) -> Record:
 
 
 def read_headers(record: type[Record]) -> Record:
-    """The record in the headers that its fields name; all others are passed over. Raises InvalidFieldError."""
+    """The record in the headers that its fields name; other headers are ignored. Raises InvalidFieldError."""
     given = {name: request.headers[name] for name in fields_of(record) if name in request.headers}
     return FieldReader(record, given).record()
 
 
 def refuse_unknown_query(*known: str) -> None:
-    """Raises InvalidFieldError for what stands in the URL and is not ``known``, or stands there twice."""
+    """Raises InvalidFieldError for a query parameter that is not ``known``, or is repeated."""
     refuse_unknown_and_repeated(request.args.to_dict(flat=False), known, "is not known in this URL")
 
 

@@ -1,1 +1,1 @@
-"""The operators' pages in a browser: sign-ups, health and broadcasts."""
+"""The dashboard: pages on which operators and admins watch the bot, and write and watch broadcasts."""

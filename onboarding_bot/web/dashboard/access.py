@@ -1,4 +1,4 @@
-"""Who may see the dashboard: a cookie for each visitor, an admin key to sign in, and a token on every form."""
+"""Who may see the dashboard: visitors sign in with an admin key, and a cookie stands for the sign-in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.admin_keys import AdminKey, AdminKeys, Role
 from onboarding_bot.storage.sign_ins import SIGN_IN_LIFE, SignIns
 from onboarding_bot.web.api.audit import begin_audit
-from onboarding_bot.web.dashboard.same_origin import SameOrigin
+from onboarding_bot.web.dashboard.forms import SameOrigin
 
 View = Callable[..., ResponseReturnValue]
 _READS = frozenset({"GET", "HEAD"})
@@ -23,11 +23,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class Access:
-    """Knows the visitor behind a request.
+    """Finds the visitor behind a request, and guards the views.
 
-    A visitor's cookie is a random token from the first page on. Signing in replaces it, and writes down beside the new
-    one which key was given: as a MAC of the key under the token, so that neither holds the key, and that a key which
-    was taken out of the settings opens nothing any more. What a form carries is a MAC under the same token.
+    A visitor's cookie is a random token. Signing in makes a new one, and stores under its hash a MAC of the admin key
+    under the token: so neither the cookie nor Redis holds the key, and a key that is taken out of the settings opens
+    nothing any more.
     """
 
     def __init__(self, sign_ins: SignIns, admin_keys: AdminKeys, same_origin: SameOrigin) -> None:
@@ -38,31 +38,31 @@ class Access:
         self._cookie = "__Host-dashboard" if same_origin.is_https else "dashboard"
 
     def find_key(self, given: str) -> AdminKey | None:
-        """The admin key that somebody typed, when it may read."""
+        """The admin key that a visitor typed, if it is valid and has the role read."""
         key = self._admin_keys.find(given)
         return key if key and Role.READ in key.roles else None
 
     def sign_in(self, key: AdminKey, response: Response) -> None:
-        """From now on the visitor is the holder of this key."""
+        """Sign the visitor in with this key, under a new token."""
         self._end(self._token())
         token = secrets.token_urlsafe(32)
         self._sign_ins.begin(token, _mac(token, f"key {key.secret}"))
         self._give(response, token)
 
     def sign_out(self, response: Response) -> None:
-        """End it here and in the browser."""
+        """End the sign-in in Redis and in the browser."""
         self._end(self._token())
         response.delete_cookie(self._cookie, secure=self._same_origin.is_https, httponly=True, samesite="Strict")
 
-    def must_come_again(self) -> bool:
-        """Whether a link elsewhere led here, in a chat perhaps: browsers then keep a strict cookie back.
+    def is_cookie_kept_back(self) -> bool:
+        """Whether the visitor follows a link on another site, or in a chat: then browsers do not send a strict cookie.
 
-        A new cookie would sign out whoever is signed in; a page that opens itself once more gets the one there is.
+        A page that reloads itself gets the cookie, and a visitor who is signed in is not asked for the key.
         """
         return self._token() is None and request.headers.get("Sec-Fetch-Site") == "cross-site"
 
     def visitor(self) -> AdminKey | None:
-        """The key that this visitor signed in with, None before that; it is looked up once for each request."""
+        """The key that this visitor signed in with, None for nobody; looked up once in each request."""
         if "visitor" not in g:
             g.visitor = self._look_up()
         found: AdminKey | None = g.visitor
@@ -80,7 +80,7 @@ class Access:
         return found
 
     def same_origin_only(self, view: View) -> View:
-        """Let a view take what a page of the dashboard sends, and nothing else: 403."""
+        """Let a view be called by a form that a page of the dashboard sends: 403 for any other."""
 
         @wraps(view)
         def guarded(**path: str) -> ResponseReturnValue:
@@ -91,20 +91,20 @@ class Access:
         return guarded
 
     def try_cookie(self, response: Response) -> None:
-        """Give a new visitor a token that stands for nobody: whether it comes back tells whether cookies are kept."""
+        """Give a visitor without a cookie one that stands for no sign-in; ``check_cookie`` looks for it."""
         if self._token() is None:
             self._give(response, secrets.token_urlsafe(32))
 
     def check_cookie(self) -> None:
-        """Refuse a browser that did not keep the cookie of the sign-in page: it would be asked for its key for ever."""
+        """Refuse a browser that did not keep the cookie of the sign-in page: it would not keep a sign-in either."""
         if self._token() is None:
             secure = ", and open it at its https address" if self._same_origin.is_https else ""
             abort(HTTPStatus.FORBIDDEN, f"Your browser sent no cookie. Let it keep those of the dashboard{secure}.")
 
     def signed_in(self, role: Role = Role.READ, *, audit: str = "") -> Callable[[View], View]:
-        """Let a view be seen by those who signed in with a key that has ``role``; the others are sent to sign in.
+        """Let a view be called by visitors who signed in with a key that has ``role``; others are asked to sign in.
 
-        ``audit`` names the action in a line of the log, as for the JSON endpoints.
+        A form has to come from a page of the dashboard as well. ``audit`` names the action in the audit log.
         """
 
         def guard(view: View) -> View:
@@ -134,8 +134,8 @@ class Access:
     def _ask_to_sign_in(self) -> ResponseReturnValue:
         if request.method not in _READS:
             abort(HTTPStatus.UNAUTHORIZED, "You are signed out. Sign in, and do it again.")
-        if self.must_come_again():
-            return render_template("dashboard/again.html")
+        if self.is_cookie_kept_back():
+            return render_template("dashboard/reload.html")
         return redirect(url_for(".sign_in", next=this_page()), HTTPStatus.SEE_OTHER)
 
     def _token(self) -> str | None:
@@ -158,12 +158,12 @@ class Access:
 
 
 def this_page() -> str:
-    """The address of the page that was asked for, as the browser knows it."""
+    """The path and query of the page at hand, as the browser shows them."""
     return request.script_root + request.full_path.rstrip("?")
 
 
 def safe_target(given: str | None, otherwise: str) -> str:
-    """Where to go next: the page of the dashboard that a form names, and never another site."""
+    """The page of the dashboard that a form names as the next one; ``otherwise`` for any other address."""
     home = url_for(".overview")
     if not given or "\\" in given or not given.isprintable():
         return otherwise

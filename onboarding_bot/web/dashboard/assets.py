@@ -1,4 +1,4 @@
-"""The dashboard's own style sheet, script and pictures, under addresses that change with their content."""
+"""The dashboard's style sheet, script and icon, under paths that change with their content."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ONE_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def add_assets(routes: Blueprint) -> None:
-    """``/dashboard/static/VERSION/NAME``; open, for there is nothing of anybody in it."""
+    """``/dashboard/static/VERSION/NAME``, open to everybody: nothing personal is in it."""
     version = _version()
 
     @routes.get("/static/<asked>/<path:name>")
     def asset(asked: str, name: str) -> Response:
         response = send_from_directory(FOLDER, name)
-        # An address with this version can never show anything else. One of an earlier version, on a page that was
-        # open while the bot was updated, gets what there is now, and keeps nothing.
+        # The path with this version never has another content. A page that was open during an update asks for an
+        # earlier version: it gets the file of today, and browsers do not keep that under the earlier path.
         is_current = asked == version
         response.headers["Cache-Control"] = (
             f"public, max-age={ONE_YEAR_SECONDS}, immutable" if is_current else "no-cache"

@@ -1,4 +1,4 @@
-"""The pages of existing broadcasts: the list, one with all its figures, its recipients' file, and its buttons."""
+"""The pages of existing broadcasts: the list, one with all its figures, its CSV file, and the forms that steer it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from flask.typing import ResponseReturnValue
 from onboarding_bot.admin_keys import Role
 from onboarding_bot.broadcasts.service import BroadcastService
 from onboarding_bot.fields import whole_number
-from onboarding_bot.web.api.audit import audit_broadcast, audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_broadcast, audit_detail, require_audit_line
 from onboarding_bot.web.api.authentication import current_admin
-from onboarding_bot.web.api.recipients_file import recipients_file
+from onboarding_bot.web.api.recipients_csv import recipients_csv
 from onboarding_bot.web.dashboard.access import Access, safe_target
 from onboarding_bot.web.dashboard.broadcast_card import card
-from onboarding_bot.web.dashboard.explanations import error_meaning
+from onboarding_bot.web.dashboard.code_meanings import error_meaning
 from onboarding_bot.web.dashboard.forms import check_form
 
 PAGE_SIZE = 20
@@ -25,13 +25,13 @@ PAGE_MAX = 100_000
 
 
 def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastService) -> None:
-    """Everything under ``/dashboard/broadcasts`` that concerns one or all of those that were made."""
+    """Everything under ``/dashboard/broadcasts`` but the writing of a new one."""
 
     @routes.get("/broadcasts")
     @access.signed_in()
     def broadcasts() -> ResponseReturnValue:
         page = whole_number(request.args.get("page", ""), 1, PAGE_MAX) or 1
-        # One more than the page shows tells whether there is a next one.
+        # One more than the page shows tells whether there is a next page.
         views = service.newest((page - 1) * PAGE_SIZE, PAGE_SIZE + 1)
         return render_template(
             "dashboard/broadcasts.html",
@@ -62,10 +62,10 @@ def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastSer
     @access.signed_in(audit="broadcast.recipients")
     def recipients(broadcast_id: str) -> Response:
         audit_broadcast(broadcast_id)
-        return recipients_file(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
+        return recipients_csv(service, broadcast_id, shows_addresses=Role.DATA in current_admin().roles)
 
     def action(name: str, act: Callable[[str], Any], *, sends: bool = False) -> None:
-        """One that ``sends`` needs its audit line; nobody is kept from holding a broadcast."""
+        """An action that ``sends`` needs its audit line; one that pauses or cancels is never refused for want of it."""
 
         @routes.post(f"/broadcasts/<broadcast_id>/{name}", endpoint=name)
         @access.signed_in(Role.SEND, audit=f"broadcast.{name}")
@@ -73,21 +73,21 @@ def add_broadcast_pages(routes: Blueprint, access: Access, service: BroadcastSer
             audit_broadcast(broadcast_id)
             check_form("next")
             if sends:
-                audit_deed()
+                require_audit_line()
             act(broadcast_id)
             here = url_for(".broadcast", broadcast_id=broadcast_id)
             return redirect(safe_target(request.form.get("next"), here), HTTPStatus.SEE_OTHER)
 
-    def question(name: str) -> None:
+    def confirmation(name: str) -> None:
         @routes.get(f"/broadcasts/<broadcast_id>/{name}", endpoint=f"ask-{name}")
         @access.signed_in(Role.SEND)
         def ask(broadcast_id: str) -> ResponseReturnValue:
             found = card(service.view(broadcast_id))
-            return render_template("dashboard/really.html", card=found, action=name)
+            return render_template("dashboard/confirm_action.html", card=found, action=name)
 
     action("pause", service.pause)
     action("resume", service.resume, sends=True)
     action("cancel", service.cancel)
-    question("cancel")
+    confirmation("cancel")
     action("resend-uncertain", service.resend_uncertain, sends=True)
-    question("resend-uncertain")
+    confirmation("resend-uncertain")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-# A chart is drawn in a field of this height, a slot for each point in time; the page stretches it to the place it has.
+# The viewBox of a chart has this height, and one slot for each point in time; the page scales it.
 HEIGHT = 100
 SLOT = 10
 BAR = 7.0
@@ -18,7 +18,7 @@ Value = float | None
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A column of a chart, with what it says when somebody points at it."""
+    """A column of a chart; ``says`` is its tooltip."""
 
     x: float
     y: float
@@ -51,7 +51,7 @@ class Chart:
 
     @property
     def width(self) -> int:
-        """Of the field that it is drawn in."""
+        """The width of the viewBox."""
         return SLOT * max(len(self.labels), 1)
 
 
@@ -111,7 +111,7 @@ def _lines(values: Sequence[Value], top: float) -> tuple[str, ...]:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 2.5 or 5 times a power of ten: an axis that ends in a number one can read."""
+    """The next of 1, 2, 2.5 or 5 times a power of ten, so that the axis ends in a round number."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))

@@ -1,4 +1,4 @@
-"""The pages that write a broadcast: the form, the count of recipients, the confirmation, and the request to send."""
+"""The pages on which an admin writes a broadcast: the form, its preview, the count of recipients, the confirmation."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.observability.logs import describe, logger
 from onboarding_bot.outbound.broadcast_definition import MESSAGE_MAX, Definition
 from onboarding_bot.services.twilio_content_api import Content, ContentApiError
-from onboarding_bot.web.api.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_detail, require_audit_line
 from onboarding_bot.web.dashboard.access import Access
-from onboarding_bot.web.dashboard.compose import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in
+from onboarding_bot.web.dashboard.compose_form import CONFIRMED_FIELD, KEY_FIELD, TYPED, ComposeForm, check_filled_in
 from onboarding_bot.web.dashboard.forms import check_form
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A form whose definition is good, and whom it would reach now."""
+    """The definition of a form without faults, and the recipients that it has now."""
 
     definition: Definition
     counted: DryRun
@@ -40,10 +40,10 @@ def add_compose_pages(
     approved_templates: Callable[[], Sequence[Content]],
     languages: list[str],
 ) -> None:
-    """``/dashboard/broadcasts/new``, its preview, ``…/confirm`` and ``…/send``; all for those who may send."""
+    """``/dashboard/broadcasts/new``, ``…/preview``, ``…/confirm`` and ``…/send``, for keys with the role send."""
 
     def templates_for(form: ComposeForm) -> Sequence[Content]:
-        """What may be chosen from; nothing for a text, nor while Twilio does not tell."""
+        """The approved templates for a form that sends one; none while Twilio does not answer."""
         if not form.is_template:
             return ()
         try:
@@ -66,7 +66,7 @@ def add_compose_pages(
         return page, HTTPStatus.BAD_REQUEST if form.faults else HTTPStatus.OK
 
     def check(form: ComposeForm) -> Checked | ComposeForm:
-        """The definition with its audience, or the form with its fault."""
+        """The definition with its recipients, or the form with its fault."""
         if form.faults:
             return form
         try:
@@ -79,7 +79,7 @@ def add_compose_pages(
             return form.with_fault("content_sid", "cannot be looked up: Twilio does not answer. Try again in a moment")
 
     def ask(form: ComposeForm, checked: Checked) -> str:
-        """The second look, which names the count."""
+        """The page that asks to confirm, and names the number of recipients."""
         return render_template(
             "dashboard/confirm.html",
             form=form,
@@ -127,19 +127,19 @@ def add_compose_pages(
         if form.faults:
             return show(form)
         if form.has_lost_key:
-            # Sent twice, it would be two broadcasts.
+            # A second click would be a second broadcast.
             return show(form.with_fault(KEY_FIELD, "is missing. This form has one now: count and confirm again"))
         if not service.is_known(form.idempotency_key):
             checked = check(form)
             if not isinstance(checked, Checked):
                 return show(checked)
             is_confirmed = form.confirms(checked.counted.recipient_count)
-            # Who gets a scheduled one is decided later.
+            # The recipients of a scheduled one are decided when it begins.
             if not is_confirmed and (form.confirmed_count is None or not checked.definition.schedule_at):
                 return ask(form, checked), HTTPStatus.CONFLICT
         try:
             definition = form.definition(languages)
-            audit_deed()
+            require_audit_line()
             view = service.create(definition, form.idempotency_key)
         except InvalidFieldError as fault:
             return show(form.with_fault(fault.name, fault.detail))
@@ -154,7 +154,7 @@ def add_compose_pages(
 
 
 def _given() -> ComposeForm:
-    """What came, with the first fault of a form that did not come as the page makes it."""
+    """The form of this request, with its fault where its fields are not those of the page."""
     form = ComposeForm.of(request.form)
     try:
         check_form(*TYPED, KEY_FIELD, CONFIRMED_FIELD, "action")

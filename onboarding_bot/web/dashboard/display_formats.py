@@ -1,4 +1,4 @@
-"""How figures, spans and moments are written on the pages: Indian digits, Indian time, real units."""
+"""How the pages write numbers, spans of time and moments: grouped as in India, in Indian time, with units."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOTHING = "–"
 
 
 def number(value: int | None) -> str:
-    """1234567 as 12,34,567."""
+    """A number with Indian grouping: 1234567 as 12,34,567."""
     if value is None:
         return NOTHING
     digits = str(abs(value))
@@ -24,12 +24,12 @@ def number(value: int | None) -> str:
 
 
 def percent(share: float | None, places: int = 1) -> str:
-    """0.9973 as 99.7 %."""
+    """A share as per cent: 0.9973 as 99.7 %."""
     return NOTHING if share is None else f"{share * 100:.{places}f} %"
 
 
 def seconds(value: float | None) -> str:
-    """A span in the unit that suits it: 84 ms, 1.2 s, 3 min 5 s, 2 h 10 min."""
+    """A span of seconds in a suitable unit: 84 ms, 1.2 s, 3 min 5 s, 2 h 10 min."""
     if value is None:
         return NOTHING
     # The bounds are where rounding would reach the next unit.
@@ -47,7 +47,7 @@ def seconds(value: float | None) -> str:
 
 
 def roughly(value: float) -> str:
-    """A span in seconds as one tells it of the past: 12 s, 27 min, 5 h, 3 d."""
+    """A span of seconds in one whole unit: 12 s, 27 min, 5 h, 3 d."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if value >= size:
             return f"{value // size:.0f} {unit}"
@@ -55,7 +55,7 @@ def roughly(value: float) -> str:
 
 
 def moment(value: datetime | None, now: datetime) -> str:
-    """A time of day of today, with the date on any other day: 14:05 or 21 Nov, 14:05; Indian time."""
+    """A moment in Indian time, with its date unless that is today: 14:05 or 21 Nov, 14:05."""
     if value is None:
         return NOTHING
     local = value.astimezone(INDIA)
@@ -67,12 +67,12 @@ def moment(value: datetime | None, now: datetime) -> str:
 
 
 def day(value: date) -> str:
-    """21 Nov."""
+    """A day: 21 Nov."""
     return f"{value.day} {value:%b}"
 
 
 def words(name: str) -> str:
-    """A name of the code's as a person reads it: opted_out as Opted out."""
+    """A code as words: opted_out as Opted out."""
     text = name.replace("_", " ")
     return text[:1].upper() + text[1:]
 
@@ -84,22 +84,22 @@ def excerpt(text: str, length: int = 90) -> str:
 
 
 def clock(value: datetime) -> str:
-    """14:05:09, Indian time."""
+    """A moment's time of day in Indian time: 14:05:09."""
     return f"{value.astimezone(INDIA):%H:%M:%S}"
 
 
 def people(count: int) -> str:
-    """1 person, 12,345 people."""
+    """A number of people: 1 person, 12,345 people."""
     return "1 person" if count == 1 else f"{number(count)} people"
 
 
 def language(code: str) -> str:
-    """The name of a language."""
-    return language_name(code)
+    """The name of the language with this code."""
+    return {"en": "English", "hi": "Hindi"}.get(code, code)
 
 
 def skipped(reason: str) -> str:
-    """Why somebody is left out of a broadcast."""
+    """Why a person is skipped by a broadcast."""
     return {
         "opted_out": "Said STOP",
         "outside_window": "Wrote more than 24 hours ago",
@@ -110,5 +110,5 @@ def skipped(reason: str) -> str:
 
 
 def shown(count: int | str) -> str:
-    """A count, or the words that stand in its place when it is too small to be told."""
+    """A count, or the words in its place that a small count has."""
     return number(count) if isinstance(count, int) else count

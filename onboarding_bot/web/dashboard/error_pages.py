@@ -1,4 +1,4 @@
-"""The dashboard's error pages: what happened, and what to do."""
+"""The pages that a browser gets for errors: what happened, and what to do."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TITLES = {
 
 
 def add_error_pages(routes: Blueprint) -> None:
-    """Every error of a page under /dashboard is a page."""
+    """Answer every error of a page under /dashboard with a page."""
 
     @routes.errorhandler(HTTPException)
     def refused(error: HTTPException) -> Response:

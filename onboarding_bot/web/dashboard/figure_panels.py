@@ -9,11 +9,11 @@ from onboarding_bot.analytics.figures import Figures, GroupFigures, PeriodFigure
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.web.dashboard import display_formats
 from onboarding_bot.web.dashboard.charts import Chart, columns, lines
-from onboarding_bot.web.dashboard.explanations import refused
+from onboarding_bot.web.dashboard.code_meanings import refused
 
 WIDTH = 1000
 MOST_REFUSED = 6
-# Fewer messages than this share may fail.
+# The share of messages that may fail at most; the axis of the chart reaches it.
 ERROR_AIM = 0.01
 
 
@@ -44,7 +44,7 @@ class RefusedAnswers:
 def funnel(figures: Figures) -> list[FunnelRow]:
     """All steps in their order."""
     steps = figures.period.steps
-    # Somebody who entered before the period may complete the step, or give up, within it.
+    # A person who entered before the period may complete the step, or give up, within it.
     most = max(max(row.entered, row.completed + row.given_up) for row in steps.values()) or 1
     return [
         FunnelRow(
@@ -70,7 +70,7 @@ def refused_answers(period: PeriodFigures) -> list[RefusedAnswers]:
 
 
 def groups(period: PeriodFigures) -> dict[str, Mapping[str, GroupFigures]]:
-    """Who signs up, by what is known of them."""
+    """Sign-ups by language, sector and postal circle."""
     languages = {display_formats.language(code): row for code, row in period.by_language.items()}
     return {"Language": languages, "Sector": period.by_sector, "Postal circle": period.by_circle}
 

@@ -1,4 +1,4 @@
-"""Assembles everything under /dashboard: pages, their guard, their headers, and what all templates may use."""
+"""The blueprint of the dashboard: its pages, their headers, and the variables of all templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from onboarding_bot.web.dashboard.overview import Overview, add_overview
 from onboarding_bot.web.dashboard.sign_in_pages import add_sign_in_pages
 from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
 
-# No page takes anything from anywhere else, runs a script that stands in it, or may be shown within another one.
+# A page loads nothing from other origins, runs no inline script, and is shown in no frame.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -49,7 +49,7 @@ def dashboard_routes(
     languages: list[str],
     now: Callable[[], datetime],
 ) -> Blueprint:
-    """``/dashboard`` and all below it."""
+    """``/dashboard`` and everything below it."""
     routes = Blueprint("dashboard", __name__, url_prefix="/dashboard", template_folder="templates")
     add_assets(routes)
     add_sign_in_pages(routes, access)
@@ -84,8 +84,8 @@ def dashboard_routes(
         return response
 
     @routes.record_once
-    def be_strict(state: BlueprintSetupState) -> None:
-        # A template that names something that there is not fails in its test, and shows no gap.
+    def set_up_templates(state: BlueprintSetupState) -> None:
+        # A template with an unknown variable raises an error, and does not leave a gap in the page.
         state.app.jinja_env.undefined = StrictUndefined
         state.app.jinja_env.trim_blocks = state.app.jinja_env.lstrip_blocks = True
 

@@ -1,4 +1,4 @@
-"""Signing in with an admin key, and out again."""
+"""The page on which an admin signs in with a key, and the form that signs out."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def add_sign_in_pages(routes: Blueprint, access: Access) -> None:
 
     @routes.get("/sign-in")
     def sign_in() -> ResponseReturnValue:
-        if access.must_come_again():
-            return render_template("dashboard/again.html")
+        if access.is_cookie_kept_back():
+            return render_template("dashboard/reload.html")
         target = safe_target(request.args.get("next"), url_for(".overview"))
         if access.visitor():
             return redirect(target, HTTPStatus.SEE_OTHER)

@@ -1,4 +1,4 @@
-"""WhatsApp's marks in a message shown as WhatsApp shows them; whatever else is in the text stays text."""
+"""WhatsApp's formatting (bold, italic, struck through, monospace) as HTML; everything else in a message is escaped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 
 def as_whatsapp(text: str) -> Markup:
-    """The message as HTML that is safe to show; its line breaks are the style sheet's affair."""
+    """The message as safe HTML; its line breaks stay, and the style sheet shows them."""
     shown, written = Markup(), 0
     for found in _SPAN.finditer(text):
         mono, inside = found["mono"], found["inside"]

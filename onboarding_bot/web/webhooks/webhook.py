@@ -28,7 +28,7 @@ _OUTCOMES: dict[int, str] = {
     HTTPStatus.SERVICE_UNAVAILABLE: "postponed",
 }
 _CHANNELS = frozenset({"messenger", "rcs", "whatsapp"})
-# Nobody has proved that Twilio sent these, and they cost next to nothing.
+# Twilio may not have sent these, and their time says nothing of the bot: only their number is counted.
 _UNVERIFIED = {"refused", "too_large"}
 
 
@@ -96,10 +96,10 @@ def webhook_routes(bot: WhatsAppBot, verifier: SignatureVerifier, note_heartbeat
 
 
 def _not_whatsapp(message: InboundMessage) -> Response:
-    """Say nothing: a reply would be an SMS, and what follows it would come from a sender that this person never met."""
+    """Send no reply: it would be an SMS, and reminders would come from a sender that the person does not know."""
     g.webhook_outcome = metrics.NOT_WHATSAPP
     channel, colon, _ = message.sender.partition(":")
-    # Anything may stand in an address, the person's number too.
+    # The rest of the address may hold the person's number.
     logger().warning("not_whatsapp", channel=channel if colon and channel in _CHANNELS else "other")
     return _twiml("")
 

@@ -1,4 +1,4 @@
-// Keeps a page fresh while somebody looks at it, and shows a message as it is written. Without it every page still works.
+// Refreshes a page while it is visible, previews a message as it is written, and sends a form once. Every page also works without it.
 
 const EVERY_MS = 5000;
 const PATIENCE_MS = 8000;
@@ -67,7 +67,7 @@ function parts(area) {
   return [...area.querySelectorAll("section[id]")];
 }
 
-// Only what has changed is replaced; what somebody has opened stays open, and the keyboard stays where it was.
+// Replaces only the parts that have changed; opened details stay open, and the focus stays where it was.
 function replaceParts(area, fresh, shown) {
   const known = parts(area);
   const wanted = parts(fresh);
@@ -95,7 +95,7 @@ function replace(old, fresh) {
     const again = place ? document.getElementById(place) : null;
     const target = focused.id ? again : again?.querySelector(focused.tagName);
     if (!target) {
-      fresh.tabIndex = -1; // what had the focus is gone: no other button gets it, lest the next key press it
+      fresh.tabIndex = -1; // the focused button is gone: the next key must not press another one
     }
     (target ?? fresh).focus({ preventScroll: true });
   }
@@ -136,14 +136,14 @@ function showPreview(form) {
   });
 }
 
-// The server takes a form once, however often it comes; this spares it the second time, and the reader a doubt.
+// The server takes a form once, by its Idempotency-Key; this keeps the browser from sending it a second time.
 function sendOnce(form) {
   form.addEventListener("submit", (event) => {
     if (form.dataset.sent) {
       event.preventDefault();
       return;
     }
-    // A browser sends a date that is typed in part as none at all, and that would mean at once.
+    // A browser sends an incomplete date as no date, and the broadcast would begin at once.
     const unfinished = [...form.elements].find((field) => field.validity?.badInput);
     if (unfinished) {
       event.preventDefault();

@@ -1,4 +1,4 @@
-"""The form that a broadcast is written in: what was typed, as the JSON that POST /send-broadcast takes."""
+"""The form in which an admin writes a broadcast, and the JSON for POST /send-broadcast that it stands for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onboarding_bot.web.dashboard.whatsapp_markup import as_whatsapp
 
 KEY_FIELD = "idempotency_key"
 CONFIRMED_FIELD = "confirmed_count"
-# What a form holds of a definition; the fields have the names that they have in the JSON.
+# The fields of the form that define the broadcast; they have the names of the JSON.
 TYPED = (
     "kind",
     "message",
@@ -38,24 +38,24 @@ _EMPTY = dict.fromkeys(TYPED, "") | {"kind": TEXT, "purpose": "service", CHECKBO
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _KEY = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _COUNT = re.compile(r"[0-9]{1,9}")
-# Somebody writes to the bot all the time: this much more is still the audience that was confirmed.
+# People write to the bot all the time: an audience that grew by this share is still the one that was confirmed.
 _TOLERATED_GROWTH = 0.1
-# What a browser's field for a date and a time of day sends; whoever fills it in means Indian time.
+# What a browser sends for a date and a time of day; the admin means Indian time.
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?")
 INDIAN_OFFSET = "+05:30"
 
 
 def new_key() -> str:
-    """An Idempotency-Key that no form has had."""
+    """A new Idempotency-Key."""
     return secrets.token_urlsafe(18)
 
 
 @dataclass(frozen=True, slots=True)
 class ComposeForm:
-    """One form: what was typed into it, the Idempotency-Key that it was made with, and what is wrong with it.
+    """One form: the text of its fields, its Idempotency-Key, and its faults by field.
 
-    ``confirmed_count`` is how many recipients were named where sending was confirmed, and None before that. With
-    ``has_lost_key`` what came had no Idempotency-Key of a form, and got a new one.
+    ``confirmed_count`` is the number of recipients that the admin confirmed, None before that. ``has_lost_key``: the
+    request had no Idempotency-Key, and the form got a new one.
     """
 
     typed: Mapping[str, str] = field(default_factory=lambda: dict(_EMPTY))
@@ -66,7 +66,7 @@ class ComposeForm:
 
     @classmethod
     def of(cls, form: Mapping[str, str]) -> ComposeForm:
-        """What a browser sent, as far as it can be shown again."""
+        """The form that a browser sent; a field that is missing is empty."""
         typed = {name: form.get(name, "").replace("\r\n", "\n") for name in TYPED}
         typed["kind"] = TEMPLATE if typed["kind"] == TEMPLATE else TEXT
         key = form.get(KEY_FIELD, "")
@@ -76,16 +76,16 @@ class ComposeForm:
         return cls(typed, key if is_key else new_key(), {}, confirmed_count, has_lost_key=not is_key)
 
     def confirms(self, recipient_count: int) -> bool:
-        """Whether so many recipients are, about, what was confirmed."""
+        """Whether the admin confirmed about this number of recipients."""
         return self.confirmed_count is not None and recipient_count <= self.confirmed_count * (1 + _TOLERATED_GROWTH)
 
     @property
     def is_template(self) -> bool:
-        """Whether an approved template is sent, and no text."""
+        """Whether the form sends an approved template rather than a text."""
         return self.typed["kind"] == TEMPLATE
 
     def preview(self, templates: Sequence[Content]) -> Markup:
-        """The message as the phone shows it: the text, or what is known of the template with its values put in."""
+        """The message as the phone shows it: the text, or the template with the values that the form has for it."""
         if not self.is_template:
             return as_whatsapp(self.typed["message"])
         sid = self.typed["content_sid"].strip()
@@ -94,21 +94,21 @@ class ComposeForm:
         return as_whatsapp(_VARIABLE.sub(lambda found: values.get(found[1]) or found[0], body))
 
     def definition(self, languages: Collection[str]) -> Definition:
-        """What it stands for, by the rules of POST /send-broadcast. Raises InvalidFieldError."""
+        """The broadcast, by the rules of POST /send-broadcast. Raises InvalidFieldError."""
         return parse_request(self._body(), languages).definition
 
     def with_fault(self, name: str, detail: str) -> ComposeForm:
-        """The same form, which says at the field what is wrong."""
+        """The same form with this fault at its field."""
         at = name if name in TYPED else ""
         label = words(name) if name else "Broadcast"
         return ComposeForm(self.typed, self.idempotency_key, {at: f"{label} {detail}."})
 
     def renewed(self) -> ComposeForm:
-        """The same words as another broadcast."""
+        """The same fields with a new Idempotency-Key, as another broadcast."""
         return ComposeForm(self.typed, faults=self.faults)
 
     def _body(self) -> dict[str, Any]:
-        # Spaces are no choice: only a field that is left empty leaves it open.
+        # A filter of spaces is a fault; only an empty one is left out.
         given = {name: text.strip() for name, text in self.typed.items() if text}
         body: dict[str, Any] = {
             name: given[name] for name in ("target_step", "language", "sector", "pincode_prefix") if name in given
@@ -127,9 +127,9 @@ class ComposeForm:
 
 
 def check_filled_in(form: Mapping[str, str]) -> None:
-    """Raises InvalidFieldError where a form came in part only: what is missing would be taken for everybody.
+    """Raises InvalidFieldError for a form that came in part: without a filter, the broadcast would go to everybody.
 
-    A checkbox that is not ticked is not sent at all.
+    A browser does not send a checkbox that is not ticked.
     """
     for name in TYPED:
         if name not in form and name != CHECKBOX:
@@ -151,6 +151,6 @@ def _variables(text: str) -> dict[str, str]:
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """What stands before and behind the equals sign of each line that is not empty."""
+    """The name before and the value behind the equals sign of each line that is not empty."""
     lines = (line.partition("=") for line in text.splitlines() if line.strip())
     return [(name.strip(), value.strip()) for name, _, value in lines]

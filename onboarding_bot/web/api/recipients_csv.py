@@ -1,4 +1,4 @@
-"""The CSV of a broadcast's recipients: one line for each, sent as it is read."""
+"""The CSV file of a broadcast: one line for each recipient, sent as the recipients are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import datetime
 from flask import Response, stream_with_context
 
 from onboarding_bot.broadcasts.service import NO_ADDRESSES, BroadcastService, RecipientLine
-from onboarding_bot.web.api.audit import audit_deed, audit_detail
+from onboarding_bot.web.api.audit import audit_detail, require_audit_line
 from onboarding_bot.web.api.operations.broadcasts import CSV, CSV_COLUMNS
 from onboarding_bot.whatsapp_address import CHANNEL, is_whatsapp
 
@@ -19,14 +19,14 @@ HEAD, TAIL = 3, 4
 HIDDEN = "******"
 
 
-def recipients_file(service: BroadcastService, broadcast_id: str, *, shows_addresses: bool) -> Response:
-    """A broadcast's CSV, with addresses masked unless they may be seen; the audit line says which.
+def recipients_csv(service: BroadcastService, broadcast_id: str, *, shows_addresses: bool) -> Response:
+    """A broadcast's CSV file; ``shows_addresses`` tells whether addresses are masked, and the audit line says so.
 
     Raises UnknownBroadcastError, StoreUnavailableError, and AuditUnavailableError.
     """
     audit_detail(masked=not shows_addresses)
     lines = service.recipients(broadcast_id)
-    audit_deed()
+    require_audit_line()
     response = Response(stream_with_context(_csv(lines, shows_addresses=shows_addresses)), mimetype=CSV)
     response.headers["Content-Disposition"] = f'attachment; filename="broadcast-{broadcast_id}.csv"'
     return response
@@ -35,8 +35,8 @@ def recipients_file(service: BroadcastService, broadcast_id: str, *, shows_addre
 def masked(address: str) -> str:
     """``whatsapp:+919876543210`` as ``whatsapp:+91******3210``; a short one loses its tail as well.
 
-    What stands in the place of an address (``unknown``) stays as it is. Of anything else that is no address on WhatsApp
-    nobody knows which part tells who it is: nothing is shown of it.
+    What stands in the place of an address (``unknown``) stays as it is. Anything else is hidden whole: any part of it
+    may tell who the person is.
     """
     if address in NO_ADDRESSES:
         return address

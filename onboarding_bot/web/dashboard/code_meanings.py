@@ -34,12 +34,12 @@ _TWILIO_REASON = re.compile(r"Twilio error (\d+)")
 
 
 def error_meaning(code: str) -> str:
-    """A few words on the ``code`` of a failed recipient; empty for one that nobody gives."""
+    """A few words on the ``code`` of a failed recipient; empty for one that is not known."""
     return _OWN_CODES.get(code) or (meaning_of(int(code)) if code.isdecimal() else "")
 
 
 def reason_to_stop(reason: str) -> str:
-    """Why a broadcast is held, as a sentence, with the meaning of Twilio's code."""
+    """Why a broadcast is paused, stopped or cancelled, as a sentence, with the meaning of Twilio's code."""
     if found := _TWILIO_REASON.fullmatch(reason):
         return f"{reason}: {error_meaning(found[1])}."
     text = reason[:1].upper() + reason[1:]

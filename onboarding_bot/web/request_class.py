@@ -1,4 +1,4 @@
-"""The body of a request: whole and not too large, or refused, however it was sent."""
+"""The request class of the app: it reads a body whole, or refuses one that is too large, cut off or badly chunked."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from werkzeug.utils import cached_property
 from werkzeug.wsgi import get_input_stream
 
 
-class WholeBodyRequest(Request):
-    """Flask's request, which cuts a body in chunks off where it becomes too large, and goes on with what it has."""
+class CompleteBodyRequest(Request):
+    """A request with a complete body. Flask's own cuts a chunked body off at the limit, and takes what it has."""
 
     _refused: HTTPException | None = None
 
     @cached_property
     def stream(self) -> IO[bytes]:
-        """The body. Raises RequestEntityTooLarge, and BadRequest for one that is cut off, whenever it is asked."""
+        """The body. Raises RequestEntityTooLarge, or BadRequest for one that is cut off, at every access."""
         if self._refused is None:
             try:
                 return BytesIO(self._read())
             except ParseException:
                 self._refused = BadRequest("The body is not in the chunks that its head speaks of.")
             except HTTPException as error:
-                # What is left would pass for a body of its own.
+                # A second access would read the rest, and take that for the body.
                 self._refused = error
         raise self._refused
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onboarding_bot.web.api.recipients_file import masked
+from onboarding_bot.web.api.recipients_csv import masked
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Signs of life: noted without keeping anybody waiting, and judged so that a new system is not an ill one."""
+"""Heartbeats: written off the path of any message, and judged so that a new system is not an unhealthy one."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ def server() -> fakeredis.FakeServer:
 
 
 @pytest.fixture
-def signs(server: fakeredis.FakeServer) -> Heartbeats:
+def heartbeats(server: fakeredis.FakeServer) -> Heartbeats:
     redis = fakeredis.FakeRedis(server=server)
     return Heartbeats(redis, redis)
 
 
-def heartbeat_checks(signs: Heartbeats, now: datetime = NOON, *, expects_webhooks: bool = True) -> HeartbeatChecks:
-    return HeartbeatChecks(signs, lambda: now, expects_webhooks=expects_webhooks)
+def heartbeat_checks(heartbeats: Heartbeats, now: datetime = NOON, *, expects_webhooks: bool = True) -> HeartbeatChecks:
+    return HeartbeatChecks(heartbeats, lambda: now, expects_webhooks=expects_webhooks)
 
 
-def statuses(signs: Heartbeats, **how: bool) -> Mapping[str, str]:
-    return {name: part["status"] for name, part in heartbeat_checks(signs, **how).parts().items()}
+def statuses(heartbeats: Heartbeats, **how: bool) -> Mapping[str, str]:
+    return {name: part["status"] for name, part in heartbeat_checks(heartbeats, **how).parts().items()}
 
 
 def ago(span: timedelta) -> datetime:
@@ -49,17 +49,19 @@ def ago(span: timedelta) -> datetime:
     ("silent_for", "status"),
     [(timedelta(), "healthy"), (WORKER_SILENT, "healthy"), (WORKER_SILENT + SECOND, "unhealthy"), (None, "unhealthy")],
 )
-def test_a_worker_tells_of_itself_all_the_time(signs: Heartbeats, silent_for: timedelta | None, status: str) -> None:
+def test_a_worker_tells_of_itself_all_the_time(
+    heartbeats: Heartbeats, silent_for: timedelta | None, status: str
+) -> None:
     if silent_for is not None:
-        signs.write({Heartbeat.WORKER: ago(silent_for)})
-    assert statuses(signs)["worker"] == status
+        heartbeats.write({Heartbeat.WORKER: ago(silent_for)})
+    assert statuses(heartbeats)["worker"] == status
 
 
-def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: Heartbeats) -> None:
-    assert statuses(signs, expects_webhooks=True)["webhook"] == "unhealthy", "production, before the first webhook"
-    assert statuses(signs, expects_webhooks=False)["webhook"] == "waiting", "the demo, before the first webhook"
-    signs.write({Heartbeat.WEBHOOK: ago(timedelta(days=40))})
-    assert statuses(signs)["webhook"] == "healthy", "nights are quiet; the alert knows when they should not be"
+def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(heartbeats: Heartbeats) -> None:
+    assert statuses(heartbeats, expects_webhooks=True)["webhook"] == "unhealthy", "production, before the first webhook"
+    assert statuses(heartbeats, expects_webhooks=False)["webhook"] == "waiting", "the demo, before the first webhook"
+    heartbeats.write({Heartbeat.WEBHOOK: ago(timedelta(days=40))})
+    assert statuses(heartbeats)["webhook"] == "healthy", "nights are quiet; the alert knows when they should not be"
 
 
 @pytest.mark.parametrize(
@@ -75,25 +77,25 @@ def test_a_new_system_is_told_apart_from_one_that_twilio_does_not_reach(signs: H
     ],
 )
 def test_callbacks_are_missed_only_by_who_sent_something(
-    signs: Heartbeats, message: timedelta | None, callback: timedelta | None, status: str
+    heartbeats: Heartbeats, message: timedelta | None, callback: timedelta | None, status: str
 ) -> None:
     spans = {Heartbeat.MESSAGE: message, Heartbeat.STATUS_CALLBACK: callback}
     if times := {sign: ago(span) for sign, span in spans.items() if span is not None}:
-        signs.write(times)
-    assert statuses(signs)["status_callback"] == status
+        heartbeats.write(times)
+    assert statuses(heartbeats)["status_callback"] == status
 
 
-def test_each_says_when_it_was_last_seen(signs: Heartbeats) -> None:
-    signs.write({Heartbeat.WEBHOOK: ago(90 * SECOND)})
-    parts = heartbeat_checks(signs).parts()
+def test_each_says_when_it_was_last_seen(heartbeats: Heartbeats) -> None:
+    heartbeats.write({Heartbeat.WEBHOOK: ago(90 * SECOND)})
+    parts = heartbeat_checks(heartbeats).parts()
     assert parts["webhook"] == {"status": "healthy", "last_seen": ago(90 * SECOND).isoformat(), "seconds_ago": 90.0}
     assert parts["worker"] == {"status": "unhealthy", "last_seen": None, "seconds_ago": None}
 
 
-def test_a_damaged_sign_was_never_seen(signs: Heartbeats, server: fakeredis.FakeServer) -> None:
-    signs.write({Heartbeat.WORKER: NOON, Heartbeat.WEBHOOK: NOON})
+def test_a_damaged_heartbeat_was_never_seen(heartbeats: Heartbeats, server: fakeredis.FakeServer) -> None:
+    heartbeats.write({Heartbeat.WORKER: NOON, Heartbeat.WEBHOOK: NOON})
     fakeredis.FakeRedis(server=server).hset(HEARTBEATS, Heartbeat.WEBHOOK, "damaged")
-    assert signs.read() == {Heartbeat.WORKER: NOON}
+    assert heartbeats.read() == {Heartbeat.WORKER: NOON}
 
 
 # --- the queue -----------------------------------------------------------------------------------------------------
@@ -123,23 +125,23 @@ def put(broker: RedisBroker, since: datetime) -> None:
     ],
 )
 def test_the_queue_is_as_old_as_its_oldest_job(
-    signs: Heartbeats, broker: RedisBroker, waited: list[timedelta], status: str, seconds: float | None
+    heartbeats: Heartbeats, broker: RedisBroker, waited: list[timedelta], status: str, seconds: float | None
 ) -> None:
     for span in waited:
         put(broker, ago(span))
-    assert heartbeat_checks(signs).queue() == {"status": status, "oldest_job_seconds": seconds}
+    assert heartbeat_checks(heartbeats).queue() == {"status": status, "oldest_job_seconds": seconds}
 
 
-def test_prometheus_reads_the_same(signs: Heartbeats, broker: RedisBroker, server: fakeredis.FakeServer) -> None:
-    signs.write({Heartbeat.WORKER: ago(SECOND)})
+def test_prometheus_reads_the_same(heartbeats: Heartbeats, broker: RedisBroker, server: fakeredis.FakeServer) -> None:
+    heartbeats.write({Heartbeat.WORKER: ago(SECOND)})
     put(broker, ago(5 * SECOND))
-    told = {sample.name: sample.value for family in heartbeat_checks(signs).metrics() for sample in family.samples}
+    told = {sample.name: sample.value for family in heartbeat_checks(heartbeats).metrics() for sample in family.samples}
     assert told == {
         "worker_last_heartbeat_timestamp_seconds": ago(SECOND).timestamp(),
         "queue_oldest_job_age_seconds": 5.0,
     }
     server.connected = False
-    assert list(heartbeat_checks(signs).metrics()) == []
+    assert list(heartbeat_checks(heartbeats).metrics()) == []
 
 
 # --- noting --------------------------------------------------------------------------------------------------------
@@ -153,34 +155,34 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Timer]:
     return started
 
 
-def test_many_signs_are_one_write(signs: Heartbeats, clock: MovableClock, timers: list[threading.Timer]) -> None:
-    keeper = HeartbeatRecorder(signs, clock.clock().now)
-    keeper.note(Heartbeat.WEBHOOK)
-    assert signs.read() == {}, "nobody waited for Redis"
+def test_many_heartbeats_are_one_write(heartbeats: Heartbeats, clock: MovableClock, timers: list[threading.Timer]) -> None:
+    recorder = HeartbeatRecorder(heartbeats, clock.clock().now)
+    recorder.note(Heartbeat.WEBHOOK)
+    assert heartbeats.read() == {}, "nobody waited for Redis"
     assert timers.pop().interval == 0, "a first sign may be waited for"
-    keeper.write()
+    recorder.write()
     for _ in range(3):
         clock.pass_(seconds=1)
-        keeper.note(Heartbeat.WEBHOOK)
+        recorder.note(Heartbeat.WEBHOOK)
     (timer,) = timers
     assert timer.interval == WRITTEN_AFTER_SECONDS
-    assert signs.read() == {Heartbeat.WEBHOOK: NOON}
+    assert heartbeats.read() == {Heartbeat.WEBHOOK: NOON}
     timer.function()
-    assert signs.read() == {Heartbeat.WEBHOOK: NOON + 3 * SECOND}
+    assert heartbeats.read() == {Heartbeat.WEBHOOK: NOON + 3 * SECOND}
     timer.function()
-    keeper.note(Heartbeat.WEBHOOK)
+    recorder.note(Heartbeat.WEBHOOK)
     assert len(timers) == 2
 
 
 def test_what_redis_did_not_take_is_written_with_the_next(
-    signs: Heartbeats, server: fakeredis.FakeServer, clock: MovableClock, timers: list[threading.Timer]
+    heartbeats: Heartbeats, server: fakeredis.FakeServer, clock: MovableClock, timers: list[threading.Timer]
 ) -> None:
-    keeper = HeartbeatRecorder(signs, clock.clock().now)
-    keeper.note(Heartbeat.WEBHOOK)
+    recorder = HeartbeatRecorder(heartbeats, clock.clock().now)
+    recorder.note(Heartbeat.WEBHOOK)
     server.connected = False
     timers[0].function()
     server.connected = True
     clock.pass_(seconds=5)
-    keeper.note(Heartbeat.STATUS_CALLBACK)
+    recorder.note(Heartbeat.STATUS_CALLBACK)
     timers[1].function()
-    assert signs.read() == {Heartbeat.WEBHOOK: NOON, Heartbeat.STATUS_CALLBACK: NOON + 5 * SECOND}
+    assert heartbeats.read() == {Heartbeat.WEBHOOK: NOON, Heartbeat.STATUS_CALLBACK: NOON + 5 * SECOND}

@@ -11,7 +11,7 @@ from redis import Redis
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
-from onboarding_bot.web.dashboard.compose import TYPED
+from onboarding_bot.web.dashboard.compose_form import TYPED
 from tests.broadcasts.people import add_many
 from tests.broadcasts.world import World
 from tests.fakes import MovableClock
