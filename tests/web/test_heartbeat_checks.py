@@ -155,7 +155,9 @@ def timers(monkeypatch: pytest.MonkeyPatch) -> list[threading.Timer]:
     return started
 
 
-def test_many_heartbeats_are_one_write(heartbeats: Heartbeats, clock: MovableClock, timers: list[threading.Timer]) -> None:
+def test_many_heartbeats_are_one_write(
+    heartbeats: Heartbeats, clock: MovableClock, timers: list[threading.Timer]
+) -> None:
     recorder = HeartbeatRecorder(heartbeats, clock.clock().now)
     recorder.note(Heartbeat.WEBHOOK)
     assert heartbeats.read() == {}, "nobody waited for Redis"

@@ -95,7 +95,7 @@ def people(count: int) -> str:
 
 def language(code: str) -> str:
     """The name of the language with this code."""
-    return {"en": "English", "hi": "Hindi"}.get(code, code)
+    return language_name(code)
 
 
 def skipped(reason: str) -> str:
