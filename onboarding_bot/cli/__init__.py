@@ -27,6 +27,7 @@ COMMANDS = (
     "worker",
     "health",
     "stats",
+    "openapi",
     "catch-up",
     "consent",
     "breach-list",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
@@ -16,6 +17,7 @@ from onboarding_bot.fields import InvalidFieldError
 from onboarding_bot.outbound.broadcast_definition import BroadcastRequest, parse_request
 from onboarding_bot.web.api.openapi import OPERATIONS, openapi_document
 from onboarding_bot.web.api.operations.operation import Operation
+from tests.command_line import run_command
 from tests.settings import ENVIRONMENT
 from tests.web.documented import DOCUMENT, LANGUAGES, faults_of, resolved, response_of
 from tests.web.test_guards import GUARDED, OPEN, guard_of
@@ -48,6 +50,21 @@ def test_the_app_shows_the_document_to_everybody(client: FlaskClient) -> None:
     response = client.get("/openapi.json")
     assert (response.status_code, response.mimetype) == (200, "application/json")
     assert response.get_json() == DOCUMENT
+
+
+@pytest.mark.parametrize(
+    ("options", "url"),
+    [
+        pytest.param([], ENVIRONMENT["PUBLIC_BASE_URL"], id="of the settings"),
+        pytest.param(["--url", "https://example.in/whatsapp"], "https://example.in/whatsapp", id="given"),
+    ],
+)
+def test_a_command_prints_it_without_a_bot_that_runs(
+    options: list[str], url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PUBLIC_BASE_URL", ENVIRONMENT["PUBLIC_BASE_URL"])
+    assert run_command("openapi", *options) == 0
+    assert json.loads(capsys.readouterr().out) == DOCUMENT | {"servers": [{"url": url}]}
 
 
 def test_it_stands_at_the_public_address_with_its_prefix() -> None:
