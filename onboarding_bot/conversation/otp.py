@@ -149,7 +149,6 @@ def _claim(context: Context, intention: OtpIntention) -> Turn:
         message_sid=context.message.sid,
         reservation=intention.reservation,
         data=context.session.data,
-        requested_at=context.now,
     )
     return replace(turn, effect=effect)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from onboarding_bot.conversation.contact import Contact
@@ -70,7 +69,6 @@ class RequestOtp:
     message_sid: str
     reservation: Reservation
     data: Mapping[str, str]
-    requested_at: datetime
 
 
 class OtpResult(StrEnum):

@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -54,7 +53,6 @@ REQUEST = RequestOtp(
     message_sid="SM1",
     reservation=Reservation("0b0e7a3c-intention.1", "+919876543210"),
     data={"name": "आशा देवी", "sector": "Food & Beverage", "pincode": "560001", "phone": "+919876543210"},
-    requested_at=datetime(2026, 11, 22, tzinfo=UTC),
 )
 
 
