@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,3 +27,17 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
     lend_packages(clone)
     yield clone
     end_processes(clone)
+
+
+@pytest.fixture(scope="session")
+def ready_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Variables with which ``python -m venv`` links one that was made before: a new one is seconds of work."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", folder / "made"], check=True)
+    (folder / "instead").mkdir()
+    (folder / "instead" / "venv.py").write_text(f"""
+if __name__ == "__main__":
+    import os, shutil, sys
+    shutil.copytree({str(folder / "made")!r}, sys.argv[1], symlinks=True, copy_function=os.link, dirs_exist_ok=True)
+""")
+    return {"PYTHONPATH": str(folder / "instead")}

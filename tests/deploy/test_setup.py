@@ -52,8 +52,8 @@ def test_a_python_without_venv_is_told_apart(bare_clone: Clone, tmp_path: Path) 
     assert "python3 has no venv module" in told.stderr
 
 
-def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
-    told = bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
+def test_without_network_one_line_says_so(bare_clone: Clone, ready_environment: dict[str, str]) -> None:
+    told = bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0", **ready_environment)
     assert told.returncode == 1
     assert told.stdout == "Installing requirements-demo.lock into .venv (about a minute, once)\n"
     assert len(told.stderr.splitlines()) == 1
@@ -62,7 +62,9 @@ def test_without_network_one_line_says_so(bare_clone: Clone) -> None:
 
 
 @pytest.mark.parametrize("tampered_with", [True, False], ids=["tampered with", "as it was hashed"])
-def test_a_package_is_installed_only_as_it_was_hashed(bare_clone: Clone, tmp_path: Path, tampered_with: bool) -> None:
+def test_a_package_is_installed_only_as_it_was_hashed(
+    bare_clone: Clone, tmp_path: Path, ready_environment: dict[str, str], tampered_with: bool
+) -> None:
     wheel = tmp_path / "door-1.0-py3-none-any.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("door-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: door\nVersion: 1.0\n")
@@ -74,7 +76,8 @@ def test_a_package_is_installed_only_as_it_was_hashed(bare_clone: Clone, tmp_pat
     if tampered_with:
         with zipfile.ZipFile(wheel, "a") as archive:
             archive.writestr("door.py", "print('somebody else was here')\n")
-    told = bare_clone.run("install", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    environment = ready_environment if tampered_with else {}
+    told = bare_clone.run("install", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path), **environment)
     assert (told.returncode, "could not be installed" in told.stderr) == ((1, True) if tampered_with else (0, False))
     log = (bare_clone.folder / "var/log/setup.log").read_text()
     assert ("DO NOT MATCH THE HASHES" in log) == tampered_with
@@ -88,9 +91,11 @@ def silent_index() -> Iterator[socket.socket]:
         yield index
 
 
-def end_during_installation(clone: Clone, index: socket.socket, number: signal.Signals) -> int:
+def end_during_installation(
+    clone: Clone, index: socket.socket, number: signal.Signals, environment: dict[str, str]
+) -> int:
     url = f"http://127.0.0.1:{index.getsockname()[1]}/simple"
-    started = clone.start("demo", PIP_INDEX_URL=url)
+    started = clone.start("demo", PIP_INDEX_URL=url, **environment)
     connection, _ = index.accept()
     with connection:
         started.send_signal(number)
@@ -99,15 +104,19 @@ def end_during_installation(clone: Clone, index: socket.socket, number: signal.S
     return started.returncode
 
 
-def test_ctrl_c_ends_the_installation(bare_clone: Clone, silent_index: socket.socket) -> None:
-    assert end_during_installation(bare_clone, silent_index, signal.SIGINT) == 130
+def test_ctrl_c_ends_the_installation(
+    bare_clone: Clone, silent_index: socket.socket, ready_environment: dict[str, str]
+) -> None:
+    assert end_during_installation(bare_clone, silent_index, signal.SIGINT, ready_environment) == 130
 
 
-def test_an_installation_that_was_cut_short_begins_anew(bare_clone: Clone, silent_index: socket.socket) -> None:
-    assert end_during_installation(bare_clone, silent_index, signal.SIGTERM) == 143
+def test_an_installation_that_was_cut_short_begins_anew(
+    bare_clone: Clone, silent_index: socket.socket, ready_environment: dict[str, str]
+) -> None:
+    assert end_during_installation(bare_clone, silent_index, signal.SIGTERM, ready_environment) == 143
     leftover = bare_clone.folder / ".venv" / "left-by-the-first-attempt"
     leftover.touch()
-    bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0")
+    bare_clone.run("demo", PIP_INDEX_URL=NOBODY_LISTENS, PIP_RETRIES="0", **ready_environment)
     assert not leftover.exists()
 
 
