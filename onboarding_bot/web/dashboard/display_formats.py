@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
+from onboarding_bot.conversation.commands import language_name
 from onboarding_bot.time_zone import INDIA
 
 NOTHING = "–"
