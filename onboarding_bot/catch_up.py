@@ -17,7 +17,7 @@ from onboarding_bot.conversation.turn import InboundMessage, Milestone, Turn
 from onboarding_bot.conversation.unanswered import UnansweredMessage
 from onboarding_bot.outbound.sending_window import SENDING_WINDOW, WINDOW
 from onboarding_bot.outbound.twilio_errors import Verdict, verdict_on
-from onboarding_bot.progress import Progress, untold
+from onboarding_bot.progress import Progress, ignore_progress
 from onboarding_bot.rendering import ReplyRenderer
 from onboarding_bot.services.twilio_message_log import Direction, LoggedMessage, MessageLog
 from onboarding_bot.services.twilio_messages import SendResult, Sent
@@ -120,7 +120,7 @@ class CatchUp:
         self._now = now
         self._sleep = sleep
 
-    def run(self, since: timedelta, *, dry_run: bool, progress: Progress = untold) -> CatchUpReport:
+    def run(self, since: timedelta, *, dry_run: bool, progress: Progress = ignore_progress) -> CatchUpReport:
         """Catch up with everybody who wrote within ``since``; a dry run only counts.
 
         Raises MessageLogError and StoreUnavailableError; the next run writes to nobody a second time.

@@ -387,7 +387,7 @@ def metrics_folder() -> Path | None:
 def keep_metrics_in(folder: Path) -> None:
     """Make ``folder`` the place for the metrics of this process and of those that it starts.
 
-    Called before anybody imports prometheus_client, which looks at the variable in that moment.
+    Call it before the first import of prometheus_client, which reads the variable then.
     """
     os.environ[METRICS_FOLDER] = str(folder)
 

@@ -76,10 +76,10 @@ def _without_words(record: logging.LogRecord) -> str:
 
 
 class JsonLogger(Logger):  # type: ignore[misc]
-    """gunicorn's logger, with that shape, and with nobody waiting for whoever reads it."""
+    """gunicorn's logger: one JSON object a line, and no request waits until a line is read."""
 
     def setup(self, cfg: Config) -> None:
-        """Write whatever gunicorn has to say to standard error, in that shape."""
+        """Write all of gunicorn's lines to standard error, as JSON."""
         protect_standard_streams()
         super().setup(cfg)
         handler = LineHandler(STANDARD_ERROR)

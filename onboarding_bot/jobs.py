@@ -39,14 +39,14 @@ class Jobs:
 
 
 class FollowTraces(Middleware):
-    """A job belongs to the trace of whoever put it into the queue."""
+    """Has a job continue the trace of the process that put it into the queue."""
 
     def before_enqueue(self, _broker: Any, message: Any, _delay: int | None) -> None:
-        """Send the trace along."""
+        """Put the current trace into the message's options."""
         message.options["traceparent"] = current_trace().traceparent()
 
     def before_process_message(self, _broker: Any, message: Any) -> None:
-        """Go on with it."""
+        """Continue the trace that the message names."""
         follow(read_traceparent(message.options.get("traceparent")))
 
 

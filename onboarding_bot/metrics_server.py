@@ -20,7 +20,7 @@ from onboarding_bot.observability.line_output import protect_standard_streams
 from onboarding_bot.observability.logs import configure_logs, describe, logger
 from onboarding_bot.outbound.broadcast_states import RecipientState
 
-# A port that somebody else has may be free again later.
+# A port that another program has may be free again later.
 PORT_TRIED_EVERY_SECONDS = 5.0
 
 

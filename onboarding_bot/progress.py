@@ -13,15 +13,15 @@ SHOWN_EVERY_SECONDS = 0.2
 Progress = Callable[[str, int, int | None], None]
 
 
-def untold(_what: str, _done: int, _total: int | None) -> None:
-    """Progress that nobody asked for."""
+def ignore_progress(_what: str, _done: int, _total: int | None) -> None:
+    """A ``Progress`` that shows nothing."""
 
 
 @contextmanager
 def shown_on_terminal() -> Iterator[Progress]:
     """Show progress in one line of standard error, and take it away at the end; where that is no terminal, nowhere."""
     if not sys.stderr.isatty():
-        yield untold
+        yield ignore_progress
         return
     width, shown_at = 0, -SHOWN_EVERY_SECONDS
 

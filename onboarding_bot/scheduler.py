@@ -35,9 +35,9 @@ NEAR_ENOUGH = timedelta(seconds=5)
 DUE_LEASE = timedelta(seconds=60)
 # How late a session that has ended is counted.
 EXPIRED_SESSIONS_EVERY_SECONDS = 60.0
-# How late something goes whose time is over.
+# How long after the end of its retention period something is deleted.
 RETENTION_EVERY_SECONDS = 3600.0
-# How late the log gets a line that it could not take; whoever erased somebody writes it at once where that is possible.
+# How late the log gets the audit line of an erasure that it could not take at the erasure itself.
 AUDIT_LINES_EVERY_SECONDS = 10.0
 AUDIT_LINES_AFTER = timedelta(seconds=10)
 

@@ -21,8 +21,8 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 def serve(on_death: Callable[[], None]) -> int:
     """Run both until a signal asks them to end: 0 when both ended well, or else an exit code.
 
-    When one of them ends by itself, ``on_death`` is called, the other is asked to follow, and that is a failure,
-    whatever it said.
+    When one of them ends by itself, ``on_death`` is called and the other is asked to end; the exit code is that of a
+    failure then, also after an exit code of 0.
     """
     return asyncio.run(_serve(on_death))
 

@@ -104,8 +104,7 @@ class Sending:
     """The clients of Twilio's REST API.
 
     ``send_transactional`` sends a text that belongs to no broadcast to an address, at the rate that all messages share;
-    ``is_marketing`` says how Meta judges
-    the template of a ContentSid, whatever the template's file says.
+    ``is_marketing`` says whether Meta calls the template of a ContentSid marketing, which the template's file may not.
     """
 
     messages: TwilioMessages

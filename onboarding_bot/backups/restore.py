@@ -31,7 +31,7 @@ class Restored:
     """
 
     keys: int
-    erased_again: int
+    erased: int
     paused: int
     erasures_until: datetime | None
 
@@ -71,8 +71,8 @@ class Restore:
             for source in self._sources(file, loaded_port, stack):
                 self._check_keys(source)
                 copied += copy(source, self._target, progress)
-        erased_again = self._erase_again(erased)
-        return Restored(copied, erased_again, len(self._pause_broadcasts()), erased.complete_until)
+        erased_count = self._repeat_erasures(erased)
+        return Restored(copied, erased_count, len(self._pause_broadcasts()), erased.complete_until)
 
     def _sources(self, file: Path, loaded_port: int | None, stack: ExitStack) -> Iterator[Redis]:
         """Each server that holds a part of the snapshot: the one that is loaded already, or our own for each file."""
@@ -99,24 +99,24 @@ class Restore:
         if opened and not any(_is_found(store, person) for person in opened):
             raise SnapshotError("PERSON_ID_KEY is not the one that this backup was written with")
 
-    def _erase_again(self, erased: ErasureList) -> int:
-        """How many people were erased again."""
+    def _repeat_erasures(self, erased: ErasureList) -> int:
+        """Erase the people who were erased after the backup was taken; how many."""
         known = dict(self._erasures.log.erased_since(datetime.fromtimestamp(0, UTC)))
-        again = {
+        to_erase = {
             person_id: at
             for person_id, at in erased.latest.items()
             if (person_id not in known or at > known[person_id]) and not self._is_back(person_id, at)
         }
-        for person_id, at in again.items():
-            # As of then: what the person wrote since is somebody's who came back, here and in Twilio's record.
+        for person_id, at in to_erase.items():
+            # As of that time: what the person wrote after coming back stays, here and in Twilio's record.
             self._erasures.repeat(person_id, at)
-        return len(again)
+        return len(to_erase)
 
     def _is_back(self, person_id: str, erased_at: datetime) -> bool:
         """Whether the backup has this person only as they came back; the list in Redis forgets old erasures."""
         person = self._store.load(person_id)
         alias = Alias.from_value(person.alias)
-        # The hash of a further address leads to whoever has it; that person may have come back.
+        # The hash of a further address leads to the person who has it now, and who may have come back.
         contact = self._store.load(alias.person_id).contact if alias and alias.is_same_person else person.contact
         return contact is not None and bool(contact.address) and contact.first_inbound_at > erased_at
 

@@ -85,7 +85,7 @@ class BroadcastScheduler:
                     self._records.deactivate(record.id, record.status)
 
     def _mark_uncertain(self, record: BroadcastRecord) -> None:
-        """Make recipients uncertain whose worker has died, in whatever status the broadcast is."""
+        """Make recipients uncertain whose worker has died; the broadcast may be in any status."""
         lost = self._recipients.mark_uncertain(record.id, self._now() - LOST_AFTER)
         if lost:
             logger().warning("broadcast_rows_uncertain", broadcast=record.id, count=lost)

@@ -12,7 +12,7 @@ def command() -> None:
     """Check the settings and list every fault."""
     from onboarding_bot.observability.line_output import protect_standard_streams
 
-    # ``serve`` asks as well, and begins whoever reads its words.
+    # ``serve`` calls ``check`` too, and protects its streams itself.
     protect_standard_streams()
     check()
 

@@ -57,7 +57,7 @@ def _restore(file: Path, lists: tuple[Path, ...], loaded_port: int | None) -> No
             done = restore.run(file, list(lists), loaded_port, progress)
     except (BotError, OSError, ValueError) as error:
         raise click.ClickException(f"not restored: {error}") from None
-    print(f"{done.keys} keys restored; {done.erased_again} people erased again; {done.paused} broadcasts paused")
+    print(f"{done.keys} keys restored; {done.erased} people erased again; {done.paused} broadcasts paused")
     if done.erasures_until is None:
         print("No list of erasures was found: give the bot's log since the backup with --erasures", file=sys.stderr)
     else:

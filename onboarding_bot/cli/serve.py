@@ -20,7 +20,7 @@ def command() -> int:
     check()
     name = program_name()
 
-    def tell() -> None:
+    def report_death() -> None:
         print(f"{name}: the bot or its worker has ended; the other one is asked to end as well", file=sys.stderr)
 
-    return serve(on_death=tell)
+    return serve(on_death=report_death)

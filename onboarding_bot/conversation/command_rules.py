@@ -29,7 +29,7 @@ def run_command(command: Command, context: Context) -> Turn:
 def start_over(context: Context) -> Turn:
     """The turn of RESTART: discard the answers at once.
 
-    For a registered person a new sign-up begins; anybody else is still in the first one.
+    For a registered person a new sign-up begins; all others are still in the first one.
     """
     turn = context.turn_and_question(
         TurnResult.COMMAND,

@@ -24,7 +24,7 @@ _CONFIRMED_FIRST = CONSENT_COMMANDS - {Command.START}
 
 
 def welcome(context: Context) -> Turn:
-    """The first turn of a sign-up: who we are, the notice and the first question, whatever the message says.
+    """The first turn of a sign-up: who we are, the notice and the first question, as the reply to any message.
 
     A command that changes a consent is applied as well, and confirmed before the welcome.
     """

@@ -154,7 +154,7 @@ def _claim(context: Context, intention: OtpIntention) -> Turn:
 
 
 def _sender_limit(context: Context, intention: OtpIntention) -> Part | None:
-    """The reply when this sender is over a limit, whatever the phone number."""
+    """The reply when this sender is over a limit, which holds for all phone numbers together."""
     others = [
         request
         for request in context.contact.otp_requests

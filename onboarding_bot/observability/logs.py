@@ -35,8 +35,8 @@ def configure_logs(level: str) -> None:
     )
     handler = LineHandler()
     handler.setFormatter(_LibraryFormatter())
-    # Libraries log from WARNING upwards, whatever level they give their own loggers: below that they quote URLs and
-    # bodies.
+    # Libraries log from WARNING upwards, also where their own loggers have a lower level: below that they quote URLs
+    # and bodies.
     handler.setLevel(max(numeric, logging.WARNING))
     logging.basicConfig(level=handler.level, handlers=[handler], force=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from onboarding_bot.conversation.consent import service_consent_holds
 from onboarding_bot.conversation.contact import SERVICE, Contact
-from onboarding_bot.progress import Progress, untold
+from onboarding_bot.progress import Progress, ignore_progress
 from onboarding_bot.storage.session_store import Conflict, SessionStore, StoredPerson
 from onboarding_bot.storage.unreviewed_consents import UnreviewedConsents
 
@@ -32,7 +32,7 @@ class ConsentReview:
         self._unreviewed = unreviewed
         self._audit = audit
 
-    def run(self, *, dry_run: bool, progress: Progress = untold) -> ReviewReport:
+    def run(self, *, dry_run: bool, progress: Progress = ignore_progress) -> ReviewReport:
         """Review everybody; a dry run only counts. Raises StoreUnavailableError: what was done by then stays done."""
         report = ReviewReport()
         for number, person_id in enumerate(self._unreviewed.person_ids(), start=1):

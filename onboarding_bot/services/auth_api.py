@@ -91,7 +91,7 @@ class AuthApi:
         return outcome.result
 
     def is_healthy(self, timeout_seconds: float) -> bool:
-        """Whether ``GET /health`` answers 200; false while all recent OTP requests have failed, whatever the answer."""
+        """Whether ``GET /health`` answers 200; false while all recent OTP requests have failed, also with a 200."""
         if (
             self._failed_requests >= FAILED_REQUESTS_IN_A_ROW
             and self._clock() - self._last_failed_at < FAILED_REQUESTS_SECONDS

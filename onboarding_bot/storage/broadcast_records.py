@@ -109,7 +109,7 @@ class BroadcastRecords:
             return None
         fields = {name.decode(): value.decode() for name, value in raw.items()}
         definition = Definition.from_json(fields["definition"])
-        if "is_marketing" in fields:  # by Meta's judgement, whatever the admin called it
+        if "is_marketing" in fields:  # by Meta's judgement, which overrules the admin's
             definition = replace(definition, purpose=Purpose.MARKETING)
         return BroadcastRecord(
             id=broadcast_id,

@@ -110,9 +110,9 @@ class HeartbeatRecorder:
             return
         try:
             self._heartbeats.write(times)
-        except Exception as error:  # noqa: BLE001 - whatever it was, they wait for the next write
+        except Exception as error:  # noqa: BLE001 - after any error the times wait for the next write
             if not isinstance(error, StoreUnavailableError):
-                # What Redis does is logged by whoever needs it.
+                # An outage of Redis is logged where a command fails that a reply or a job needs.
                 logger().warning("signs_not_written", **describe(error))
             with self._lock:
                 self._times = times | self._times

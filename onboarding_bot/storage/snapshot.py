@@ -23,7 +23,7 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 from redis.sentinel import SentinelConnectionPool
 
 from onboarding_bot.errors import BotError
-from onboarding_bot.progress import Progress, untold
+from onboarding_bot.progress import Progress, ignore_progress
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import HEARTBEATS, LIMITS, SCHEDULER_LEASE
 from onboarding_bot.storage.redis_errors import unavailable_on_error
@@ -53,7 +53,7 @@ class _Server:
     password: str | None
 
 
-def take_snapshot(client: AnyRedis, path: Path, progress: Progress = untold) -> list[Path]:
+def take_snapshot(client: AnyRedis, path: Path, progress: Progress = ignore_progress) -> list[Path]:
     """Write the snapshot to ``path``, with mode 0600, whole or not at all; the files that were written.
 
     A cluster has one file for each of its primaries: ``path``, ``path.2``, … Raises SnapshotError and
@@ -90,7 +90,7 @@ def refuse_unless_empty(target: AnyRedis) -> None:
             raise SnapshotError(msg)
 
 
-def copy(source: Redis, target: AnyRedis, progress: Progress = untold) -> int:
+def copy(source: Redis, target: AnyRedis, progress: Progress = ignore_progress) -> int:
     """Copy every key with its remaining life, except those that the bot creates anew; how many were copied.
 
     Raises SnapshotError when a key is there already, or when ``target`` is too old for the snapshot.

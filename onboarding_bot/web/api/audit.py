@@ -17,7 +17,7 @@ from onboarding_bot.outbound.broadcast_definition import BROADCAST_ID
 
 
 def begin_audit(action: str, key: AdminKey) -> None:
-    """Have the line ``audit`` written with this request's answer, whatever it is."""
+    """Have the line ``audit`` written with this request's answer, be it a success or a refusal."""
     g.audit = {"action": action, "key": key.name}
 
     @after_this_request

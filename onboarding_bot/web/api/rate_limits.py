@@ -90,8 +90,8 @@ def limit_requests(app: Flask, redis: AnyRedis | None, callers: Callers) -> None
     """Answer 429 with ``Retry-After`` to a caller beyond its limit; all workers count together in ``redis``.
 
     Without ``redis``, and while it does not answer, each process counts for itself; so ``redis`` should give up soon. A
-    valid key is let in however many wrong ones come from the same address: otherwise anybody behind a shared address
-    could lock its holder out.
+    valid key is let in however many wrong ones come from the same address: otherwise one caller behind a shared
+    address could lock its holder out.
     """
     limiter = Limiter(
         callers.bucket,
