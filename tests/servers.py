@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from redis import Redis
@@ -29,7 +30,7 @@ PORTS = range(12_000, 22_000)
 _held_ports: list[int] = []
 
 
-def missing(component: str) -> None:
+def missing(component: str) -> NoReturn:
     """Skip for want of a component; where CI promises to have it, that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{component} is missing")

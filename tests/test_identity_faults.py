@@ -52,7 +52,8 @@ class MortalRedis(fakeredis.FakeRedis):
         self._death = death
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return self._death.meets(lambda: super(MortalRedis, self).execute_command(*args, **options))
+        execute: Callable[..., Any] = super().execute_command
+        return self._death.meets(lambda: execute(*args, **options))
 
 
 class World:

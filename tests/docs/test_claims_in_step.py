@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -75,8 +76,8 @@ def test_the_settings_that_counsel_is_asked_about_have_these_defaults() -> None:
 
 
 @pytest.mark.parametrize("page", [SECURITY, ROOT / "docs" / "operations.md"], ids=["security", "operations"])
-def test_the_commands_for_a_breach_can_be_given(page: object) -> None:
-    commands = re.findall(r"\./deploy\.sh breach-list ([^>\n]+)", text_of(page))  # type: ignore[arg-type]
+def test_the_commands_for_a_breach_can_be_given(page: Path) -> None:
+    commands = re.findall(r"\./deploy\.sh breach-list ([^>\n]+)", text_of(page))
     assert len(commands) == 2
     for command in commands:
         asked = breach_list.command.make_context("breach-list", shlex.split(command)).params

@@ -170,7 +170,7 @@ class Admin:
 
     def slots_taken(self, broadcast_id: str) -> int:
         """For how many recipients the moment has been reserved: so many are out, or may still get out."""
-        return int(self.world.redis_client().hget(broadcast(broadcast_id), "started") or 0)  # type: ignore[arg-type]
+        return int(self.world.redis_client().hget(broadcast(broadcast_id), "started") or 0)
 
     def wait_until_nobody_sends(self, broadcast_id: str) -> None:
         """Return when no thread is at work on it, and nothing is in flight."""

@@ -101,7 +101,7 @@ def commands_during(world: World, act: Callable[[], object]) -> list[str]:
     with world.redis_client().monitor() as monitor:
         act()
         marker.echo("the end")
-        seen = []
+        seen: list[str] = []
         for line in monitor.listen():
             if "the end" in line["command"]:
                 return seen

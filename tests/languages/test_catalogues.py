@@ -320,9 +320,10 @@ class Walk:
                 for message in self.messages():
                     self.visit(number, session, contact, message)
                 self.catch_up(number, session, contact)
-                for reminder in (1, 2) if session and contact else ():
-                    turn = self.engine.remind(session, contact, reminder, NOON)  # type: ignore[arg-type]
-                    self.note(f"contact {number}, {session.current_step}, reminder {reminder}", turn)  # type: ignore[union-attr]
+                if session and contact:
+                    for reminder in (1, 2):
+                        turn = self.engine.remind(session, contact, reminder, NOON)
+                        self.note(f"contact {number}, {session.current_step}, reminder {reminder}", turn)
 
     def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
         for word in (NAME, "STOP", "START", "UPDATES", "stop promotions"):

@@ -73,7 +73,7 @@ def act(client: FlaskClient, broadcast_id: str, action: str) -> TestResponse:
     return client.post(f"/broadcasts/{broadcast_id}/{action}", headers=KEY)
 
 
-def stored(redis: fakeredis.FakeRedis) -> dict[bytes, bytes]:
+def stored(redis: fakeredis.FakeRedis) -> dict[bytes, bytes | None]:
     """What there is in Redis, except for the count of requests."""
     return {key: redis.dump(key) for key in redis.scan_iter() if not key.startswith(b"limits:")}
 
@@ -262,7 +262,7 @@ def test_what_an_earlier_release_took_under_a_key_is_still_that_broadcast(
 
 def test_an_earlier_release_finds_what_this_one_took(client: FlaskClient, redis: fakeredis.FakeRedis) -> None:
     send(client, "key-1", message="Hi", schedule_at="2026-12-01T10:00:00+05:30")
-    as_it_was_given = {
+    as_it_was_given: dict[str, object] = {
         "content_sid": None,
         "content_variables": {},
         "include_completed": True,

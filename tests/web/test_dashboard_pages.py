@@ -18,7 +18,7 @@ from onboarding_bot.conversation import validators
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
-from onboarding_bot.web.api.health import HealthReport
+from onboarding_bot.web.api.health import HealthReport, Parts
 from onboarding_bot.web.dashboard.explanations import refused
 from onboarding_bot.web.dashboard.health_rows import health_rows
 from tests.broadcasts.people import add, add_many
@@ -126,7 +126,7 @@ def test_health_is_told_part_by_part(admin: Visitor) -> None:
 
 
 def test_each_part_is_told_in_its_own_way() -> None:
-    services = {
+    services: Parts = {
         "redis": {"status": "healthy", "response_ms": 0.9},
         "worker": {"status": "unhealthy", "last_seen": "2026-11-22T06:29:30+00:00", "seconds_ago": 30.0},
         "status_callback": {"status": "waiting", "last_seen": None, "seconds_ago": None},

@@ -34,8 +34,9 @@ def heartbeat_checks(signs: Heartbeats, now: datetime = NOON, *, expects_webhook
     return HeartbeatChecks(signs, lambda: now, expects_webhooks=expects_webhooks)
 
 
-def statuses(signs: Heartbeats, **how: bool) -> Mapping[str, str]:
-    return {name: part["status"] for name, part in heartbeat_checks(signs, **how).parts().items()}
+def statuses(signs: Heartbeats, *, expects_webhooks: bool = True) -> Mapping[str, str]:
+    parts = heartbeat_checks(signs, expects_webhooks=expects_webhooks).parts()
+    return {name: part["status"] for name, part in parts.items()}
 
 
 def ago(span: timedelta) -> datetime:
@@ -108,7 +109,7 @@ def broker(server: fakeredis.FakeServer) -> RedisBroker:
 
 def put(broker: RedisBroker, since: datetime) -> None:
     milliseconds = round(since.timestamp() * 1000)
-    message = dramatiq.Message(QUEUE, "pump", (), {}, {}, message_timestamp=milliseconds)
+    message: dramatiq.Message[None] = dramatiq.Message(QUEUE, "pump", (), {}, {}, message_timestamp=milliseconds)
     broker.enqueue(message)
 
 
