@@ -136,9 +136,9 @@ class ManyPeople(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock, self.redis = MovableClock(), fakeredis.FakeRedis()
-        made = {"redis": self.redis, "otp_service": FakeOtpService(), "clock": self.clock.clock()}
-        self.app: Flask = create_app(tests_settings.settings(), **made)  # type: ignore[arg-type]
-        self.parts: Parts = build_parts(tests_settings.settings(), **made)  # type: ignore[arg-type]
+        settings, otp_service, clock = tests_settings.settings(), FakeOtpService(), self.clock.clock()
+        self.app: Flask = create_app(settings, redis=self.redis, otp_service=otp_service, clock=clock)
+        self.parts: Parts = build_parts(settings, redis=self.redis, otp_service=otp_service, clock=clock)
         self.memory = Memory()
 
     def write(self, human: Human, way: str, text: str) -> Person:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import fakeredis
+from redis import Redis
 
 from onboarding_bot.broadcasts.audience import Audience
 from onboarding_bot.broadcasts.scheduler import BroadcastScheduler
@@ -69,7 +70,7 @@ class FakeTwilio:
 class World:
     """The worker's parts, run by hand: ``tick`` is one second of the scheduler with all the jobs that it starts."""
 
-    redis: fakeredis.FakeRedis = field(default_factory=fakeredis.FakeRedis)
+    redis: Redis = field(default_factory=fakeredis.FakeRedis)
     clock: MovableClock = field(default_factory=MovableClock)
     twilio: FakeTwilio = field(default_factory=FakeTwilio)
     rate: int = 10_000

@@ -280,11 +280,11 @@ def test_two_copies_of_the_yes_at_once_end_in_one_erasure_reply(
     erase, sid = Erasures.erase_as_known, new_sid()
     replies: list[str] = []
 
-    def let_the_copy_go_first(*known: object, **what: object) -> object:
+    def let_the_copy_go_first(*known: Any, **what: Any) -> object:
         if not replies:
             replies.append("")
             replies.append(talker.says("YES", sid=sid).reply)
-        return erase(*known, **what)  # type: ignore[arg-type]
+        return erase(*known, **what)
 
     monkeypatch.setattr(Erasures, "erase_as_known", let_the_copy_go_first)
     talker.says("YES", sid=sid).hears(ERASED)

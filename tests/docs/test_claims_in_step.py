@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import fields
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ SECURITY, SETUP = ROOT / "docs" / "security.md", ROOT / "SETUP.md"
 DEFAULTS = {setting.metadata["name"]: setting.metadata["default"] for setting in fields(Settings)}
 
 
-def seconds(delays: tuple[object, ...]) -> list[str]:
-    return [str(int(delay.total_seconds())) for delay in delays]  # type: ignore[attr-defined]
+def seconds(delays: tuple[timedelta, ...]) -> list[str]:
+    return [str(int(delay.total_seconds())) for delay in delays]
 
 
 DOES = {

@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
 def broadcasts(world: World) -> Broadcasts:
     """Nobody is known yet; and the worker's side, run by hand."""
     world.redis_client().flushall()
-    return Broadcasts(redis=world.redis_client(), clock=MovableClock(datetime.now(UTC)))  # type: ignore[arg-type]
+    return Broadcasts(redis=world.redis_client(), clock=MovableClock(datetime.now(UTC)))
 
 
 Open = Callable[..., Page]

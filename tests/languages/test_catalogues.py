@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polib
 import pytest
@@ -262,9 +263,9 @@ class Walk:
         text = self.renderer.render(turn.reply, self.language)
         self.replies[where] = max(text, self.replies.get(where, ""), key=len)
 
-    def contact(self, **changes: object) -> Contact:
+    def contact(self, **changes: Any) -> Contact:
         contact = Contact("whatsapp:+919876543210", self.language, NOON, NOON, notice_version="2026-11")
-        return replace(contact, **changes)  # type: ignore[arg-type]
+        return replace(contact, **changes)
 
     def sessions(self) -> Iterator[UserSession]:
         answers = {"name": NAME, "sector": "Food & Beverage", "pincode": "560001", "phone": "+919876543210"}
