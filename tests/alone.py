@@ -36,7 +36,7 @@ def place(folder: Path, *, alone: bool) -> Iterator[None]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Every test takes its place, with all that it sets up."""
-    base = item.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    base = item.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # pytest gives it to fixtures alone
     # Processes of one run have folders beside each other.
     folder = base.parent if hasattr(item.config, "workerinput") else base
     with place(folder, alone=item.get_closest_marker(MARK) is not None):

@@ -40,7 +40,7 @@ class FakeOtpService:
 
     result: OtpResult = OtpResult.SENT
     requests: list[RequestOtp] = field(default_factory=list)
-    during: Callable[[], None] | None = None
+    during: Callable[[], object] | None = None
 
     def request_otp(self, request: RequestOtp, seconds_left: float) -> OtpResult:
         self.requests.append(request)

@@ -26,7 +26,7 @@ def new_sid() -> str:
 
 def signature(url: str, form: dict[str, Any], token: str = ENVIRONMENT["TWILIO_AUTH_TOKEN"]) -> str:
     """What Twilio sends as ``X-Twilio-Signature``."""
-    return RequestValidator(token).compute_signature(url, form)
+    return str(RequestValidator(token).compute_signature(url, form))
 
 
 def webhook_form(text: str = "", sender: str = OWNER, sid: str | None = None, **fields: str) -> dict[str, str]:

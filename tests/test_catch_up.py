@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -76,7 +77,7 @@ def twilio(clock: MovableClock) -> Twilio:
 @pytest.fixture
 def operator(redis: Redis, clock: MovableClock, twilio: Twilio) -> CatchUp:
     parts = build_parts(settings(), redis=redis, otp_service=FakeOtpService(), clock=clock.clock())
-    parts.conversation.catch_up._message_log = twilio  # type: ignore[assignment]
+    parts.conversation.catch_up._message_log = twilio  # type: ignore[assignment]  # it stands in for MessageLog
     parts.conversation.catch_up._send = twilio.send
     return parts.conversation.catch_up
 
@@ -510,14 +511,15 @@ def test_somebody_who_writes_meanwhile_is_answered_by_the_bot(
     clock.pass_(minutes=5)
     twilio.gets("Asha Devi")
     clock.pass_(minutes=5)
-    load = operator._committer._store.load_together  # type: ignore[attr-defined]
+    store: Any = operator._committer._store
+    load = store.load_together
 
     def load_and_be_overtaken(people: list[str], message_sid: str = "") -> object:
         known = load(people, message_sid)
         talker.says("Asha Devi")
         return known
 
-    operator._committer._store.load_together = load_and_be_overtaken  # type: ignore[attr-defined]
+    store.load_together = load_and_be_overtaken
     assert results(operator) == {CatchUpResult.ANSWERED: 1}
     assert twilio.heard == []
 

@@ -9,6 +9,8 @@ import re
 import stat
 from dataclasses import FrozenInstanceError, fields
 from datetime import time, timedelta
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -156,7 +158,7 @@ def test_debug_is_for_developers(raw: str, value: bool) -> None:
 def test_settings_do_not_change() -> None:
     settings = load_settings(ENVIRONMENT)
     with pytest.raises(FrozenInstanceError):
-        settings.port = 1  # type: ignore[misc]
+        settings.port = 1  # type: ignore[misc]  # what a frozen class refuses
 
 
 def test_an_empty_value_counts_as_absent() -> None:
@@ -689,16 +691,17 @@ def test_two_demos_have_different_secrets(demo: dict[str, str], tmp_path: Path) 
     assert other.session_encryption_keys != first.session_encryption_keys
 
 
-def _read_in_a_process(path: str, barrier: object, found: object) -> None:
-    barrier.wait(timeout=120)  # type: ignore[attr-defined]
-    found.put(read_demo_secrets(Path(path)).values)  # type: ignore[attr-defined]
+def _read_in_a_process(path: str, barrier: Barrier, found: Queue[dict[str, str]]) -> None:
+    barrier.wait(timeout=120)
+    found.put(read_demo_secrets(Path(path)).values)
 
 
 def test_processes_that_start_at_once_share_the_secrets(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     for round_ in range(3):
         path = tmp_path / str(round_) / "demo.env"
-        barrier, found = context.Barrier(6), context.Queue()
+        barrier = context.Barrier(6)
+        found: Queue[dict[str, str]] = context.Queue()
         processes = [context.Process(target=_read_in_a_process, args=(str(path), barrier, found)) for _ in range(6)]
         for process in processes:
             process.start()

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
 
 from onboarding_bot.conversation.engine import Engine
-from onboarding_bot.conversation.turn import MessageKind, OtpResult
+from onboarding_bot.conversation.turn import MessageKind, OtpResult, Turn
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.due_work import DueWork
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
+from onboarding_bot.storage.keys import Keys
 from onboarding_bot.storage.session_store import StoredPerson
 from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import FakeOtpService, MovableClock
-from tests.settings import settings
+from tests.settings import ENVIRONMENT, settings
 from tests.talker import Talker, post_signed, webhook_form
 
+KEYS = Keys(ENVIRONMENT["PERSON_ID_KEY"])
 MORNING = datetime(2026, 11, 22, 4, 30, tzinfo=UTC)  # 10:00 in India
 LEASE = timedelta(seconds=60)
 
@@ -161,9 +164,9 @@ def test_a_message_at_the_very_moment_wins_over_the_reminder(
     clock.pass_(hours=2)
     remind = Engine.remind
 
-    def answer_meanwhile(engine: Engine, *state: object) -> object:
+    def answer_meanwhile(engine: Engine, *state: Any) -> Turn:
         Talker(app).says("Asha Devi")
-        return remind(engine, *state)  # type: ignore[arg-type]
+        return remind(engine, *state)
 
     monkeypatch.setattr(Engine, "remind", answer_meanwhile)
     assert worker.works() == []
@@ -197,8 +200,7 @@ def test_a_reminder_does_not_keep_a_session_alive(talker: Talker, worker: Worker
     worker.clock.pass_(hours=2)
     assert len(worker.works()) == 1
     assert talker.stored.session.updated_at == before.updated_at
-    store = worker.parts.storage.store
-    assert redis.pttl(store._keys.session(store.identify(talker.sender))) <= 22 * 3600 * 1000  # type: ignore[attr-defined]
+    assert redis.pttl(KEYS.session(talker.stored.person_id)) <= 22 * 3600 * 1000
 
 
 def test_work_that_a_dead_worker_took_is_taken_again(talker: Talker, worker: Worker, clock: MovableClock) -> None:
@@ -328,7 +330,7 @@ def test_whoever_asks_for_messages_again_is_no_longer_suppressed(
 ) -> None:
     talker.says("Hi")
     store = worker.parts.storage.store
-    permit = store._keys.permit(store.identify(talker.sender))  # type: ignore[attr-defined]
+    permit = KEYS.permit(store.identify(talker.sender))
     worker.parts.storage.suppressions.suppress(store.identify(talker.sender), 21610)
     talker.says("Asha Devi")
     assert redis.hexists(permit, "suppressed")
@@ -347,8 +349,8 @@ class Reached:
         self.recipients, self.clock = worker.parts.storage.recipients, clock
         self.person_id = worker.parts.storage.store.identify(talker.sender)
 
-    def by(self, purpose: Purpose, **content: object) -> bool:
-        definition = Definition(**(content or {"message": "Hello."}), purpose=purpose)  # type: ignore[arg-type]
+    def by(self, purpose: Purpose, **content: Any) -> bool:
+        definition = Definition(**(content or {"message": "Hello."}), purpose=purpose)
         found = self.recipients.would_add(
             keys.shard_of(self.person_id), [self.person_id], definition, self.clock.moment
         )

@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.typing import EncodableT, KeyT
 
 from onboarding_bot.app import create_app
 from onboarding_bot.conversation.otp import LEASE
@@ -192,13 +193,13 @@ def test_after_a_crash_and_a_restart_the_copy_is_not_taken_for_a_name(
 class FaultyRedis(fakeredis.FakeRedis):
     """Runs ``before_call`` ahead of each script, which may raise, or write something of its own."""
 
-    before_call: Callable[[], None] | None = None
+    before_call: Callable[[], object] | None = None
 
-    def evalsha(self, *args: object, **kwargs: object) -> object:
+    def evalsha(self, sha: str, numkeys: int, *keys_and_args: KeyT | EncodableT) -> object:
         if self.before_call:
             act, self.before_call = self.before_call, None
             act()
-        return super().evalsha(*args, **kwargs)
+        return super().evalsha(sha, numkeys, *keys_and_args)
 
 
 @pytest.fixture

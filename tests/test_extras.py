@@ -201,7 +201,7 @@ def test_a_sign_without_a_thread_waits_for_the_next_one(
 
 
 @pytest.mark.parametrize(("status", "value"), [("healthy", 1), ("waiting", 1), ("unhealthy", 0), ("degraded", 0)])
-def test_prometheus_reads_each_part(status: str, value: int) -> None:
+def test_prometheus_reads_each_part(status: PartStatus, value: int) -> None:
     (sample,) = health_metric({"log": {"status": status}}).samples
     assert (sample.name, sample.labels, sample.value) == ("health_service_up", {"service": "log"}, value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import fakeredis
@@ -57,14 +58,15 @@ class Town:
 
     def act(self) -> None:
         (what,) = self.chance.choices(list(ACTS), list(ACTS.values()))
-        {
+        acts: dict[str, Callable[[], object]] = {
             "write": self.write,
             "are looked after": self.look_after,
             "are erased": lambda: self.parts.people.service.erase(self.chance.choice(PEOPLE)),
             "are caught up with": self.catch_up,
             "are counted": lambda: self.parts.storage.store.count_expired_sessions(now()),
             "wait": lambda: self.travel.shift(self.chance.choice(PAUSES)),
-        }[what]()
+        }
+        acts[what]()
 
     def write(self) -> None:
         sender = self.chance.choice(PEOPLE)

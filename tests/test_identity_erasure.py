@@ -15,6 +15,7 @@ from onboarding_bot.storage.identities import Identities
 from onboarding_bot.storage.keys import Keys
 from tests.fakes import MovableClock
 from tests.inside import erasures_of, forget_addresses, identities_of, store_of
+from tests.stored_bytes import stored_value
 from tests.talker import OWNER, Talker
 from tests.web.test_people import told
 
@@ -153,7 +154,7 @@ def test_the_erasure_is_listed_and_audited_and_goes_on_at_twilio_for_each_addres
     make(met, asha, clock)
     clock.pass_(minutes=1)
     person = asha.stored.person_id
-    alias = Alias.from_value(redis.get(keys.alias(keys.person_id(OWNER))) or b"")
+    alias = Alias.from_value(stored_value(redis, keys.alias(keys.person_id(OWNER))))
     capsys.readouterr()
     asked(asha)
     listed = {person_id for person_id, _ in erasures.log.erased_since(clock.moment)}
@@ -196,7 +197,7 @@ def test_aliases_end_a_quarter_of_an_hour_later(
     forget_addresses(app)
     asha.says("7", sid=sid)
     for name in redis.scan_iter("*:alias:*"):
-        alias = Alias.from_value(redis.get(name) or b"")
+        alias = Alias.from_value(stored_value(redis, name))
         assert alias is not None
         if alias.person_id == person:
             assert 0 < redis.pttl(name) <= 15 * 60 * 1000, "nothing leads to the person for good"

@@ -33,7 +33,7 @@ def do_what_is_due(world: World) -> None:
     """The worker's next minute."""
     world.clock.pass_(minutes=2)
     store, erasures = world.owner().store, erasures_of(world)
-    work = MessageDeletions(erasures, EmptyLog(), lambda: world.clock.moment, lambda _: None)  # type: ignore[arg-type]
+    work = MessageDeletions(erasures, EmptyLog(), lambda: world.clock.moment, lambda _: None)  # type: ignore[arg-type]  # a MessageLog
     for kind, deletion_id in store.take_due(world.clock.moment, world.clock.moment - NOON):
         if kind == "messages":
             work.run(deletion_id)

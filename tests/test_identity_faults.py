@@ -53,7 +53,8 @@ class MortalRedis(Redis):
         super().__init__(**empty_database())
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        return self._death.meets(lambda: super(MortalRedis, self).execute_command(*args, **options))
+        execute: Callable[..., Any] = super().execute_command
+        return self._death.meets(lambda: execute(*args, **options))
 
 
 class World:

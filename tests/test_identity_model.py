@@ -119,8 +119,10 @@ class Memory:
         addresses = [person.number, person.user_id] if person else [address]
         self.people = [one for one in self.people if one is not person]
         for address in filter(None, addresses):
-            is_number = address.startswith("whatsapp:+")
-            self.people.append(Person(**{"number" if is_number else "user_id": address}, has_stopped=True))
+            if address.startswith("whatsapp:+"):
+                self.people.append(Person(number=address, has_stopped=True))
+            else:
+                self.people.append(Person(user_id=address, has_stopped=True))
 
     @staticmethod
     def _passes_on(holder: Person) -> None:

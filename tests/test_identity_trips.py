@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,7 +50,7 @@ def forget(app: Flask) -> None:
 def counted_trips(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every command that goes out over any connection."""
     seen: list[str] = []
-    send = redis.connection.AbstractConnection.send_command
+    send: Callable[..., Any] = redis.connection.AbstractConnection.send_command
 
     def counting(connection: Any, *args: Any, **options: Any) -> Any:
         seen.append(str(args[0]))

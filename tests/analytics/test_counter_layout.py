@@ -33,6 +33,7 @@ def codes_of_validators() -> list[str]:
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") == "InvalidInput"
         and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
     ]
 
 

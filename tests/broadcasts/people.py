@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from onboarding_bot.conversation.contact import NEWS, SERVICE, Consent, Contact, Draft, OptOut
 from onboarding_bot.conversation.session import OnboardingStep, UserSession
@@ -48,6 +49,6 @@ def add(
     return known.person_id
 
 
-def add_many(store: RedisSessionStore, count: int, first: int = 0, **what: object) -> list[str]:
+def add_many(store: RedisSessionStore, count: int, first: int = 0, **what: Any) -> list[str]:
     """Several people with different numbers; their ids."""
-    return [add(store, sender_of(number), **what) for number in range(first, first + count)]  # type: ignore[arg-type]
+    return [add(store, sender_of(number), **what) for number in range(first, first + count)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -47,12 +48,12 @@ def reached(world: World, definition: Definition) -> set[str]:
         pytest.param({"sector": "Textile"}, set(), id="nobody"),
     ],
 )
-def test_filters(world: World, filters: dict[str, object], expected: set[int]) -> None:
+def test_filters(world: World, filters: dict[str, Any], expected: set[int]) -> None:
     add(world.store, sender_of(1), completed=True, answers={"sector": "Retail", "pincode": "560001"})
     add(world.store, sender_of(2), language="hi", step=OnboardingStep.PHONE, answers={"sector": "Retail"})
     add(world.store, sender_of(3), language="en", completed=True, answers={"sector": "Other", "pincode": "561000"})
     add(world.store, sender_of(4), language="hi")
-    found = reached(world, Definition(message="Hi", **filters))  # type: ignore[arg-type]
+    found = reached(world, Definition(message="Hi", **filters))
     assert found == {sender_of(number) for number in expected}
 
 
@@ -118,8 +119,8 @@ def test_recipients_are_added_batch_by_batch_and_go_on_where_an_earlier_try_ende
     batches: list[int] = []
     add = Recipients.add
 
-    def dying(self: Recipients, broadcast: str, shard: int, people: list[str], *rest: object) -> None:
-        add(self, broadcast, shard, people, *rest)  # type: ignore[arg-type]
+    def dying(self: Recipients, broadcast: str, shard: int, people: list[str], *rest: Any) -> None:
+        add(self, broadcast, shard, people, *rest)
         batches.append(len(people))
         if len(batches) % 3 == 0:
             raise RuntimeError("the worker was killed")

@@ -7,6 +7,7 @@ from datetime import datetime, time, timedelta
 import pytest
 import structlog
 
+from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
@@ -65,7 +66,7 @@ def test_nobody_in_the_audience_is_soon_done(waves: tuple[int, ...]) -> None:
     world = World(waves=waves)
     add(world.store, has_stopped=True)
     broadcast_id = world.create(Definition(message="Hi", target_step=None))
-    empty = world.create(Definition(message="Hi", sector="Textile"))
+    empty = world.create(Definition(message="Hi", sector=Sector.TEXTILE))
     world.tick(5)
     assert world.status(broadcast_id) is world.status(empty) is S.COMPLETED
 

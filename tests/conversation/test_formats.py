@@ -15,11 +15,11 @@ from tests.formats import writing
 from tests.talker import Talker
 
 FILES = sorted(writing.FOLDER.glob("*.json"))
-LEFT_BY_A_RELEASE = [
-    pytest.param(person, id=f"{path.stem}: {person['name']}")
-    for path in FILES
-    for person in json.loads(path.read_text())["people"]
-]
+STORED_PEOPLE: dict[str, dict[str, Any]] = {
+    f"{path.stem}: {person['name']}": person for path in FILES for person in json.loads(path.read_text())["people"]
+}
+LEFT_BY_A_RELEASE = [pytest.param(person, id=name) for name, person in STORED_PEOPLE.items()]
+WITH_A_MESSAGE_ID = [pytest.param(person, id=name) for name, person in STORED_PEOPLE.items() if person["last_sid"]]
 ADVICE = """
 This release stores something that no file in tests/formats has yet. People will be stored like that when the release
 after it starts, so keep an example:
@@ -55,7 +55,7 @@ def test_nothing_that_a_release_stored_is_forgotten(person: dict[str, Any]) -> N
                 assert found[kind][name] == value, f"{kind}.{name}"
 
 
-@pytest.mark.parametrize("person", [person for person in LEFT_BY_A_RELEASE if person.values[0]["last_sid"]])  # type: ignore[index]
+@pytest.mark.parametrize("person", WITH_A_MESSAGE_ID)
 def test_a_message_that_an_earlier_release_answered_is_not_handled_again(person: dict[str, Any]) -> None:
     talker = left(person)
     before = talker.stored.session_version

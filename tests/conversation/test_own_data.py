@@ -13,6 +13,7 @@ from onboarding_bot.errors import StoreUnavailableError
 from onboarding_bot.storage.erasure import Erasures
 from tests.fakes import FakeOtpService, MovableClock
 from tests.inside import erasures_of
+from tests.stored_bytes import stored_members, stored_value
 from tests.talker import Talker, message_in, new_sid, post_signed, webhook_form
 
 ERASED = "Done: your data here are erased."
@@ -209,7 +210,7 @@ def test_after_a_quarter_of_an_hour_nothing_is_known_of_the_messages(talker: Tal
     kept = list(redis.scan_iter("*:goodbye:*"))
     assert len(kept) == len(said) + 1
     assert all(0 < redis.pttl(name) <= 15 * 60 * 1000 for name in kept)
-    everything = b" ".join([*kept, *(redis.get(name) for name in kept)])
+    everything = b" ".join([*kept, *(stored_value(redis, name) for name in kept)])
     assert not [sid for sid in said.values() if sid.encode() in everything]
     assert b"Asha" not in everything
     assert b"98765" not in everything
@@ -264,7 +265,7 @@ def test_erasing_is_no_way_around_the_limit_for_otps(talker: Talker, clock: Mova
 def test_an_otp_that_is_under_way_brings_nobody_back(talker: Talker, otp_service: FakeOtpService) -> None:
     talker.answers_everything()
     hurried = Talker(talker.app)
-    otp_service.during = lambda: hurried.says("DELETE MY DATA").says("YES").hears(ERASED) and None
+    otp_service.during = lambda: hurried.says("DELETE MY DATA").says("YES").hears(ERASED)
     talker.says("YES").hears("you can ignore it")
     assert is_unknown(talker)
 
@@ -274,13 +275,14 @@ def test_two_copies_of_the_yes_at_once_end_in_one_erasure_reply(
 ) -> None:
     """Both have read the question; the slower one finds that it is done."""
     talker.answers_everything().says("DELETE MY DATA")
-    erase, sid, replies = Erasures.erase_as_known, new_sid(), []
+    erase, sid = Erasures.erase_as_known, new_sid()
+    replies: list[str] = []
 
-    def let_the_copy_go_first(*known: object, **what: object) -> object:
+    def let_the_copy_go_first(*known: Any, **what: Any) -> object:
         if not replies:
             replies.append("")
             replies.append(talker.says("YES", sid=sid).reply)
-        return erase(*known, **what)  # type: ignore[arg-type]
+        return erase(*known, **what)
 
     monkeypatch.setattr(Erasures, "erase_as_known", let_the_copy_go_first)
     talker.says("YES", sid=sid).hears(ERASED)
@@ -292,7 +294,7 @@ def test_an_outage_leaves_no_wish_behind(talker: Talker, otp_service: FakeOtpSer
     otp_service.result = OtpResult.NOT_SENT
     talker.answers_everything().says("YES").hears("cannot be reached")
     talker.says("DELETE MY DATA").says("YES").hears(ERASED)
-    due = [member for name in redis.scan_iter("*:due") for member in redis.zrange(name, 0, -1)]
+    due = [member for name in redis.scan_iter("*:due") for member in stored_members(redis, name)]
     assert [member.split(b":")[0] for member in due] == [b"messages"]
 
 
@@ -303,7 +305,7 @@ def test_this_and_nothing_else_is_left_in_redis(registered: Talker, redis: Redis
     kinds = sorted(":".join(name.split(":")[:-1]) or name for name in left if person not in name)
     assert sorted(set(kinds)) == ["counters", "day", "due", "erasures", "goodbye", "messages", "otp"]
     assert {name for name in left if person in name} == {f"optout:{person}"}
-    held = [value for name in redis.scan_iter("*:due") for value in redis.zrange(name, 0, -1)]
+    held = [value for name in redis.scan_iter("*:due") for value in stored_members(redis, name)]
     assert [value.split(b":")[0] for value in held] == [b"messages"]
     assert person.encode() not in held[0]
 

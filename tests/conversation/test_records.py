@@ -37,6 +37,15 @@ REPLY = (
 )
 DATA = {"name": "आशा देवी", "sector": "Retail", "pincode": "560001", "phone": "+919876543210"}
 RESERVATION = Reservation("id.1", "+919876543210")
+INTENTION = OtpIntention(
+    "id",
+    OtpPurpose.LOGIN,
+    RESERVATION,
+    lease_until=NOW + timedelta(seconds=10),
+    since=NOW,
+    attempt=3,
+    trace_id="0af7651916cd43dd8448eb211c80319c",
+)
 SESSION = UserSession(
     current_step=OnboardingStep.CONFIRMATION,
     created_at=NOW - timedelta(hours=1),
@@ -47,15 +56,7 @@ SESSION = UserSession(
     wrong_answers=2,
     voice_notes=1,
     reminders_sent=1,
-    intention=OtpIntention(
-        "id",
-        OtpPurpose.LOGIN,
-        RESERVATION,
-        lease_until=NOW + timedelta(seconds=10),
-        since=NOW,
-        attempt=3,
-        trace_id="0af7651916cd43dd8448eb211c80319c",
-    ),
+    intention=INTENTION,
     spare_reservation=Reservation("id.0", "+919876543211"),
     handoff_id="handoff",
     rate_limit_window=RateLimitWindow(NOW - timedelta(seconds=30), messages=61, warned=True),
@@ -101,7 +102,7 @@ def through_json(record: Any) -> Any:
         pytest.param(SESSION, id="full"),
         *(pytest.param(replace(SESSION, current_step=step), id=step) for step in OnboardingStep),
         pytest.param(
-            replace(SESSION, intention=replace(SESSION.intention, lease_until=None)),  # type: ignore[type-var]
+            replace(SESSION, intention=replace(INTENTION, lease_until=None)),
             id="an intention that nobody works on",
         ),
     ],

@@ -53,7 +53,7 @@ class Clone:
         }
         return kept | {"CLONE_TAG": self.tag} | extra
 
-    def run(self, *arguments: str, timeout: float = PATIENCE_SECONDS, **extra: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.folder / "deploy.sh", *arguments],
             env=self.environment(**extra),
@@ -61,7 +61,7 @@ class Clone:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 
@@ -117,7 +117,7 @@ def status_of(url: str) -> int | None:
     """The status that a GET answers, or None when nobody does."""
     try:
         with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS) as answer:
-            return answer.status
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
     except OSError:

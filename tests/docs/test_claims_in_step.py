@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +23,8 @@ SECURITY, SETUP = ROOT / "docs" / "security.md", ROOT / "SETUP.md"
 DEFAULTS = {setting.metadata["name"]: setting.metadata["default"] for setting in fields(Settings)}
 
 
-def seconds(delays: tuple[object, ...]) -> list[str]:
-    return [str(int(delay.total_seconds())) for delay in delays]  # type: ignore[attr-defined]
+def seconds(delays: tuple[timedelta, ...]) -> list[str]:
+    return [str(int(delay.total_seconds())) for delay in delays]
 
 
 DOES = {
@@ -75,8 +77,8 @@ def test_the_settings_that_counsel_is_asked_about_have_these_defaults() -> None:
 
 
 @pytest.mark.parametrize("page", [SECURITY, ROOT / "docs" / "operations.md"], ids=["security", "operations"])
-def test_the_commands_for_a_breach_can_be_given(page: object) -> None:
-    commands = re.findall(r"\./deploy\.sh breach-list ([^>\n]+)", text_of(page))  # type: ignore[arg-type]
+def test_the_commands_for_a_breach_can_be_given(page: Path) -> None:
+    commands = re.findall(r"\./deploy\.sh breach-list ([^>\n]+)", text_of(page))
     assert len(commands) == 2
     for command in commands:
         asked = breach_list.command.make_context("breach-list", shlex.split(command)).params

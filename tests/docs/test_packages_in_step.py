@@ -33,6 +33,6 @@ def test_every_package_has_its_line() -> None:
 
 @pytest.mark.parametrize("package", sorted(LICENCES))
 def test_the_licence_is_the_one_that_the_package_states(package: str) -> None:
-    stated = NPM.get(package) or metadata(package).get("License-Expression")
+    stated = NPM.get(package) or str(metadata(package).json.get("license_expression", ""))
     if stated:
         assert LICENCES[package].lower().startswith(stated.lower())

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,12 +166,11 @@ class Admin:
         """Return when a worker has looked after everything so many times more."""
         signs = Heartbeats(self.world.redis_client(), self.world.redis_client())
         for _ in range(count + 1):  # one of them may have been under way
-            before = signs.read().get(Heartbeat.WORKER)
-            wait_for(lambda before=before: signs.read().get(Heartbeat.WORKER) != before, "a tick")  # type: ignore[misc]
+            _wait_for_a_tick_after(signs, signs.read().get(Heartbeat.WORKER))
 
     def slots_taken(self, broadcast_id: str) -> int:
         """For how many recipients the moment has been reserved: so many are out, or may still get out."""
-        return int(self.world.redis_client().hget(broadcast(broadcast_id), "started") or 0)  # type: ignore[arg-type]
+        return int(self.world.redis_client().hget(broadcast(broadcast_id), "started") or 0)
 
     def wait_until_nobody_sends(self, broadcast_id: str) -> None:
         """Return when no thread is at work on it, and nothing is in flight."""
@@ -201,6 +201,10 @@ class Admin:
 
     def _post(self, path: str, body: Any) -> requests.Response:
         return requests.post(self.world.bot_url + path, json=body, headers=self.headers, timeout=PATIENCE_SECONDS)
+
+
+def _wait_for_a_tick_after(signs: Heartbeats, before: datetime | None) -> None:
+    wait_for(lambda: signs.read().get(Heartbeat.WORKER) != before, "a tick")
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, ViewportSize, expect, sync_playwright
 
 from onboarding_bot.config import load_settings
 from onboarding_bot.outbound.broadcast_definition import Definition
@@ -26,7 +26,7 @@ from tests.fakes import MovableClock
 from tests.servers import missing
 from tests.settings import ENVIRONMENT
 
-PHONE, DESK = {"width": 360, "height": 740}, {"width": 1280, "height": 800}
+PHONE, DESK = ViewportSize(width=360, height=740), ViewportSize(width=1280, height=800)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 AXE = Path(__file__).parent / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 KEY = ENVIRONMENT["ADMIN_API_KEY"]
@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
 def broadcasts(world: World) -> Broadcasts:
     """Nobody is known yet; and the worker's side, run by hand."""
     world.redis_client().flushall()
-    return Broadcasts(redis=world.redis_client(), clock=MovableClock(datetime.now(UTC)))  # type: ignore[arg-type]
+    return Broadcasts(redis=world.redis_client(), clock=MovableClock(datetime.now(UTC)))
 
 
 Open = Callable[..., Page]
@@ -80,7 +80,7 @@ def opens(browser: Browser, world: World) -> Iterator[Open]:
         if kind == "error" and not text.startswith("Failed to load resource"):
             complaints.append(text)
 
-    def open_page(path: str = "/dashboard", size: dict[str, int] = DESK, **options: Any) -> Page:
+    def open_page(path: str = "/dashboard", size: ViewportSize = DESK, **options: Any) -> Page:
         context = browser.new_context(viewport=size, locale="en-IN", timezone_id="Asia/Kolkata", **options)
         contexts.append(context)
         page = context.new_page()
@@ -126,7 +126,7 @@ def fair_under_way(broadcasts: Broadcasts) -> str:
 
 def fill_with_a_week(broadcasts: Broadcasts) -> str:
     """People, and broadcasts in every state; the id of the one under way."""
-    let_them_sign_up(broadcasts.redis, per_day=24)  # type: ignore[arg-type]
+    let_them_sign_up(broadcasts.redis, per_day=24)
     # As if a worker looked after its work, and Twilio called back.
     heard = dict.fromkeys((Heartbeat.WORKER, Heartbeat.STATUS_CALLBACK), datetime.now(UTC))
     Heartbeats(broadcasts.redis, broadcasts.redis).write(heard)
@@ -171,7 +171,7 @@ def has_no_barrier(page: Page) -> None:
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["360 px, dark", "1280 px, light"])
 def test_every_page_fits_and_has_no_barrier(
-    opens: Open, broadcasts: Broadcasts, world: World, size: dict[str, int], scheme: str, tmp_path: Path
+    opens: Open, broadcasts: Broadcasts, world: World, size: ViewportSize, scheme: str, tmp_path: Path
 ) -> None:
     page = opens(size=size, color_scheme=scheme)
     folder = ROOT / "docs" if os.environ.get("UPDATE_PICTURES") else tmp_path

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.outbound import Worker, wait_for
 from tests.e2e.world import World, running_world
+from tests.stored_bytes import stored_members
 from tests.talker import OWNER
 
 pytestmark = pytest.mark.redis_server
@@ -19,7 +20,7 @@ def a_minute_passes(world: World) -> None:
     """What is due a minute after the erasure is due now."""
     redis = world.redis_client()
     for name in redis.scan_iter("*:due"):
-        for member in redis.zrange(name, 0, -1):
+        for member in stored_members(redis, name):
             if member.startswith(b"messages:"):
                 redis.zadd(name, {member: 0})
 

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def processes(url: str) -> set[int]:
     return {int(sample.labels["pid"]) for sample in samples if sample.name == "process_resident_memory_bytes"}
 
 
+def has_ended(world: World, process: int) -> bool:
+    return process not in workers_of(world.bot)
+
+
 def test_figures_stay_exact_when_a_worker_is_killed(world: World) -> None:
     def answered() -> float:
         return figure(world.bot_url, "webhook_requests_total", outcome="answered")
@@ -56,7 +61,7 @@ def test_figures_stay_exact_when_a_worker_is_killed(world: World) -> None:
 
     for victim in workers_of(world.bot):
         os.kill(victim, signal.SIGKILL)
-        eventually(lambda victim=victim: victim not in workers_of(world.bot), "a new worker")  # type: ignore[misc]
+        eventually(partial(has_ended, world, victim), "the end of a worker")
         eventually(lambda: len(workers_of(world.bot)) == 2, "a new worker")
         eventually(lambda: processes(world.bot_url) == workers_of(world.bot), "the new one's own figures")
         assert answered() == before + 60

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import requests
 from redis import Redis
@@ -28,7 +28,7 @@ PATIENCE_SECONDS = 300
 _Found = TypeVar("_Found")
 
 
-def eventually(look: Callable[[], _Found | None], what: str) -> _Found:
+def eventually(look: Callable[[], _Found | Literal[False] | None], what: str) -> _Found:
     """What ``look`` finds at last; fails when it never does."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:

@@ -28,6 +28,7 @@ from onboarding_bot.storage.session_store import StoredPerson
 from tests.conversation.test_records import CONTACT, DRAFT, NOW, OPT_OUT, SESSION
 from tests.fakes import FakeOtpService, MovableClock
 from tests.settings import settings
+from tests.stored_bytes import stored_value
 from tests.talker import Talker
 
 FOLDER = Path(__file__).parent
@@ -67,8 +68,8 @@ def bot_with(redis: Redis, clock: MovableClock) -> Iterator[Flask]:
 
 def stored_by(redis: Redis, person_id: str) -> dict[str, str]:
     """Every value that is kept of one person, as it lies in Redis, in base64."""
-    names = sorted(name for name in redis.keys(f"*:{person_id}") if redis.type(name) == b"string")
-    return {name.decode(): base64.b64encode(redis.get(name) or b"").decode() for name in names}
+    names = sorted(name for name in redis.scan_iter(f"*:{person_id}") if redis.type(name) == b"string")
+    return {name.decode(): base64.b64encode(stored_value(redis, name)).decode() for name in names}
 
 
 def records_of(session: UserSession | None, contact: Contact | None) -> dict[str, Any]:

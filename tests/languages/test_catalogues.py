@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polib
 import pytest
@@ -263,9 +264,9 @@ class Walk:
         text = self.renderer.render(turn.reply, self.language)
         self.replies[where] = max(text, self.replies.get(where, ""), key=len)
 
-    def contact(self, **changes: object) -> Contact:
+    def contact(self, **changes: Any) -> Contact:
         contact = Contact("whatsapp:+919876543210", self.language, NOON, NOON, notice_version="2026-11")
-        return replace(contact, **changes)  # type: ignore[arg-type]
+        return replace(contact, **changes)
 
     def sessions(self) -> Iterator[UserSession]:
         answers = {"name": NAME, "sector": "Food & Beverage", "pincode": "560001", "phone": "+919876543210"}
@@ -321,9 +322,10 @@ class Walk:
                 for message in self.messages():
                     self.visit(number, session, contact, message)
                 self.catch_up(number, session, contact)
-                for reminder in (1, 2) if session and contact else ():
-                    turn = self.engine.remind(session, contact, reminder, NOON)  # type: ignore[arg-type]
-                    self.note(f"contact {number}, {session.current_step}, reminder {reminder}", turn)  # type: ignore[union-attr]
+                if session and contact:
+                    for reminder in (1, 2):
+                        turn = self.engine.remind(session, contact, reminder, NOON)
+                        self.note(f"contact {number}, {session.current_step}, reminder {reminder}", turn)
 
     def catch_up(self, number: int, session: UserSession | None, contact: Contact | None) -> None:
         for word in (NAME, "STOP", "START", "UPDATES", "stop promotions"):

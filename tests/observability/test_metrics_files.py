@@ -51,7 +51,7 @@ def key(number: int) -> str:
 
 def count(file: CountedFile, numbers: range) -> None:
     for number in numbers:
-        file.write_value(key(number), float(number), 0.0)  # type: ignore[no-untyped-call]
+        file.write_value(key(number), float(number), 0.0)  # type: ignore[no-untyped-call]  # prometheus_client's
 
 
 def shown(folder: Path) -> dict[str, float]:
@@ -105,7 +105,7 @@ def test_without_any_space_each_counts_for_itself_until_there_is_some(
     assert 50 <= first < 500
     assert shown(folder) == expected(range(first)), "what others can read is what there was space for"
     assert not is_complete(folder)
-    assert file.read_value(key(499)) == (499.0, 0.0)  # type: ignore[no-untyped-call]
+    assert file.read_value(key(499)) == (499.0, 0.0)  # type: ignore[no-untyped-call]  # prometheus_client's
     fill()
     assert is_complete(folder)
     count(file, range(500, 501))

@@ -89,6 +89,8 @@ def test_what_is_overdue() -> None:
 
 FILTERS = ("target_step", "language", "sector", "pincode_prefix", "schedule_at", "purpose")
 FLAGS = ("include_completed", "dry_run")
+EMPTY_FILTERS: tuple[object, ...] = ("", " ", "\0", [], {}, [[]], False, 0)
+EMPTY_FLAGS: tuple[object, ...] = ("", [], {}, [True])
 FAULTS: list[tuple[str, Any]] = [
     ("message", {}),
     ("message", {"message": "Hi", "content_sid": SID}),
@@ -148,11 +150,11 @@ FAULTS: list[tuple[str, Any]] = [
     ("content_variables", {"content_sid": SID, "content_variables": {"1": "a\0b"}}),
     ("content_variables", {"content_sid": SID, "content_variables": {"1": ["x"]}}),
     ("content_variables", {"message": "Hi", "content_variables": []}),
-    *((name, {"message": "Hi", name: empty}) for name in FILTERS for empty in ("", " ", "\0", [], {}, [[]], False, 0)),
+    *((name, {"message": "Hi", name: empty}) for name in FILTERS for empty in EMPTY_FILTERS),
     *((name, {"message": "Hi", name: "true"}) for name in FLAGS),
     *((name, {"message": "Hi", name: "false"}) for name in FLAGS),
     *((name, {"message": "Hi", name: number}) for name in FLAGS for number in (0, 1, 1.0, float("nan"), 10**400)),
-    *((name, {"message": "Hi", name: empty}) for name in FLAGS for empty in ("", [], {}, [True])),
+    *((name, {"message": "Hi", name: empty}) for name in FLAGS for empty in EMPTY_FLAGS),
     ("dryrun", {"message": "Hi", "dryrun": True}),
     ("dry-run", {"message": "Hi", "dry-run": True}),
     ("dry_run ", {"message": "Hi", "dry_run ": True}),

@@ -83,7 +83,7 @@ def work(redis: Redis, clock: MovableClock) -> Work:
     erasures = Erasures(redis, keys, sealer, store)
     deletions = MessageDeletions(
         erasures,
-        log,  # type: ignore[arg-type]
+        log,  # type: ignore[arg-type]  # it stands in for MessageLog
         lambda: clock.moment,
         lambda seconds: clock.pass_(seconds=seconds),
     )

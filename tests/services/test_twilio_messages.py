@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import pytest
 import requests
 import responses
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from onboarding_bot.services.twilio_messages import SendResult, Sent, TwilioMessages
@@ -109,7 +111,7 @@ def refusal(status: int, code: Any, **headers: str) -> dict[str, Any]:
 
 
 def connection_error(reason: Exception) -> requests.ConnectionError:
-    return requests.ConnectionError(MaxRetryError(None, URL, reason))  # type: ignore[arg-type]
+    return requests.ConnectionError(MaxRetryError(HTTPSConnectionPool("api.twilio.example"), URL, reason))
 
 
 UNCERTAIN, NOT_PROCESSED = Sent(SendResult.UNCERTAIN), Sent(SendResult.NOT_PROCESSED)
@@ -181,7 +183,7 @@ UNCERTAIN, NOT_PROCESSED = Sent(SendResult.UNCERTAIN), Sent(SendResult.NOT_PROCE
         pytest.param({"body": requests.ConnectTimeout()}, NOT_PROCESSED, id="no connection in time"),
         pytest.param({"body": requests.ReadTimeout()}, UNCERTAIN, id="no answer in time"),
         pytest.param(
-            {"body": connection_error(NewConnectionError(None, "refused"))},  # type: ignore[arg-type]
+            {"body": connection_error(NewConnectionError(HTTPSConnection("api.twilio.example"), "refused"))},
             NOT_PROCESSED,
             id="nobody listens",
         ),

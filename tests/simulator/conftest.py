@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import responses
-from simulated_world import ACCOUNT, BOT_URL, OLD_TOKEN, PUBLIC_URL, TOKEN, Bot, Clock, World
 
 from simulator.app import create_simulator
 from simulator.settings import Settings, load_settings
+from tests.simulator.simulated_world import ACCOUNT, BOT_URL, OLD_TOKEN, PUBLIC_URL, TOKEN, Bot, Clock, World
 
 
 @pytest.fixture

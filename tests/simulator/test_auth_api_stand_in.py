@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from simulated_world import PHONE, World, body_of
+
+from tests.simulator.simulated_world import PHONE, World, body_of
 
 
 def verify(world: World, otp: str, phone: str = PHONE) -> Any:

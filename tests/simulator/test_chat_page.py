@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from running_simulator import RunningSimulator, running_simulator
 
 from tests.servers import missing
+from tests.simulator.running_simulator import RunningSimulator, running_simulator
 
 HERE, ELSEWHERE = "whatsapp:+919876543210", "whatsapp:+919812345678"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import pytest
-from simulated_world import ACCOUNT, World, body_of
 from twilio.rest.content.v1.content import ContentInstance
+
+from tests.simulator.simulated_world import ACCOUNT, World, body_of
 
 TEXT = {
     "friendly_name": "nudge_en",
@@ -55,7 +56,7 @@ def test_a_template_is_kept_as_it_was_given(world: World) -> None:
 
 
 def test_templates_are_listed_in_pages(world: World) -> None:
-    sids = []
+    sids: list[str] = []
     for _ in range(3):
         sids.insert(0, create(world, TEXT)["sid"])
         world.clock.advance(seconds=1)

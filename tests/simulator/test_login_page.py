@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import requests
-from simulated_world import BOT_URL, PHONE, World
 from werkzeug.test import TestResponse
+
+from tests.simulator.simulated_world import BOT_URL, PHONE, World
 
 LINK = "/login?source=whatsapp&token=opaque-token"
 LINK_WITH_PHONE = f"{LINK}&phone=%2B919876543210"

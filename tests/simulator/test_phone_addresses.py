@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 import requests
-from simulated_world import ACCOUNT, ASHA, BOT_URL, PUBLIC_URL, SENDER, TOKEN, World, body_of
 
 from simulator.app import create_simulator
 from simulator.settings import Settings
+from tests.simulator.simulated_world import ACCOUNT, ASHA, BOT_URL, PUBLIC_URL, SENDER, TOKEN, World, body_of
 
 MESSAGES = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
 USER_ID = re.compile(r"whatsapp:IN\.\d+")

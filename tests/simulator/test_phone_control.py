@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from simulated_world import ASHA, BOT_URL, World, body_of
 
 from simulator.app import create_simulator
 from simulator.settings import Settings
+from tests.simulator.simulated_world import ASHA, BOT_URL, World, body_of
 
 
 def streamed(world: World, count: int, after: str = "", last_event_id: str = "") -> list[dict[str, Any]]:
@@ -236,5 +236,7 @@ def test_a_database_of_an_older_simulator_is_taken_over(settings: Settings) -> N
     old.close()
     for _ in range(2):
         simulator = create_simulator(settings)
-        assert simulator.database.row("SELECT error_code FROM outbound_messages")["error_code"] is None
+        row = simulator.database.row("SELECT error_code FROM outbound_messages")
+        assert row is not None
+        assert row["error_code"] is None
         simulator.close()

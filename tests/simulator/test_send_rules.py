@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from simulated_world import ASHA, World, body_of
+
+from tests.simulator.simulated_world import ASHA, World, body_of
 
 CALLBACK = "https://bot.example.org/cb?broadcast=b1&row=7"
 OTHER = "whatsapp:+919999999917"

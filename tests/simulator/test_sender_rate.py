@@ -12,10 +12,10 @@ import gevent
 import gevent.socket
 import pytest
 from gevent.pywsgi import WSGIServer
-from simulated_world import ACCOUNT, ASHA, World, body_of
 
 from simulator.arrival import ArrivalHandler, waited_seconds
 from simulator.sent_log import SentLog
+from tests.simulator.simulated_world import ACCOUNT, ASHA, World, body_of
 
 
 def numbered(number: int) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import requests
-from running_simulator import ROOT, environment, running_simulator, start
+
+from tests.simulator.running_simulator import ROOT, environment, running_simulator, start
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 import requests
-from simulated_world import ACCOUNT, ASHA, BOT_URL, PUBLIC_URL, SENDER, TOKEN, World, body_of
 from twilio.request_validator import RequestValidator
+
+from tests.simulator.simulated_world import ACCOUNT, ASHA, BOT_URL, PUBLIC_URL, SENDER, TOKEN, World, body_of
 
 PATH = "/status-callback?broadcast=b-1&row=7"
 STATUSES = ["queued", "sent", "delivered", "read"]

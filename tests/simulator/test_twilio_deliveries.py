@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import requests
-from simulated_world import ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, TOKEN, World, body_of
 from twilio.request_validator import RequestValidator
 
 from simulator.signature import sign
+from tests.simulator.simulated_world import ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, TOKEN, World, body_of
 
 
 def signed_by(token: str, world: World, number: int = 0) -> bool:

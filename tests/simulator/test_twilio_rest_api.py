@@ -7,8 +7,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 import requests
-from simulated_world import ACCOUNT, ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, SENDER, TOKEN, World, body_of
 from twilio.request_validator import RequestValidator
+
+from tests.simulator.simulated_world import ACCOUNT, ASHA, BOT_URL, OLD_TOKEN, PUBLIC_URL, SENDER, TOKEN, World, body_of
 
 MESSAGES = f"/2010-04-01/Accounts/{ACCOUNT}/Messages"
 

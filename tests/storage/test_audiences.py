@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.storage import keys
@@ -24,15 +25,17 @@ from tests.storage.broadcasts import (
 )
 
 
+def batches_of(storage: BroadcastStorage, broadcast_id: str, shard: int) -> Iterator[list[str]]:
+    for offset in itertools.count(0, BATCH):
+        yield storage.audiences.people(broadcast_id, shard, offset)
+
+
 def audience_of(storage: BroadcastStorage, broadcast_id: str) -> list[str]:
     return [
         person_id
         for shard in range(SHARDS)
-        for offset in itertools.takewhile(
-            lambda offset, shard=shard: storage.audiences.people(broadcast_id, shard, offset),  # type: ignore[misc]
-            itertools.count(0, BATCH),
-        )
-        for person_id in storage.audiences.people(broadcast_id, shard, offset)
+        for batch in itertools.takewhile(bool, batches_of(storage, broadcast_id, shard))
+        for person_id in batch
     ]
 
 

@@ -19,6 +19,7 @@ from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.storage.session_store import Conflict, StoredPerson
 from tests.fakes import NOON
 from tests.storage.broadcasts import KEYS
+from tests.stored_bytes import stored_value
 
 OWNER = "whatsapp:+919876543210"
 PHONE = "+919876543210"
@@ -229,7 +230,7 @@ def test_a_decryptable_value_that_is_no_session_counts_as_absent(store: RedisSes
 def test_one_persons_value_cannot_stand_in_for_anothers(store: RedisSessionStore, client: AnyRedis) -> None:
     thief = store.identify("whatsapp:+919999999999")
     owner = committed(store, a_session(name="Asha Devi")).person_id
-    client.set(KEYS.session(thief), client.get(KEYS.session(owner)))
+    client.set(KEYS.session(thief), stored_value(client, KEYS.session(owner)))
     assert store.load(thief).session is None
 
 

@@ -54,7 +54,7 @@ def moved(store: RedisSessionStore, now: datetime = NOON, days: int = 1) -> list
 
 def crowd(store: RedisSessionStore, count: int, now: datetime = NOON, **today: int) -> None:
     for number in range(count):
-        counted(store, f"whatsapp:+9198765{number:05}", now, **today)
+        counted(store, f"whatsapp:+9198765{number:05}", now, None, ever=None, **today)
 
 
 # --- a day ---------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def test_a_shard_whose_call_fails_in_the_pipeline_is_asked_again(
     scripts = store._scripts
     scripts._scripts["shard_figures"] = client.register_script(scripts._texts["shard_figures"])
     # Only the pipeline sends this text.
-    monkeypatch.setitem(scripts._texts, "shard_figures", "return redis.error_reply('MOVED 1 127.0.0.1:1')")  # type: ignore[arg-type]
+    monkeypatch.setitem(scripts._texts, "shard_figures", "return redis.error_reply('MOVED 1 127.0.0.1:1')")
     assert moved(store) == [{"entered:name": 100}]
 
 

@@ -11,6 +11,7 @@ from onboarding_bot.storage import redis_session_store
 from onboarding_bot.storage.connection import AnyRedis
 from onboarding_bot.storage.keys import due_in
 from onboarding_bot.storage.redis_session_store import DUE_AT_ONCE, RedisSessionStore
+from tests.stored_bytes import stored_scores
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -32,7 +33,7 @@ def add(client: AnyRedis, *members: str, at: datetime = NOON) -> None:
 
 
 def scores(client: AnyRedis) -> dict[str, float]:
-    return {member.decode(): score for member, score in client.zrange(due_in(SHARD), 0, -1, withscores=True)}
+    return {member.decode(): score for member, score in stored_scores(client, due_in(SHARD)).items()}
 
 
 def test_what_is_taken_is_due_again_after_the_lease(client: AnyRedis, store: RedisSessionStore) -> None:

@@ -82,18 +82,18 @@ def everything_in(client: AnyRedis) -> Iterator[tuple[str, str]]:
     """Every key with all that it holds; only a test looks at Redis like this."""
     for node in _nodes_of(client):
         for name in node.scan_iter(count=1000):
-            kind, key = node.type(name).decode(), name.decode()
+            kind, key = node.type(name), name.decode()
             match kind:
-                case "string":
+                case b"string":
                     held: Any = node.get(name)
-                case "hash":
+                case b"hash":
                     held = node.hgetall(name)
-                case "zset":
+                case b"zset":
                     held = node.zrange(name, 0, -1)
-                case "set":
+                case b"set":
                     held = node.smembers(name)
                 case _:
-                    raise AssertionError(f"{key} is a {kind}")
+                    raise AssertionError(f"{key} is a {kind!r}")
             yield key, repr(held)
 
 
@@ -642,7 +642,8 @@ def test_a_person_who_is_joined_during_the_erasure_is_erased_all_the_same(
     write(store, identities, USER_ID)
     write(store, identities, OWNER)
     loser = max(PERSON, OF_ID)
-    look, looked = erasures._records._broadcasts, []
+    look = erasures._records._broadcasts
+    looked: list[bool] = []
 
     def look_and_join() -> list[str]:
         if not looked:

@@ -442,11 +442,12 @@ def test_the_frequency_of_both_records_counts(
 
 # --- adoption ------------------------------------------------------------------------------------------------------
 
-PEOPLE = [
-    pytest.param(person, id=f"{path.stem}: {person['name']}")
+STORED_PEOPLE: dict[str, dict[str, Any]] = {
+    f"{path.stem}: {person['name']}": person
     for path in sorted(FORMATS.glob("*.json"))
     for person in json.loads(path.read_text())["people"]
-]
+}
+PEOPLE = [pytest.param(person, id=name) for name, person in STORED_PEOPLE.items()]
 
 
 def left_by_a_release(app: Flask, client: AnyRedis, clock: MovableClock, person: dict[str, Any]) -> Talker:
@@ -476,10 +477,10 @@ def test_a_person_whom_a_release_knew_by_number_is_recognised(
 def test_a_first_message_with_an_id_finds_the_reply_of_the_release_before(
     app: Flask, client: AnyRedis, clock: MovableClock
 ) -> None:
-    person = next(param.values[0] for param in PEOPLE if param.values[0]["last_sid"])
-    asha = left_by_a_release(app, client, clock, person)  # type: ignore[arg-type]
+    person = next(person for person in STORED_PEOPLE.values() if person["last_sid"])
+    asha = left_by_a_release(app, client, clock, person)
     before = asha.stored.session
-    asha.says("what Twilio delivers once more", sid=person["last_sid"])  # type: ignore[index]
+    asha.says("what Twilio delivers once more", sid=person["last_sid"])
     assert asha.stored.session == before
 
 
@@ -556,7 +557,8 @@ def test_a_message_during_the_proof_loses_neither(
     after_silence.says_all("Hi", "Asha D", "6", "560002", "98765 43210")
     clock.pass_(minutes=1)
     token = after_silence.says("YES").hears("token=").reply.split("token=")[1].split()[0].split("&")[0]
-    commit, said = TurnCommitter.commit_joined, []
+    commit = TurnCommitter.commit_joined
+    said: list[Talker] = []
 
     def write_first(*what: Any) -> Any:
         if not said:
@@ -653,7 +655,7 @@ def test_the_notification_of_an_otp_retry_goes_where_the_person_is_by_then(
     asha.says("YES")
     clock.pass_(minutes=10)
     otp_service.result = OtpResult.SENT
-    otp_service.during = lambda: ravi.says("Hi") and None
+    otp_service.during = lambda: ravi.says("Hi")
     taken = parts.storage.store.take_due(clock.moment, timedelta(minutes=1))
     due = [person_id for work, person_id in taken if work is DueWork.OTP]
     assert due == [by_id.stored.person_id]

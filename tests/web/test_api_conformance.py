@@ -92,7 +92,7 @@ def test_an_operation_is_as_documented(case: schemathesis.Case[Any]) -> None:
     case.call_and_validate()
 
 
-class Calls(SCHEMA.as_state_machine()):  # type: ignore[misc]
+class Calls(SCHEMA.as_state_machine()):  # type: ignore[misc]  # the base is made at run time
     """Calls that lead to others by the document's links, and how those ended."""
 
     followed: ClassVar[set[tuple[str, int]]] = set()

@@ -259,7 +259,7 @@ def test_what_an_earlier_release_took_under_a_key_is_still_that_broadcast(
 
 def test_an_earlier_release_finds_what_this_one_took(client: FlaskClient, redis: Redis) -> None:
     send(client, "key-1", message="Hi", schedule_at="2026-12-01T10:00:00+05:30")
-    as_it_was_given = {
+    as_it_was_given: dict[str, object] = {
         "content_sid": None,
         "content_variables": {},
         "include_completed": True,

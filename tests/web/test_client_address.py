@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from onboarding_bot.web.api.client_address import client_address
+from onboarding_bot.web.api.client_address import Networks, client_address
 
 OWN_PROXY = (ip_network("127.0.0.1"),)
 TWO_PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
@@ -32,7 +32,7 @@ TWO_PROXIES = (ip_network("127.0.0.1"), ip_network("10.0.0.0/8"))
         pytest.param("::ffff:127.0.0.1", "203.0.113.9", OWN_PROXY, "203.0.113.9", id="IPv4 inside IPv6"),
     ],
 )
-def test_the_address(peer: str, forwarded_for: str, trusted: tuple, expected: str) -> None:
+def test_the_address(peer: str, forwarded_for: str, trusted: Networks, expected: str) -> None:
     assert str(client_address(peer, forwarded_for, trusted)) == expected
 
 

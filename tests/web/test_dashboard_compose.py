@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 
+from onboarding_bot.conversation.sectors import Sector
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition, Purpose
 from onboarding_bot.services.twilio_content_api import Approval, Content, ContentApiError
@@ -153,7 +154,7 @@ def test_all_that_can_be_chosen_arrives(admin: Visitor, world: World, clock: Mov
             purpose=Purpose.MARKETING,
             target_step=OnboardingStep.PINCODE,
             language="hi",
-            sector="Food & Beverage",
+            sector=Sector.FOOD_AND_BEVERAGE,
             pincode_prefix="560",
             include_completed=False,
             schedule_at=datetime(2026, 11, 23, 5, 0, tzinfo=UTC),

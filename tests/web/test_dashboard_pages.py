@@ -127,7 +127,7 @@ def test_health_is_told_part_by_part(admin: Visitor) -> None:
 
 
 def test_each_part_is_told_in_its_own_way() -> None:
-    services = {
+    services: Parts = {
         "redis": {"status": "healthy", "response_ms": 0.9},
         "worker": {"status": "unhealthy", "last_seen": "2026-11-22T06:29:30+00:00", "seconds_ago": 30.0},
         "status_callback": {"status": "waiting", "last_seen": None, "seconds_ago": None},

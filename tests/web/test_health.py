@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import fakeredis
 import pytest
@@ -25,11 +26,12 @@ from tests.talker import post_signed, webhook_form
 AUTH_HEALTH = "https://auth.example.in/health"
 
 
-def well() -> None:
+def well() -> Sequence[str]:
     """A store that answers."""
+    return ()
 
 
-def gone() -> None:
+def gone() -> NoReturn:
     raise StoreUnavailableError("nobody answers")
 
 
@@ -143,7 +145,11 @@ def test_the_auth_api_is_asked_every_five_seconds_and_redis_every_time() -> None
         asked.append("auth")
         return seconds.now < 104
 
-    check = HealthCheck(lambda: asked.append("redis"), auth_api, seconds)
+    def redis() -> Sequence[str]:
+        asked.append("redis")
+        return ()
+
+    check = HealthCheck(redis, auth_api, seconds)
     assert check.report().status == "healthy"
     seconds.now += AUTH_API_CACHE_SECONDS - 0.1
     assert check.report().status == "healthy"
@@ -157,8 +163,8 @@ def test_the_auth_api_is_asked_every_five_seconds_and_redis_every_time() -> None
 def test_redis_is_seen_to_come_and_go_at_once() -> None:
     states = iter([well, gone, well])
 
-    def ping() -> None:
-        next(states)()
+    def ping() -> Sequence[str]:
+        return next(states)()
 
     check = HealthCheck(ping, lambda _timeout: True, Seconds())
     assert [check.report().status for _ in range(3)] == ["healthy", "unhealthy", "healthy"]
@@ -182,8 +188,9 @@ def test_an_auth_api_that_hangs_is_degraded_when_the_time_is_over(release: threa
     """Redis takes nearly the whole budget, so that little is left to wait for the auth API."""
     seconds = Seconds()
 
-    def answer_late() -> None:
+    def answer_late() -> Sequence[str]:
         seconds.now += ANSWER_SECONDS - 0.1
+        return ()
 
     check = HealthCheck(answer_late, lambda _timeout: release.wait(timeout=120), seconds)
     report = check.report()
@@ -199,8 +206,9 @@ def test_a_redis_that_hangs_is_unhealthy_when_the_time_is_over(
 ) -> None:
     monkeypatch.setattr(health, "ANSWER_SECONDS", 0.1)
 
-    def hang() -> None:
+    def hang() -> Sequence[str]:
         release.wait(timeout=120)
+        return ()
 
     check = HealthCheck(hang, lambda _timeout: True)
     assert check.report().status == "unhealthy"

@@ -110,7 +110,7 @@ def broker(server: fakeredis.FakeServer) -> RedisBroker:
 
 def put(broker: RedisBroker, since: datetime) -> None:
     milliseconds = round(since.timestamp() * 1000)
-    message = dramatiq.Message(QUEUE, "pump", (), {}, {}, message_timestamp=milliseconds)
+    message: dramatiq.Message[None] = dramatiq.Message(QUEUE, "pump", (), {}, {}, message_timestamp=milliseconds)
     broker.enqueue(message)
 
 

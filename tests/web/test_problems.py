@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import NoReturn
 
 import fakeredis
 import pytest
@@ -110,11 +111,11 @@ def test_a_fault_of_ours_says_nothing_about_itself(app: Flask, monkeypatch: pyte
 
 def test_every_error_of_werkzeug_keeps_its_headers(app: Flask) -> None:
     @app.get("/too-many")
-    def too_many() -> None:
+    def too_many() -> NoReturn:
         raise TooManyRequests(retry_after=7)
 
     @app.get("/moved-away")
-    def moved_away() -> None:
+    def moved_away() -> NoReturn:
         abort(410)
 
     response = app.test_client().get("/too-many")

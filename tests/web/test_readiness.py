@@ -76,9 +76,15 @@ def app(server: RedisServer) -> Flask:
     return create_app(settings(REDIS_URL=server.url))
 
 
+def folder_of(redis: Redis) -> Path:
+    folder = redis.config_get("dir")["dir"]
+    assert folder is not None
+    return Path(folder)
+
+
 def fail_to_save(redis: Redis) -> None:
     """A folder in the snapshot's place: the disk takes it no more."""
-    folder = Path(redis.config_get("dir")["dir"])
+    folder = folder_of(redis)
     (folder / "dump.rdb").unlink(missing_ok=True)
     (folder / "dump.rdb").mkdir()
     redis.config_set("save", "3600 1")
@@ -87,7 +93,7 @@ def fail_to_save(redis: Redis) -> None:
 
 
 def save_again(redis: Redis) -> None:
-    shutil.rmtree(Path(redis.config_get("dir")["dir"]) / "dump.rdb")
+    shutil.rmtree(folder_of(redis) / "dump.rdb")
     redis.config_set("save", "")
     redis.bgsave()
     wait_for(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "ok", "a snapshot")

@@ -24,7 +24,7 @@ def period(app: Flask, days: int = 1) -> dict[str, Any]:
     return dict(response.get_json()["period"])
 
 
-def moved(app: Flask, figure: str, days: int = 1) -> dict[str, int]:
+def moved(app: Flask, figure: str, days: int = 1) -> dict[str, Any]:
     """One figure of every step that has any."""
     return {step: figures[figure] for step, figures in period(app, days)["steps"].items() if figures[figure]}
 

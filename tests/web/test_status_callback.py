@@ -184,7 +184,9 @@ def test_a_callback_that_met_a_503_is_delivered_again(clock: MovableClock) -> No
         account = (ENVIRONMENT["TWILIO_ACCOUNT_SID"], ENVIRONMENT["TWILIO_AUTH_TOKEN"])
         messages = TwilioMessages("https://api.twilio.com", *account, "whatsapp:+14155238886", URL)
         messages.send_text("whatsapp:+919876543210", "Hi", {"broadcast": broadcast_id, "row": person_id})
-        (callback_url,) = parse_qs(http.calls[0].request.body)["StatusCallback"]
+        form = http.calls[0].request.body
+        assert isinstance(form, str)
+        (callback_url,) = parse_qs(form)["StatusCallback"]
         server.connected = False
         twilio = CallbackPost(load_settings(ENVIRONMENT), redis_comes_back)
         twilio.post(callback_url, {"MessageSid": "SM1", "MessageStatus": "delivered"})

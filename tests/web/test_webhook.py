@@ -23,7 +23,7 @@ from onboarding_bot import bot as bot_module
 from onboarding_bot.app import BOT, LARGEST_BODY, create_app
 from onboarding_bot.conversation.engine import Engine
 from onboarding_bot.conversation.turn import OtpResult
-from onboarding_bot.errors import BusyError, StoreUnavailableError
+from onboarding_bot.errors import BotError, BusyError, StoreUnavailableError
 from onboarding_bot.observability import metrics
 from onboarding_bot.web.api.problems import REFERENCE_ALPHABET, REFERENCE_LENGTH
 from tests.fakes import FakeOtpService, MovableClock
@@ -299,7 +299,7 @@ def test_without_redis_twilio_is_asked_to_come_again(frail: Flask, server: faker
 
 
 @pytest.mark.parametrize("error", [StoreUnavailableError("gone"), BusyError("others won")])
-def test_what_a_retry_may_mend_is_a_503(app: Flask, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+def test_what_a_retry_may_mend_is_a_503(app: Flask, monkeypatch: pytest.MonkeyPatch, error: BotError) -> None:
     def fail(_message: object) -> str:
         raise error
 
@@ -307,7 +307,7 @@ def test_what_a_retry_may_mend_is_a_503(app: Flask, monkeypatch: pytest.MonkeyPa
     with structlog.testing.capture_logs() as lines:
         assert post_signed(app.test_client(), webhook_form("Hi")).status_code == 503
     (postponed,) = [line for line in lines if line["event"] == "webhook_postponed"]
-    assert postponed["code"] == error.code  # type: ignore[attr-defined]
+    assert postponed["code"] == error.code
     assert postponed["log_level"] == "error"
 
 

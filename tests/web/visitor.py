@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -97,10 +98,10 @@ class Visitor:
         return self.opens(at).submits("/dashboard/sign-in", {"key": key}, status=status)
 
     def submits(
-        self, action: str, changes: dict[str, str | None] | None = None, *, to: str = "", status: int = 200
+        self, action: str, changes: Mapping[str, str | None] | None = None, *, to: str = "", status: int = 200
     ) -> Visitor:
         """Fill in a form of the page, and send it; None takes a field out, ``to`` is a button's own address."""
-        fields = self.form(action).fields | (changes or {})
+        fields: dict[str, str | None] = {**self.form(action).fields, **(changes or {})}
         given = {name: value for name, value in fields.items() if value is not None}
         return self._shows(self.client.post(to or action, data=given, follow_redirects=True), status)
 
