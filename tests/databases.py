@@ -21,7 +21,7 @@ _until_the_end = ExitStack()
 
 def empty_database() -> dict[str, Any]:
     """Where a database is that nobody has used lately and that is empty: keywords for a client."""
-    found = {"unix_socket_path": _socket(), "db": next(_numbers)}
+    found: dict[str, Any] = {"unix_socket_path": _socket(), "db": next(_numbers)}
     with Redis(**found) as client:
         client.flushdb()
     return found

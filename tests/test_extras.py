@@ -22,6 +22,7 @@ from werkzeug.test import TestResponse
 from onboarding_bot.app import create_app
 from onboarding_bot.storage.heartbeats import Heartbeat, HeartbeatRecorder, Heartbeats
 from onboarding_bot.web.api.health import health_metric
+from onboarding_bot.web.api.operations.monitoring import PartStatus
 from onboarding_bot.web.api.rate_limits import _SharedRedis
 from tests.broadcasts.world import World
 from tests.conversation.test_own_data import is_unknown

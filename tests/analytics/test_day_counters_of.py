@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 MINUTE_AGO = NOW - timedelta(minutes=1)
 WAITED = "milliseconds:30"
 DATA = {"name": "Asha Devi", "sector": "Retail", "pincode": "560001", "phone": "+919876543210"}
-EFFECT = RequestOtp("id", "SM1", Reservation("id.1", "+919876543210"), {}, NOW)
+EFFECT = RequestOtp("id", "SM1", Reservation("id.1", "+919876543210"), {})
 
 
 def at(step: str, data: dict[str, str] | None = None, entered_at: datetime | None = MINUTE_AGO) -> UserSession:

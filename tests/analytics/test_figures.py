@@ -24,7 +24,7 @@ TURN = Turn(
     result=TurnResult.ACCEPTED,
 )
 PERIOD = period_figures({NOW.date(): []}, ["en"])
-EFFECT = RequestOtp("id", "SM1", Reservation("id.1", "+919876543210"), {}, NOW)
+EFFECT = RequestOtp("id", "SM1", Reservation("id.1", "+919876543210"), {})
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def act(client: FlaskClient, broadcast_id: str, action: str) -> TestResponse:
     return client.post(f"/broadcasts/{broadcast_id}/{action}", headers=KEY)
 
 
-def stored(redis: Redis) -> dict[bytes, bytes]:
+def stored(redis: Redis) -> dict[bytes, bytes | None]:
     """What there is in Redis, except for the count of requests."""
     return {key: redis.dump(key) for key in redis.scan_iter() if not key.startswith(b"limits:")}
 

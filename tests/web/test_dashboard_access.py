@@ -8,6 +8,7 @@ from http.cookies import SimpleCookie
 import pytest
 from flask import Flask, Request
 from redis import Redis
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from onboarding_bot.app import create_app

@@ -19,7 +19,7 @@ from onboarding_bot.conversation import validators
 from onboarding_bot.conversation.session import OnboardingStep
 from onboarding_bot.outbound.broadcast_definition import Definition
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
-from onboarding_bot.web.api.health import HealthReport
+from onboarding_bot.web.api.health import HealthReport, Parts
 from onboarding_bot.web.dashboard.code_meanings import refused
 from onboarding_bot.web.dashboard.overview import health_rows
 from tests.broadcasts.people import add, add_many

@@ -34,8 +34,9 @@ def heartbeat_checks(heartbeats: Heartbeats, now: datetime = NOON, *, expects_we
     return HeartbeatChecks(heartbeats, lambda: now, expects_webhooks=expects_webhooks)
 
 
-def statuses(heartbeats: Heartbeats, **how: bool) -> Mapping[str, str]:
-    return {name: part["status"] for name, part in heartbeat_checks(heartbeats, **how).parts().items()}
+def statuses(heartbeats: Heartbeats, *, expects_webhooks: bool = True) -> Mapping[str, str]:
+    checks = heartbeat_checks(heartbeats, expects_webhooks=expects_webhooks)
+    return {name: part["status"] for name, part in checks.parts().items()}
 
 
 def ago(span: timedelta) -> datetime:

@@ -78,7 +78,7 @@ def test_an_address_without_a_key_has_60_calls_a_minute(client: FlaskClient, min
 
 
 def test_a_key_has_600_calls_a_minute_wherever_they_come_from(
-    redis: Redis, client: FlaskClient, minute: time_machine.Coordinates
+    redis: Redis, client: FlaskClient, minute: time_machine.Traveller
 ) -> None:
     assert {refused_page(client, OPS) for _ in range(PER_KEY - 1)} == {400}
     # Another process, another endpoint, another address: the same key.
@@ -88,7 +88,7 @@ def test_a_key_has_600_calls_a_minute_wherever_they_come_from(
     assert stats(client, MARKETING).status_code == 200
 
 
-def test_a_name_is_counted_not_its_keys(redis: Redis, minute: time_machine.Coordinates) -> None:
+def test_a_name_is_counted_not_its_keys(redis: Redis, minute: time_machine.Traveller) -> None:
     app = create_app(settings(ADMIN_API_KEY=f"ops:read:{OPS},ops:read:{MARKETING}"), redis=redis)
     client = app.test_client()
     assert {refused_page(client, OPS) for _ in range(PER_KEY)} == {400}
