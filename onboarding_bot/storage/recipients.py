@@ -24,6 +24,8 @@ from onboarding_bot.storage.scripts import Scripts
 
 # What a dry run counts for: no broadcast has this id.
 _NO_BROADCAST = "dry-run"
+# How recipients.lua stores a recipient.
+_FIELDS = ("state", "code", "message_sid", "tries", "accepted", "retries", "later", "earlier", "changed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class Recipients:
     def claim(self, broadcast_id: str, person_id: str, definition: Definition, now: datetime) -> Contact | None:
         """Claim a pending recipient for one call to Twilio; None when the message may not go out (any more)."""
         with unavailable_on_error():
-            answer = self._scripts.run(
+            verdict, *found = self._scripts.run(
                 "claim",
                 self._names(broadcast_id, person_id)
                 | {
@@ -170,13 +172,13 @@ class Recipients:
                 }
                 | _rules(definition),
             )
-        verdict = answer[0].decode()
-        if verdict == "skipped":
+        if verdict == b"skipped":
             metrics.recipient_became(RecipientState.SKIPPED)
-        if verdict != "go":
+        if verdict != b"go":
             return None
         metrics.recipient_became(RecipientState.SENDING)
-        contact = self._sealer.contact(person_id, answer[1], None)
+        (sealed_contact,) = found
+        contact = self._sealer.contact(person_id, sealed_contact, None)
         if contact is None:
             self.record_send(broadcast_id, person_id, RecipientState.FAILED, code="unreadable")
         return contact
@@ -328,18 +330,29 @@ def _rules(definition: Definition) -> dict[str, int]:
 
 
 def _recipient(person_id: str, text: str) -> Recipient:
-    """A recipient as recipients.lua stores it."""
-    state, code, message_sid, tries, accepted, _retries, _later, _earlier, *changed = text.split("|")
-    times = _time(accepted), _time(*changed)
-    return Recipient(person_id, RecipientState(state), code, message_sid, int(tries), *times)
+    stored = _fields(text)
+    return Recipient(
+        person_id,
+        RecipientState(stored["state"]),
+        stored["code"],
+        stored["message_sid"],
+        int(stored["tries"]),
+        _time(stored["accepted"]),
+        _time(stored.get("changed", "0")),
+    )
 
 
 def _candidate(person_id: str, text: str, *, is_inside_window: bool) -> Candidate:
-    recipient, retries = _recipient(person_id, text), int(text.split("|")[5])
+    recipient, retries = _recipient(person_id, text), int(_fields(text)["retries"])
     return Candidate(person_id, is_inside_window, recipient.tries == 0, retries, recipient.changed_at)
 
 
-def _time(text: str = "0") -> datetime | None:
+def _fields(text: str) -> dict[str, str]:
+    """The fields of a stored recipient by their names; the last one is missing where an earlier release wrote it."""
+    return dict(zip(_FIELDS, text.split("|"), strict=False))
+
+
+def _time(text: str) -> datetime | None:
     """A time of a recipient; what is too small for one says that there was none, or that it is not known."""
     unix = int(text)
     return moment_at(unix) if unix > 1 else None

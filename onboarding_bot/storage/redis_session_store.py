@@ -186,9 +186,11 @@ class RedisSessionStore:
             contact_version=version_of(sealed_contact),
             erasure_reply=None,
         )
-        if written or version_of(newer[0]) == stored.session_version:
+        if written:
             return stored
-        return Conflict(self.person(person_id, *newer))
+        conflict = Conflict(self.person(person_id, *newer))
+        # A client that sends the script again after a lost answer finds its own commit.
+        return stored if conflict.newer.session_version == stored.session_version else conflict
 
     def amend(self, known: StoredPerson, contact: Contact, *, is_reviewed: bool = False) -> StoredPerson | Conflict:
         """One Lua call, see ``SessionStore``."""

@@ -103,10 +103,10 @@ def _microseconds(seconds: float) -> int:
 
 
 def _slot(verdict: str, wait: Sequence[Any]) -> Slot:
-    match verdict:
-        case "go" | "busy":
-            return Slot(verdict, int(wait[0]) / 1_000_000)
-        case "daily":
-            return Slot("daily", int(wait[0]) / 1000)
+    match verdict, wait:
+        case "go" | "busy", [microseconds]:
+            return Slot(verdict, int(microseconds) / 1_000_000)
+        case "daily", [milliseconds]:
+            return Slot("daily", int(milliseconds) / 1000)
         case _:
             return Slot(verdict)

@@ -101,6 +101,7 @@ PARTS = {part for parts in scripts.SHARED.values() for part in parts}
 def test_no_script_counts_positions(name: str) -> None:
     text = (scripts.FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     assert re.findall(r"(?:KEYS|ARGV)\s*\[|#(?:KEYS|ARGV)|unpack\((?:KEYS|ARGV)", text) == []
+    assert re.findall(r"\w+\[[0-9]+\]", text) == [], "each value of an answer gets a name"
 
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in PARTS])

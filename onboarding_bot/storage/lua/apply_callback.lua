@@ -47,7 +47,7 @@ redis.call('ZREM', inflight_key, person)
 accept(counts_key, recipient)
 if arrives and rank == RANK.failed then
   uncount_failure(counts_key, recipient, before, message_sid)
-  take_marketing_place_again(permit_key, broadcast)
+  restore_marketing(permit_key, broadcast)
   lift_suppression(permit_key, broadcast, recipient.code)
 end
 recipient.sid = message_sid
@@ -56,7 +56,7 @@ if state == 'failed' then
   if recipient.state == 'pending' then
     redis.call('HINCRBY', counts_key, 'waits:' .. recipient.code, 1)
   end
-  give_marketing_place_back(permit_key, broadcast)
+  take_marketing_back(permit_key, broadcast)
 else
   recipient.state, recipient.code = state, ''
 end

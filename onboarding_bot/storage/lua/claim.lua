@@ -30,7 +30,7 @@ redis.call('ZADD', inflight_key, now, person)
 -- A STOP that follows is counted against this broadcast (see commit.lua).
 redis.call('HSET', permit_key, 'last_broadcast', broadcast)
 if rules.is_marketing then
-  take_marketing_place(permit_key, broadcast, now)
+  note_marketing(permit_key, broadcast, now)
 end
 local life = redis.call('PTTL', contact_key)
 if life > 0 then

@@ -13,12 +13,12 @@
 -- START and UPDATES lift every suppression, and any message those that rest on an error code: a person who writes has not
 -- blocked us, and has a number. A STOP that Twilio received (21610) stays. Blocking us ends the yes to news as well.
 local function lift_suppression(permit, has_written, asked_at)
-  local known = redis.call('HMGET', permit, 'asked_at', 'suppressed', 'updates')
-  local asks = asked_at ~= '' and known[1] ~= asked_at
+  local asked_before_at, suppressed, news = unpack(redis.call('HMGET', permit, 'asked_at', 'suppressed', 'updates'))
+  local asks = asked_at ~= '' and asked_before_at ~= asked_at
   if asks then
     redis.call('HSET', permit, 'asked_at', asked_at)
   end
-  if not known[2] or not (asks or (has_written and known[2] ~= '21610')) then
+  if not suppressed or not (asks or (has_written and suppressed ~= '21610')) then
     return
   end
   redis.call('HDEL', permit, 'suppressed')
@@ -27,8 +27,8 @@ local function lift_suppression(permit, has_written, asked_at)
       redis.call('HDEL', permit, name)
     end
   end
-  if known[2] == '63014' and known[3] then
-    redis.call('HSET', permit, 'updates_void', known[3])
+  if suppressed == '63014' and news then
+    redis.call('HSET', permit, 'updates_void', news)
   end
 end
 

@@ -3,8 +3,8 @@
 -- 0: not yet; 1: in a release that did not note when), "retries" and "later" count how often it was tried again for each of
 -- these reasons, "earlier" are the MessageSids of earlier tries, for which callbacks may still come, and "changed" is when
 -- the recipient was last written (ms; missing where such a release wrote it).
-local time = redis.call('TIME')
-local written_at = string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000))
+local seconds, microseconds = unpack(redis.call('TIME'))
+local written_at = string.format('%.0f', seconds * 1000 + math.floor(microseconds / 1000))
 
 local function read_recipient(recipients, person)
   local text = redis.call('HGET', recipients, person)

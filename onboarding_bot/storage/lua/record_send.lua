@@ -19,7 +19,7 @@ elseif before == 'sending' and state == 'uncertain' then
   recipient.state = 'uncertain'
 elseif before == 'sending' then
   fail_or_retry(pending_key, counts_key, person, recipient, code, counted_as, moments)
-  give_marketing_place_back(permit_key, broadcast)
+  take_marketing_back(permit_key, broadcast)
 end
 write_recipient(recipients_key, counts_key, person, recipient, before)
 return {before, recipient.state}

@@ -9,5 +9,5 @@ end
 recipient.state, recipient.tries = 'pending', recipient.tries - 1
 write_recipient(recipients_key, counts_key, person, recipient, 'sending')
 redis.call('ZADD', pending_key, now, person)
-give_marketing_place_back(permit_key, broadcast)
+take_marketing_back(permit_key, broadcast)
 return 1

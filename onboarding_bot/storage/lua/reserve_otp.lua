@@ -9,11 +9,11 @@ redis.call('ZREM', requests_key, token)
 local others = redis.call('ZCARD', requests_key)
 local wait = 0
 if others >= tonumber(limit) then
-  local oldest = redis.call('ZRANGE', requests_key, 0, 0, 'WITHSCORES')
-  wait = oldest[2] + day - now
+  local _, oldest_at = unpack(redis.call('ZRANGE', requests_key, 0, 0, 'WITHSCORES'))
+  wait = oldest_at + day - now
 elseif others > 0 then
-  local newest = redis.call('ZRANGE', requests_key, -1, -1, 'WITHSCORES')
-  wait = newest[2] + pause - now
+  local _, newest_at = unpack(redis.call('ZRANGE', requests_key, -1, -1, 'WITHSCORES'))
+  wait = newest_at + pause - now
 end
 if wait > 0 then
   return math.ceil(wait / 1000)

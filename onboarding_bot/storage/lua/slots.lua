@@ -1,8 +1,8 @@
 -- Shared by the scripts that say when a message may go out. One hash holds the next free moment for all workers, by Redis's
 -- own clock, in microseconds since 1970.
 local function microseconds_now()
-  local time = redis.call('TIME')
-  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+  local seconds, microseconds = unpack(redis.call('TIME'))
+  return seconds * 1000000 + microseconds
 end
 
 local function next_free(slots)

@@ -6,9 +6,9 @@
 -- person: "" inside the window. daily_limit: how many people outside their window a day.
 -- Returns {"go", microseconds to wait}, {"busy", microseconds until it is worth to ask again}, {"status", status},
 -- {"wave"}, or {"daily", milliseconds to wait}.
-local known = redis.call('HMGET', broadcast_key, 'status', 'started', 'wave_limit')
-if known[1] ~= 'sending' then
-  return {'status', known[1]}
+local status, started, wave_limit = unpack(redis.call('HMGET', broadcast_key, 'status', 'started', 'wave_limit'))
+if status ~= 'sending' then
+  return {'status', status}
 end
 local now = microseconds_now()
 local slot = math.max(now, next_free(slots_key))
@@ -17,8 +17,8 @@ local too_far = slot - now - tonumber(ahead)
 if too_far > 0 then
   return {'busy', too_far}
 end
-local wave_limit = tonumber(known[3] or '')
-if is_first_try == '1' and wave_limit and tonumber(known[2] or 0) >= wave_limit then
+wave_limit = tonumber(wave_limit or '')
+if is_first_try == '1' and wave_limit and tonumber(started or 0) >= wave_limit then
   return {'wave'}
 end
 if person ~= '' then
@@ -26,8 +26,8 @@ if person ~= '' then
   redis.call('ZREMRANGEBYSCORE', outside_window_key, '-inf', now_ms - day)
   if not redis.call('ZSCORE', outside_window_key, person)
       and redis.call('ZCARD', outside_window_key) >= tonumber(daily_limit) then
-    local oldest = redis.call('ZRANGE', outside_window_key, 0, 0, 'WITHSCORES')
-    return {'daily', math.max(1, math.floor((oldest[2] and tonumber(oldest[2]) or now_ms) + day - now_ms))}
+    local _, oldest_at = unpack(redis.call('ZRANGE', outside_window_key, 0, 0, 'WITHSCORES'))
+    return {'daily', math.max(1, math.floor(tonumber(oldest_at or now_ms) + day - now_ms))}
   end
   redis.call('ZADD', outside_window_key, now_ms, person)
   redis.call('PEXPIRE', outside_window_key, day)

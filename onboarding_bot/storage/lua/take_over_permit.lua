@@ -7,20 +7,21 @@
 if suppressed ~= '' then
   redis.call('HSETNX', permit_key, 'suppressed', suppressed)
 end
-local known = redis.call('HMGET', permit_key, 'last_marketing', 'marketing_before')
+local own_last, own_before = unpack(redis.call('HMGET', permit_key, 'last_marketing', 'marketing_before'))
 local times, seen = {}, {}
-for _, time in ipairs({known[1] or '0', known[2] or '0', last_marketing, marketing_before}) do
+for _, time in ipairs({own_last or '0', own_before or '0', last_marketing, marketing_before}) do
   if time ~= '0' and time ~= '' and not seen[time] then
     seen[time] = true
     times[#times + 1] = time
   end
 end
 table.sort(times, function(one, other) return tonumber(one) > tonumber(other) end)
-if times[1] and times[1] ~= known[1] then
+local last, before = unpack(times)
+if last and last ~= own_last then
   redis.call('HDEL', permit_key, 'marketing_by')
 end
-if times[1] then
-  redis.call('HSET', permit_key, 'last_marketing', times[1], 'marketing_before', times[2] or '0')
+if last then
+  redis.call('HSET', permit_key, 'last_marketing', last, 'marketing_before', before or '0')
 end
 local life = redis.call('PTTL', contact_key)
 if life > 0 then

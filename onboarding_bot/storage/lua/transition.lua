@@ -5,9 +5,9 @@
 local before = redis.call('HGET', broadcast_key, 'status')
 for _, one in ipairs(came_from) do
   if one == before then
-    local time = redis.call('TIME')
+    local seconds, microseconds = unpack(redis.call('TIME'))
     redis.call('HSET', broadcast_key, 'status', status, 'reason', reason,
-      'moved_at', string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000)))
+      'moved_at', string.format('%.0f', seconds * 1000 + math.floor(microseconds / 1000)))
     -- One that is over stays among the active ones until the messages in flight are settled (see deactivate.lua).
     if is_final == '0' then
       redis.call('SADD', active_key, broadcast)
