@@ -5,9 +5,10 @@ https://www.twilio.com/docs/api/errors lists all codes that there are; the table
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from onboarding_bot.whatsapp_address import AddressKind, kind_of
 
 WRONG_CREDENTIALS = 20003
 TOO_MANY_REQUESTS = 20429
@@ -20,8 +21,6 @@ BLOCKED = 63014
 # does not: so all workers slow down first, and the broadcast stops when it goes on. It may also come by callback, after
 # Twilio took the message.
 SENDER_LIMITED = 63018
-
-_PHONE_NUMBER = re.compile(r"whatsapp:\+[0-9]+")
 
 
 class Verdict(StrEnum):
@@ -91,7 +90,7 @@ def verdict_on(code: int, address: str | None = None) -> Verdict:
 
     ``address`` is the recipient's, where it is known: for one without a phone number 21211 proves nothing.
     """
-    if code == NO_SUCH_NUMBER and address is not None and not _PHONE_NUMBER.fullmatch(address):
+    if code == NO_SUCH_NUMBER and address is not None and kind_of(address) is not AddressKind.NUMBER:
         return Verdict.FAIL
     return ERRORS[code].verdict if code in ERRORS else Verdict.FAIL
 

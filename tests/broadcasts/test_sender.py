@@ -31,7 +31,7 @@ OWNER = "whatsapp:+919876543210"
 RETRY = {20429, 63010, 63012}
 STOP = {63017, 63018, 63038, 63051, 63041, 63013, 63020, 20003, 63007, 63015}
 SUPPRESS = {21610, 63014}
-STRIKE = {21211, 63003, 63024}
+COUNT_AGAINST = {21211, 63003, 63024}
 LATER = {63049, 63032}
 FAIL = {63016, 21656, 63027, 63028, 63021, 63019, 21617}
 TIMEOUT = Sent(SendResult.UNCERTAIN)
@@ -96,7 +96,7 @@ def test_every_code_of_twilio_has_its_verdict() -> None:
         Verdict.RETRY: RETRY,
         Verdict.STOP_BROADCAST: STOP,
         Verdict.SUPPRESS: SUPPRESS,
-        Verdict.COUNT_AGAINST: STRIKE,
+        Verdict.COUNT_AGAINST: COUNT_AGAINST,
         Verdict.LATER: LATER,
         Verdict.FAIL: FAIL | {0, 99999, 20404},
     }
@@ -292,7 +292,7 @@ def test_who_blocked_us_is_not_written_to_again(world: World, code: int) -> None
     assert world.recipient(again, person_id).code == "suppressed"
 
 
-@pytest.mark.parametrize("code", sorted(STRIKE))
+@pytest.mark.parametrize("code", sorted(COUNT_AGAINST))
 def test_a_number_that_seems_wrong_is_given_up_after_three_broadcasts(world: World, code: int) -> None:
     person_id = add(world.store)
     world.twilio.always = refused(code)
@@ -440,7 +440,7 @@ def test_an_unknown_broadcast_is_nobodys_work(world: World) -> None:
     assert world.sender.run("0" * 24, 3) is False
 
 
-@pytest.mark.parametrize("code", [min(SUPPRESS), min(STRIKE), min(FAIL), min(RETRY)])
+@pytest.mark.parametrize("code", [min(SUPPRESS), min(COUNT_AGAINST), min(FAIL), min(RETRY)])
 def test_what_concerns_one_recipient_does_not_keep_the_rest_of_the_shard_waiting(world: World, code: int) -> None:
     people = add_many(world.store, 2 * SHARDS)
     shard = next(shard for shard, count in Counter(map(keys.shard_of, people)).items() if count > 2)

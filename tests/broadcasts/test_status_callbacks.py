@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from onboarding_bot.outbound.broadcast_definition import Purpose
 from onboarding_bot.outbound.broadcast_states import BroadcastStatus, RecipientState
 from tests.broadcasts.people import add
-from tests.broadcasts.test_sender import FAIL, LATER, OWNER, RETRY, STOP, STRIKE, SUPPRESS
+from tests.broadcasts.test_sender import COUNT_AGAINST, FAIL, LATER, OWNER, RETRY, STOP, SUPPRESS
 from tests.broadcasts.world import TEMPLATE, World
 
 S = BroadcastStatus
@@ -56,7 +56,7 @@ def test_a_row_only_moves_forwards(world: World, one: tuple[str, str], statuses:
 
 
 @pytest.mark.parametrize("status", ["sent", "delivered", "read"])
-@pytest.mark.parametrize("code", sorted(SUPPRESS | STRIKE | STOP))
+@pytest.mark.parametrize("code", sorted(SUPPRESS | COUNT_AGAINST | STOP))
 def test_only_a_failure_says_something_about_the_number(
     world: World, one: tuple[str, str], status: str, code: int
 ) -> None:
@@ -95,7 +95,7 @@ def test_who_blocked_us_is_not_written_to_again(world: World, one: tuple[str, st
     assert world.recipient(world.sending(), one[1]).code == "suppressed"
 
 
-@pytest.mark.parametrize("code", sorted(STRIKE))
+@pytest.mark.parametrize("code", sorted(COUNT_AGAINST))
 def test_a_number_that_seems_wrong_is_given_up_after_three_broadcasts(world: World, code: int) -> None:
     person_id = add(world.store)
     for number in range(1, 4):
