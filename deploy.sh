@@ -198,6 +198,8 @@ main() {
       ;;
   esac
   check_call "$@"
+  # Some hundred processes would each compile the bot anew, where a machine is told to keep no bytecode.
+  case $verb in test | check) unset PYTHONDONTWRITEBYTECODE ;; esac
   case $verb in
     demo) in_venv requirements-demo.lock -m simulator.demo ;;
     # Three processes on two cores, because many tests wait for servers; in the order of the folders, which puts those
