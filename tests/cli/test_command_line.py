@@ -94,8 +94,9 @@ def test_the_caller_may_have_another_name_and_folder(tmp_path: Path, capsys: pyt
 
 
 def test_ctrl_c_ends_a_command_without_a_traceback(tmp_path: Path) -> None:
-    """It waits for a Redis that never answers."""
-    code = "import time, onboarding_bot.cli as cli\nfrom onboarding_bot.services import doctor\n"
+    """Where the tests run in the background, SIGINT is ignored, and children inherit that."""
+    code = "import signal, time, onboarding_bot.cli as cli\nfrom onboarding_bot.services import doctor\n"
+    code += "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "doctor.Doctor.examine = lambda self: (print('asking', flush=True), time.sleep(60))\n"
     code += "raise SystemExit(cli.main(['doctor']))"
     with subprocess.Popen(
