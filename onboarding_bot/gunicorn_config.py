@@ -5,16 +5,13 @@ gunicorn runs this file, and again whenever it reloads: what stands here holds t
 
 from __future__ import annotations
 
-import gc
 import json
 import logging
 import os
 import re
 import sys
 from datetime import UTC, datetime
-from importlib import import_module
 
-from gevent import monkey
 from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]
 from gunicorn.config import Config  # type: ignore[import-untyped]
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
@@ -27,9 +24,6 @@ from onboarding_bot.listen_addresses import all_addresses
 from onboarding_bot.observability.line_output import STANDARD_ERROR, protect_standard_streams
 from onboarding_bot.observability.logs import LineHandler, describe
 from onboarding_bot.observability.metrics_folder import folder_of_this_process, make_anew, remove
-
-# The first process imports the app for its workers: what that takes from the standard library has to be gevent's.
-monkey.patch_all()
 
 # The library looks at this when it is first imported.
 _metrics_folder = folder_of_this_process("web", read_environment().get(METRICS_FOLDER, ""))
@@ -133,16 +127,8 @@ logger_class = JsonLogger
 
 
 def on_starting(_arbiter: Arbiter) -> None:
-    """A new start counts from 0; a reload goes on counting.
-
-    The workers share the memory of what is imported here, and start without importing it; each of them builds its own
-    app, with its own connections.
-    """
+    """A new start counts from 0; a reload goes on counting."""
     make_anew(_metrics_folder)
-    import_module("onboarding_bot.app")
-    # This process serves nobody.
-    process_ended(_metrics_folder, os.getpid())
-    gc.freeze()
 
 
 def child_exit(_arbiter: Arbiter, worker: base.Worker) -> None:

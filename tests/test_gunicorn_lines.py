@@ -21,7 +21,6 @@ CONFIGURATION = Path(__file__).parent.parent / "gunicorn.conf.py"
 def formatter(monkeypatch: pytest.MonkeyPatch) -> logging.Formatter:
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("gevent.monkey.patch_all", lambda: None)  # this process goes on without gevent
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")  # the file sets it, and the test ends without
     formatter: logging.Formatter = runpy.run_path(str(CONFIGURATION))["JsonLines"]()
     return formatter

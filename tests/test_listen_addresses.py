@@ -54,7 +54,6 @@ def test_servers_listen_on_what_there_is(
     for name, value in ENVIRONMENT.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PORT", "5005")
-    monkeypatch.setattr("gevent.monkey.patch_all", lambda: None)  # this process goes on without gevent
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""))
     bind = {"::": "[::]:5005", "0.0.0.0": "0.0.0.0:5005"}
     assert runpy.run_path(str(CONFIGURATION))["bind"] == [bind[address] for address in addresses]
