@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ class Serving:
 
     clone: Clone
     process: subprocess.Popen[str]
+    url: str
 
     def leader(self, command: str) -> int:
         return min(number for number, line in self.clone.processes().items() if re.search(command, line))
@@ -53,9 +56,10 @@ def serving(clone: Clone, redis: RedisServer) -> Iterator[Serving]:
     Redis(port=redis.port).flushall()
     process = clone.start("serve", **GOOD_SETTINGS, PORT=port, REDIS_URL=redis.url, WEB_CONCURRENCY="1")
     try:
-        wait_until(lambda: status_of(f"http://127.0.0.1:{port}/health/ready") == 200)
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: status_of(f"{url}/health/ready") == 200)
         wait_until(lambda: has_worker(redis))
-        yield Serving(clone, process)
+        yield Serving(clone, process, url)
     finally:
         if process.poll() is None:
             # The whole family: whoever is left would keep the pipe, and this waiting, for ever.
@@ -92,3 +96,20 @@ def test_what_a_terminals_ctrl_c_sends_to_everybody_ends_both_well(clone: Clone,
         returncode, _ = running.ended()
     assert returncode == 0
     assert clone.processes() == {}
+
+
+def test_a_reload_brings_the_code_that_was_put_in_place_meanwhile(clone: Clone, redis: RedisServer) -> None:
+    """As SETUP.md upgrades a host under systemd: the port stays open, and new processes run the new code."""
+    endpoint = clone.folder / "onboarding_bot" / "web" / "api" / "monitoring.py"
+    with serving(clone, redis) as running:
+        assert liveness(running.url) == "alive"
+        endpoint.write_text(endpoint.read_text().replace('"status": "alive"', '"status": "alive and new"'))
+        os.kill(running.leader(BOT), signal.SIGHUP)
+        wait_until(lambda: liveness(running.url) == "alive and new")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ended()[0] == 0
+
+
+def liveness(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/health/live", timeout=PATIENCE_SECONDS) as answer:
+        return str(json.load(answer)["status"])
