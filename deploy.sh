@@ -202,10 +202,10 @@ main() {
   case $verb in test | check) unset PYTHONDONTWRITEBYTECODE ;; esac
   case $verb in
     demo) in_venv requirements-demo.lock -m simulator.demo ;;
-    # Four processes on two cores, because many tests wait for servers; in the order of the folders, which puts those
+    # Five processes on two cores, because many tests wait for servers; in the order of the folders, which puts those
     # that take long before those that are many.
     test)
-      in_venv requirements-dev.lock -m pytest --quiet --numprocesses 4 --dist loadfile --no-loadscope-reorder "${@:2}"
+      in_venv requirements-dev.lock -m pytest --quiet --numprocesses 5 --dist loadfile --no-loadscope-reorder "${@:2}"
       ;;
     check) in_venv requirements-dev.lock -m tests.checks ;;
     install) in_venv requirements-dev.lock ;;
