@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -12,6 +13,7 @@ from flask import Flask
 from redis import Redis
 
 from onboarding_bot.app import create_app
+from onboarding_bot.config import METRICS_FOLDER
 from tests.alone import pytest_runtest_protocol  # noqa: F401 - a hook: pytest finds it by its name here
 from tests.databases import empty_database, end_server
 from tests.fakes import FakeOtpService, MovableClock
@@ -38,8 +40,9 @@ def pytest_runtestloop() -> None:
 
 
 def pytest_runtest_teardown() -> None:
-    """Commands configure the log of the whole process: the next test begins without that."""
+    """Commands configure the log of the whole process, and name a folder for its metrics: the next test has neither."""
     structlog.reset_defaults()
+    os.environ.pop(METRICS_FOLDER, None)
 
 
 @pytest.fixture
