@@ -82,6 +82,7 @@ def run_endable(command: Sequence[str], out: IO[bytes] | None = None) -> int:
     ) as process:
         try:
             return process.wait()
+        # A signal arrives as SystemExit, which is no Exception: what was started must not outlive it.
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
             raise

@@ -128,6 +128,7 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+            # A greenlet that is killed, or Ctrl-C, is no Exception: an open transaction would lock out all others.
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
