@@ -221,6 +221,8 @@ class Identities:
         if person.link is None or not person.link.absorbing:
             return person
         joined = {record.person_id for record in person.joined_records}
+        # One that was loaded before anything stood there would pass for one that has ended.
+        people = people.reloaded()
         left = [people.person(person_id) for person_id in person.link.absorbing if person_id not in joined]
         person = replace(person, link=replace(person.link, absorbing=tuple(joined)), link_is_new=True)
         return self._joins.join_all(person, [record for record in left if record.has_record], now)

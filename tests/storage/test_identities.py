@@ -24,6 +24,8 @@ from onboarding_bot.reminders import Reminders
 from onboarding_bot.services.twilio_messages import SendResult, Sent
 from onboarding_bot.storage import keys
 from onboarding_bot.storage.connection import AnyRedis
+from onboarding_bot.storage.joins import Joins
+from onboarding_bot.storage.redis_session_store import RedisSessionStore
 from onboarding_bot.turn_commit import TurnCommitter
 from onboarding_bot.wiring import Parts, build_parts
 from tests.fakes import FakeOtpService, MovableClock
@@ -748,6 +750,30 @@ def test_messages_under_all_addresses_at_once(real_clock_app: Flask, known: bool
         assert one.contact.opt_out is not None
         assert {sid for sid in sids if one.session.recall(sid)} == set(sids)
     assert sum(by_both.store.add_up(one.session.updated_at).sessions.values()) == 1
+
+
+def test_a_join_left_by_another_process_is_ended_although_the_record_was_new_meanwhile(
+    app: Flask, client: AnyRedis, otp_service: FakeOtpService, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process looked under the number before anything stood there, and met the joined record afterwards."""
+    other = create_app(settings(), redis=client, otp_service=otp_service, clock=clock.clock())
+    Talker(other, NUMBER, ASHA, hides_number=True).says("Hi")
+    load, finish, number_id = RedisSessionStore.load_together, Joins.finish, Talker(app).store.identify(NUMBER)
+
+    def load_and_be_overtaken(store: RedisSessionStore, people: Sequence[str], sid: str = "") -> Any:
+        loaded = load(store, people, sid)
+        monkeypatch.setattr(RedisSessionStore, "load_together", load)
+        clock.pass_(seconds=5)  # the record under the id was met first, and stays
+        Talker(other, NUMBER).says("Hi")
+        monkeypatch.setattr(Joins, "finish", lambda _self, stored, _now, _commit: stored)
+        Talker(other, NUMBER, ASHA).says("STATUS")
+        monkeypatch.setattr(Joins, "finish", finish)
+        assert Talker(app).store.load(number_id).has_record
+        return loaded
+
+    monkeypatch.setattr(RedisSessionStore, "load_together", load_and_be_overtaken)
+    Talker(app, NUMBER, ASHA).says("HELP")
+    assert not Talker(app).store.load(number_id).has_record
 
 
 def test_copies_under_both_addresses_at_once_are_answered_once(
